@@ -1,0 +1,72 @@
+"""Build of the native modules; everything else is declared in pyproject.toml.
+
+Environment switches, all off by default:
+
+NANOSPAN_SANITIZE        comma list for -fsanitize= (address,undefined or thread)
+NANOSPAN_COVERAGE        1: compile for gcov
+NANOSPAN_DEBUG_COUNTERS  1: count ring retries, wraps and wake-ups (see csrc/ns_ring.h)
+"""
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+NATIVE = "nanospan._native"
+
+# One C source is linked into one extension only: two copies of a source would be two copies of its state.
+C_SOURCES = {
+    "encoder": ["ns_buf.c", "ns_otlp.c", "ns_utf8.c"],
+    "sources": [],
+    "batch": ["ns_frame.c"],
+    "queue": ["ns_ring.c", "ns_wake.c"],
+    "fork": ["ns_fork.c"],
+    "ids": ["ns_ids.c"],
+    "samplers": [],
+}
+
+
+def flags() -> tuple[list[str], list[str], list[tuple[str, str | None]]]:
+    compile_args = ["-std=gnu11", "-O2", "-fno-strict-overflow", "-fvisibility=hidden", "-Wall", "-Wextra",
+                    "-Wno-unused-function", "-Wno-unused-parameter"]
+    link_args: list[str] = []
+    macros: list[tuple[str, str | None]] = []
+    if sanitize := os.environ.get("NANOSPAN_SANITIZE"):
+        compile_args += [f"-fsanitize={sanitize}", "-fno-omit-frame-pointer", "-g", "-O1"]
+        link_args += [f"-fsanitize={sanitize}"]
+    if os.environ.get("NANOSPAN_COVERAGE") == "1":
+        compile_args += ["--coverage", "-O0"]
+        link_args += ["--coverage"]
+    if os.environ.get("NANOSPAN_DEBUG_COUNTERS") == "1":
+        macros.append(("NS_DEBUG_COUNTERS", "1"))
+    return compile_args, link_args, macros
+
+
+def extensions() -> list[Extension]:
+    compile_args, link_args, macros = flags()
+    return [
+        Extension(
+            f"{NATIVE}.{name}",
+            [f"src/nanospan/_native/{name}.pyx", *(f"csrc/{source}" for source in sources)],
+            include_dirs=["csrc", "src/nanospan/_native"],
+            extra_compile_args=compile_args,
+            extra_link_args=link_args,
+            define_macros=macros,
+        )
+        for name, sources in C_SOURCES.items()
+    ]
+
+
+setup(
+    ext_modules=cythonize(
+        extensions(),
+        include_path=["src"],
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": False,
+            "wraparound": False,
+            "embedsignature": True,
+            "binding": True,
+        },
+    )
+)
