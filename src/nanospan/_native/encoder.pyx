@@ -1,0 +1,449 @@
+"""From a Python span to the bytes of an OTLP Span message.
+
+The fields and their order follow opentelemetry-proto trace/v1; the bytes equal those of the reference encoder, with two
+fields that it leaves out filled in (the W3C bits of `flags`, the trace state of links). Nothing that a span holds makes
+the encoder raise, and one bad field costs that field: see docs/limitations.md for each case.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.float cimport PyFloat_AS_DOUBLE
+from cpython.long cimport PyLong_AsLongLongAndOverflow
+from cpython.object cimport PyObject_GetAttr
+from cpython.tuple cimport PyTuple_GET_ITEM
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace.span import DEFAULT_TRACE_STATE
+
+from nanospan import _sdk_private as private
+from nanospan._native.ground cimport *
+
+cdef extern from "pyshim.h":
+    ns_text nspy_text(object text)
+    int nspy_id_bytes(object number, uint8_t *out, size_t size)
+
+cdef dict FIELDS = private.READABLE_SPAN_FIELDS
+cdef str ATTRIBUTES = FIELDS["attributes"]
+cdef str CONTEXT = FIELDS["context"]
+cdef str END_TIME = FIELDS["end_time"]
+cdef str EVENTS = FIELDS["events"]
+cdef str KIND = FIELDS["kind"]
+cdef str LINKS = FIELDS["links"]
+cdef str NAME = FIELDS["name"]
+cdef str PARENT = FIELDS["parent"]
+cdef str RESOURCE = FIELDS["resource"]
+cdef str SCOPE = FIELDS["instrumentation_scope"]
+cdef str START_TIME = FIELDS["start_time"]
+cdef str STATUS = FIELDS["status"]
+cdef str BOUNDED_ATTRIBUTES_DICT = private.BOUNDED_ATTRIBUTES_DICT
+cdef str BOUNDED_LIST_DEQUE = private.BOUNDED_LIST_DEQUE
+cdef str STATUS_CODE = private.STATUS_CODE
+cdef str STATUS_DESCRIPTION = private.STATUS_DESCRIPTION
+
+cdef object INTERNAL = SpanKind.INTERNAL
+cdef object SERVER = SpanKind.SERVER
+cdef object CLIENT = SpanKind.CLIENT
+cdef object PRODUCER = SpanKind.PRODUCER
+cdef object CONSUMER = SpanKind.CONSUMER
+cdef object UNSET = StatusCode.UNSET
+cdef object OK = StatusCode.OK
+cdef object ERROR = StatusCode.ERROR
+
+# A resource or scope stands in every request; one too large for any request would stop them all.
+cdef size_t MOST_SHARED = 1 << 20
+cdef uint64_t LATEST = <uint64_t> 0xFFFFFFFFFFFFFFFF
+cdef uint32_t MOST_DROPPED = <uint32_t> 0xFFFFFFFF
+
+cdef enum Outcome:
+    ENCODED = 0
+    UNUSABLE = 1
+
+include "values.pxi"
+
+
+# --- single fields ----------------------------------------------------------------------------------------------------
+
+cdef ns_text no_text() noexcept:
+    cdef ns_text text
+    memset(&text, 0, sizeof(text))
+    return text
+
+
+cdef object as_str(object value, EncodeCounts *counts):
+    """What stands in a string field: the value itself if it is a str, None for None, else its str() and a count."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        value = str(value)
+    except Exception:
+        counts.lost += 1
+        return None
+    counts.repaired += 1
+    return value
+
+
+cdef inline ns_text text_or_empty(object value) noexcept:
+    return no_text() if value is None else nspy_text(value)
+
+
+cdef int id_bytes(object number, uint8_t *out, size_t size, EncodeCounts *counts) except -1:
+    """An id as `size` big-endian bytes. Too large or negative: its low bits, and a count. Not an int: raises."""
+    if nspy_id_bytes(number, out, size) == 0:
+        return 0
+    cdef bytes low = (number & ((1 << (8 * size)) - 1)).to_bytes(size, "big")
+    cdef size_t i
+    for i in range(size):
+        out[i] = <uint8_t> low[i]
+    counts.repaired += 1
+    return 0
+
+
+cdef uint64_t timestamp(object value, EncodeCounts *counts) except? 0:
+    """Nanoseconds since the epoch; None is 0, which is left out. Out of range: clamped. Not a number: 0, counted."""
+    if value is None:
+        return 0
+    cdef int overflow = 0
+    cdef int64_t nanoseconds
+    if type(value) is int:
+        nanoseconds = PyLong_AsLongLongAndOverflow(value, &overflow)
+        if not overflow and nanoseconds >= 0:
+            return <uint64_t> nanoseconds
+        if overflow > 0 and value <= LATEST:
+            return value
+    try:
+        value = int(value)
+    except Exception:
+        counts.lost += 1
+        return 0
+    counts.repaired += 1
+    return min(max(value, 0), LATEST)
+
+
+cdef uint32_t dropped_count(object value, EncodeCounts *counts) except? 0:
+    if type(value) is int and 0 <= value <= MOST_DROPPED:
+        return value
+    if value is None:
+        return 0
+    counts.repaired += 1
+    try:
+        return min(max(int(value), 0), MOST_DROPPED)
+    except Exception:
+        return 0
+
+
+cdef uint8_t span_kind(object kind, EncodeCounts *counts) noexcept:
+    if kind is INTERNAL:
+        return 1
+    if kind is SERVER:
+        return 2
+    if kind is CLIENT:
+        return 3
+    if kind is PRODUCER:
+        return 4
+    if kind is CONSUMER:
+        return 5
+    counts.lost += 1
+    return 0
+
+
+cdef object trace_state_text(object trace_state, EncodeCounts *counts):
+    """The W3C header form, or None for no trace state."""
+    if trace_state is None or trace_state is DEFAULT_TRACE_STATE:
+        return None
+    try:
+        return ",".join([f"{key}={value}" for key, value in trace_state.items()])
+    except Exception:
+        counts.lost += 1
+        return None
+
+
+cdef inline object context_item(object context, Py_ssize_t index, str name):
+    """A field of a SpanContext, which is a tuple; of anything else, by name."""
+    if type(context) is SpanContext:
+        return <object> PyTuple_GET_ITEM(context, index)
+    return PyObject_GetAttr(context, name)
+
+
+cdef uint32_t flags_of(object own, object remote_of, EncodeCounts *counts) except? 0:
+    """OTLP flags: the W3C bits of `own`, and whether `remote_of` (the parent, or the linked context) is remote."""
+    cdef uint32_t flags = NS_FLAGS_HAS_IS_REMOTE
+    try:
+        flags |= <uint32_t> (int(context_item(own, 3, "trace_flags")) & NS_FLAGS_W3C_MASK)
+        if remote_of is not None and context_item(remote_of, 2, "is_remote"):
+            flags |= NS_FLAGS_IS_REMOTE
+    except Exception:
+        counts.lost += 1
+    return flags
+
+
+# --- parts of a span --------------------------------------------------------------------------------------------------
+
+cdef inline bint is_empty(object items) except -1:
+    """Whether a span has no events or links, without a Python call for the SDK's own list type."""
+    if type(items) is BoundedList:
+        return not PyObject_GetAttr(items, BOUNDED_LIST_DEQUE)
+    return not items
+
+
+cdef inline uint32_t dropped_from(object items, object bounded, EncodeCounts *counts) except? 0:
+    """The dropped count that the SDK's bounded containers carry; anything else has dropped nothing."""
+    if isinstance(items, bounded):
+        return dropped_count(items.dropped, counts)
+    return 0
+
+
+cdef int put_event(ns_buf *buf, object event, EncodeCounts *counts) except -1:
+    cdef size_t replaced = 0
+    name = as_str(event.name, counts)
+    cdef ns_text name_text = text_or_empty(name)
+    cdef ns_mark mark = ns_otlp_event_begin(buf, timestamp(event.timestamp, counts), &name_text, &replaced)
+    put_pairs(buf, NS_TAG_EVENT_ATTRIBUTE, event.attributes, counts)
+    ns_otlp_event_end(buf, mark, dropped_count(event.dropped_attributes, counts))
+    counts.repaired += replaced
+    return 0
+
+
+cdef int put_link(ns_buf *buf, object link, EncodeCounts *counts) except -1:
+    cdef uint8_t trace_id[16]
+    cdef uint8_t span_id[8]
+    cdef size_t replaced = 0
+    context = link.context
+    id_bytes(context_item(context, 0, "trace_id"), trace_id, 16, counts)
+    id_bytes(context_item(context, 1, "span_id"), span_id, 8, counts)
+    state = trace_state_text(context_item(context, 4, "trace_state"), counts)
+    cdef ns_text state_text = text_or_empty(state)
+    cdef ns_mark mark = ns_otlp_link_begin(buf, trace_id, span_id, &state_text, &replaced)
+    put_pairs(buf, NS_TAG_LINK_ATTRIBUTE, link.attributes, counts)
+    ns_otlp_link_end(buf, mark, dropped_count(link.dropped_attributes, counts), flags_of(context, context, counts))
+    counts.repaired += replaced
+    return 0
+
+
+ctypedef int (*put_item)(ns_buf *buf, object item, EncodeCounts *counts) except -1
+
+
+cdef int put_items(ns_buf *buf, object items, put_item put, EncodeCounts *counts) except -1:
+    """Events or links; one that cannot be encoded or does not fit is left out and counted."""
+    cdef ns_savepoint before
+    cdef bint written
+    for item in tuple(items):
+        before = ns_buf_save(buf)
+        try:
+            put(buf, item, counts)
+            written = True
+        except Exception:
+            written = False
+        if not written:
+            ns_buf_rewind(buf, before)
+            counts.lost += 1
+        else:
+            rewind_if_failed(buf, before, counts)
+    return 0
+
+
+cdef int put_items_safely(ns_buf *buf, object items, put_item put, EncodeCounts *counts) except -1:
+    cdef bint complete = True
+    try:
+        if not is_empty(items):
+            put_items(buf, items, put, counts)
+    except Exception:
+        complete = False
+    if not complete:
+        counts.lost += 1
+    return 0
+
+
+cdef object fill_status(ns_span_tail *tail, object status, EncodeCounts *counts):
+    """Sets the status fields and returns the str that status_message points into."""
+    tail.has_status = status is not None
+    tail.status_code = 0
+    tail.status_message = no_text()
+    if status is None:
+        return None
+    try:
+        if type(status) is Status:
+            code = PyObject_GetAttr(status, STATUS_CODE)
+            message = PyObject_GetAttr(status, STATUS_DESCRIPTION)
+        else:
+            code, message = status.status_code, status.description
+    except Exception:
+        counts.lost += 1
+        return None
+    if code is UNSET:
+        tail.status_code = 0
+    elif code is OK:
+        tail.status_code = 1
+    elif code is ERROR:
+        tail.status_code = 2
+    else:
+        counts.lost += 1
+    message = as_str(message, counts)
+    tail.status_message = text_or_empty(message)
+    return message
+
+
+cdef int put_span(ns_buf *buf, object context, object parent, object name, object kind, object start_time,
+                  object end_time, object attributes, object events, object links, object status,
+                  uint32_t dropped_attributes, uint32_t dropped_events, uint32_t dropped_links,
+                  EncodeCounts *counts) except -1:
+    """Raises when the ids cannot be written: nothing else makes a span worthless."""
+    cdef ns_span_head head
+    cdef ns_span_tail tail
+    id_bytes(context_item(context, 0, "trace_id"), head.trace_id, 16, counts)
+    id_bytes(context_item(context, 1, "span_id"), head.span_id, 8, counts)
+    head.has_parent = parent is not None
+    if parent is not None:
+        id_bytes(context_item(parent, 1, "span_id"), head.parent_span_id, 8, counts)
+    state = trace_state_text(context_item(context, 4, "trace_state"), counts)
+    head.trace_state = text_or_empty(state)
+    if type(name) is not str:
+        name = as_str(name, counts)
+    head.name = text_or_empty(name)
+    head.kind = span_kind(kind, counts)
+    head.start_time = timestamp(start_time, counts)
+    head.end_time = timestamp(end_time, counts)
+    counts.repaired += ns_otlp_span_begin(buf, &head)
+
+    put_pairs(buf, NS_TAG_SPAN_ATTRIBUTE, attributes, counts)
+    ns_otlp_span_attributes_end(buf, dropped_attributes)
+    put_items_safely(buf, events, put_event, counts)
+    ns_otlp_span_events_end(buf, dropped_events)
+    put_items_safely(buf, links, put_link, counts)
+    tail.dropped_links = dropped_links
+    message = fill_status(&tail, status, counts)
+    tail.flags = flags_of(context, parent, counts)
+    counts.repaired += ns_otlp_span_end(buf, &tail)
+    return 0
+
+
+cdef object public_field(object span, str name, EncodeCounts *counts):
+    try:
+        return getattr(span, name)
+    except Exception:
+        counts.lost += 1
+        return None
+
+
+cdef int put_foreign_span(ns_buf *buf, object span, EncodeCounts *counts) except -1:
+    """Anything that looks like a ReadableSpan: asked through its public properties, one at a time."""
+    return put_span(
+        buf,
+        span.get_span_context(),
+        public_field(span, "parent", counts),
+        public_field(span, "name", counts),
+        public_field(span, "kind", counts),
+        public_field(span, "start_time", counts),
+        public_field(span, "end_time", counts),
+        public_field(span, "attributes", counts),
+        public_field(span, "events", counts),
+        public_field(span, "links", counts),
+        public_field(span, "status", counts),
+        dropped_count(public_field(span, "dropped_attributes", counts), counts),
+        dropped_count(public_field(span, "dropped_events", counts), counts),
+        dropped_count(public_field(span, "dropped_links", counts), counts),
+        counts,
+    )
+
+
+cdef int put_sdk_span(ns_buf *buf, object span, EncodeCounts *counts) except -1:
+    """An exact ReadableSpan: its fields are read where its properties would read them."""
+    attributes = PyObject_GetAttr(span, ATTRIBUTES)
+    events = PyObject_GetAttr(span, EVENTS)
+    links = PyObject_GetAttr(span, LINKS)
+    return put_span(
+        buf,
+        PyObject_GetAttr(span, CONTEXT),
+        PyObject_GetAttr(span, PARENT),
+        PyObject_GetAttr(span, NAME),
+        PyObject_GetAttr(span, KIND),
+        PyObject_GetAttr(span, START_TIME),
+        PyObject_GetAttr(span, END_TIME),
+        attributes,
+        events,
+        links,
+        PyObject_GetAttr(span, STATUS),
+        dropped_from(attributes, BoundedAttributes, counts),
+        dropped_from(events, BoundedList, counts),
+        dropped_from(links, BoundedList, counts),
+        counts,
+    )
+
+
+# --- what other native modules call -----------------------------------------------------------------------------------
+
+cdef int encode_span(ns_buf *buf, object span, EncodeCounts *counts) except -1:
+    try:
+        if type(span) is ReadableSpan:
+            put_sdk_span(buf, span, counts)
+        else:
+            put_foreign_span(buf, span, counts)
+    except Exception:
+        return UNUSABLE
+    return UNUSABLE if buf.failed else ENCODED
+
+
+cdef object resource_of(object span):
+    return PyObject_GetAttr(span, RESOURCE) if type(span) is ReadableSpan else span.resource
+
+
+cdef object scope_of(object span):
+    if type(span) is ReadableSpan:
+        return PyObject_GetAttr(span, SCOPE)
+    return span.instrumentation_scope
+
+
+cdef void buffer_free(ns_buf *buf) noexcept nogil:
+    ns_buf_free(buf)
+
+
+cdef bytes take_bytes(ns_buf *buf):
+    """The content as bytes; frees the buffer."""
+    try:
+        if buf.failed:
+            raise MemoryError
+        return PyBytes_FromStringAndSize(<char *> buf.data, buf.len)
+    finally:
+        ns_buf_free(buf)
+
+
+cdef bytes encode_resource(object resource, EncodeCounts *counts):
+    cdef ns_buf buf
+    ns_buf_init(&buf, NULL, 0, MOST_SHARED)
+    cdef ns_mark mark = ns_otlp_resource_open(&buf)
+    if resource is not None:
+        put_pairs(&buf, NS_TAG_RESOURCE_ATTRIBUTE, resource.attributes, counts)
+    ns_otlp_close(&buf, mark)
+    return take_bytes(&buf)
+
+
+cdef bytes encode_scope(object scope, EncodeCounts *counts):
+    cdef ns_buf buf
+    cdef size_t replaced = 0
+    name = version = None
+    if scope is not None:
+        name = as_str(scope.name, counts)
+        version = as_str(scope.version, counts)
+    cdef ns_text name_text = text_or_empty(name)
+    cdef ns_text version_text = text_or_empty(version)
+    ns_buf_init(&buf, NULL, 0, MOST_SHARED)
+    cdef ns_mark mark = ns_otlp_scope_open(&buf, &name_text, &version_text, &replaced)
+    if scope is not None:
+        put_pairs(&buf, NS_TAG_SCOPE_ATTRIBUTE, scope.attributes, counts)
+    ns_otlp_close(&buf, mark)
+    counts.repaired += replaced
+    return take_bytes(&buf)
+
+
+cdef bytes encode_schema_url(object owner, EncodeCounts *counts):
+    cdef ns_buf buf
+    url = as_str(getattr(owner, "schema_url", None), counts)
+    cdef ns_text url_text = text_or_empty(url)
+    ns_buf_init(&buf, NULL, 0, MOST_SHARED)
+    counts.repaired += ns_otlp_schema_url(&buf, &url_text)
+    return take_bytes(&buf)

@@ -1,0 +1,40 @@
+from libc.stdint cimport uint32_t, uint64_t
+
+from nanospan._native.encoder cimport EncodeCounts
+from nanospan._native.ground cimport ns_buf, ns_counters, ns_ring, ns_wake
+from nanospan._native.sources cimport SourceTable
+
+cdef class SpanQueue:
+    cdef ns_counters counters
+    cdef ns_wake wake
+    cdef uint32_t generation    # of the process that made the state below; see ns_fork.h
+    cdef bint stopped           # what ends from now on is dropped
+    cdef readonly uint32_t max_spans
+    cdef readonly uint32_t wake_spans
+    cdef public object on_fork  # called in a forked child, after the queue was emptied
+
+    cdef int end(self, object span) except -1
+    cdef int put(self, object span) except -1
+    cdef int notice_fork(self) except -1
+    cdef int renew(self) except -1
+    cdef uint32_t ticket_now(self) noexcept nogil
+    cdef uint32_t spans_now(self) noexcept nogil
+    cdef bint is_due(self) noexcept nogil
+    cdef bint sleep(self, double timeout) noexcept nogil
+
+
+cdef class EncodedQueue(SpanQueue):
+    cdef ns_ring *ring
+    cdef SourceTable sources
+    cdef EncodeCounts encode_counts
+    cdef readonly uint64_t max_bytes
+    cdef uint64_t wake_bytes
+    cdef size_t most_span_bytes
+
+    cdef int push(self, ns_buf *encoded, object span) except -1
+
+
+cdef class ObjectQueue(SpanQueue):
+    cdef object spans
+    cdef uint32_t pushed
+    cdef uint32_t taken

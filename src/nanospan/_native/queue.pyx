@@ -1,0 +1,385 @@
+"""The queues between ending spans and the export worker, and the native half of the batch processor.
+
+`EncodedQueue` holds OTLP bytes in the ring of csrc/ns_ring.h, for exporters that take bytes. `ObjectQueue` holds the spans
+themselves, for any other exporter. Both are bounded, drop the newest when full and count it, and never wait.
+"""
+
+from collections import deque
+
+from cpython.long cimport PyLong_AsLong
+from cpython.object cimport PyObject_GetAttr
+from cpython.tuple cimport PyTuple_GET_ITEM
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
+
+from nanospan import _sdk_private as private
+from nanospan._native.batch cimport EncodedBatch, frame_records
+from nanospan._native.encoder cimport buffer_free, encode_span, resource_of, scope_of
+from nanospan._native.fork cimport generation_address
+from nanospan._native.ground cimport *
+from nanospan._native.sources cimport SourceTable
+
+cdef str CONTEXT = private.READABLE_SPAN_FIELDS["context"]
+cdef const uint32_t *GENERATION = generation_address()
+
+cdef enum:
+    STACK_BYTES = 4096  # nearly all spans are smaller; a larger one moves to the heap
+
+
+cdef inline bint is_sampled(object span) except -1:
+    context = PyObject_GetAttr(span, CONTEXT) if type(span) is ReadableSpan else span.context
+    if type(context) is SpanContext:
+        return PyLong_AsLong(<object> PyTuple_GET_ITEM(context, 3)) & 1
+    return bool(context and context.trace_flags.sampled)
+
+
+cdef class SpanQueue:
+    """What both queues share: counting, waking the worker, noticing a fork."""
+
+    def __cinit__(self, *args, **kwargs):
+        ns_counters_reset(&self.counters)
+        memset(&self.wake, 0, sizeof(self.wake))
+        self.generation = GENERATION[0]
+        self.stopped = False
+        self.on_fork = None
+
+    # --- the application's side ---------------------------------------------------------------------------------------
+
+    cdef int end(self, object span) except -1:
+        """Takes an ended span. Raises nothing but what Python code in the span raises that is no Exception."""
+        if self.generation != GENERATION[0]:
+            self.notice_fork()
+        ns_count(&self.counters, NS_ENDED, 1)
+        try:
+            if not is_sampled(span):
+                ns_count(&self.counters, NS_SAMPLED_OUT, 1)
+            elif self.stopped:
+                ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
+            else:
+                self.put(span)
+        except Exception:
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        except BaseException:
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+            raise
+        return 0
+
+    cdef int put(self, object span) except -1:
+        raise NotImplementedError
+
+    cdef int notice_fork(self) except -1:
+        # First of all: with it set, a second thread goes on with the new state instead of making it again. No Python
+        # code runs, and so no other thread, before the state is whole.
+        self.generation = GENERATION[0]
+        ns_counters_reset(&self.counters)
+        memset(&self.wake, 0, sizeof(self.wake))
+        self.renew()
+        if self.on_fork is not None:
+            self.on_fork()
+        return 0
+
+    cdef int renew(self) except -1:
+        raise NotImplementedError
+
+    # --- the worker's side --------------------------------------------------------------------------------------------
+
+    cdef uint32_t ticket_now(self) noexcept nogil:
+        return 0
+
+    cdef uint32_t spans_now(self) noexcept nogil:
+        return 0
+
+    cdef bint is_due(self) noexcept nogil:
+        return self.spans_now() >= self.wake_spans
+
+    cdef bint sleep(self, double timeout) noexcept nogil:
+        """Sleeps until a batch is due, somebody asks, or `timeout` seconds have passed. False for the last."""
+        cdef bint woken = True
+        ns_wake_announce(&self.wake)
+        if self.is_due() or ns_wake_requested(&self.wake):
+            ns_wake_cancel(&self.wake)
+        else:
+            woken = ns_wake_sleep(&self.wake, <int64_t> (timeout * 1e9))
+        ns_wake_take_request(&self.wake)
+        return woken
+
+    def check_fork(self):
+        """Empty the queue if it was made before a fork that this process came from."""
+        if self.generation != GENERATION[0]:
+            self.notice_fork()
+
+    def request(self):
+        """Wake the worker, whatever the queue holds."""
+        ns_wake_request(&self.wake)
+
+    def stop(self):
+        """Count everything that ends from now on as dropped by shutdown."""
+        self.stopped = True
+
+    @property
+    def ticket(self):
+        """Spans queued so far, modulo 2**32: all of them are out when a batch has this ``ticket`` or a later one."""
+        return self.ticket_now()
+
+    @property
+    def depth(self):
+        """Spans in the queue."""
+        return self.spans_now()
+
+    def settle(self, exported, rejected, failed):
+        """Count where the spans of one batch went."""
+        ns_count(&self.counters, NS_EXPORTED, exported)
+        ns_count(&self.counters, NS_REJECTED, rejected)
+        ns_count(&self.counters, NS_DROPPED_EXPORT_FAILED, failed)
+
+    def abandon(self, count):
+        """Count spans that a shutdown left behind."""
+        ns_count(&self.counters, NS_DROPPED_SHUTDOWN, count)
+
+    def dropped_by_queue(self):
+        """``(queue_full, oversize)``."""
+        return ns_counted(&self.counters, NS_DROPPED_QUEUE_FULL), 0
+
+    def detail(self):
+        """Figures beside the accounting."""
+        return {}
+
+    def stats(self):
+        """The accounting of docs/accounting.md."""
+        exported = ns_counted(&self.counters, NS_EXPORTED)
+        rejected = ns_counted(&self.counters, NS_REJECTED)
+        sampled_out = ns_counted(&self.counters, NS_SAMPLED_OUT)
+        queue_full, oversize = self.dropped_by_queue()
+        dropped = {
+            "queue_full": queue_full,
+            "oversize": oversize,
+            "encode_failed": ns_counted(&self.counters, NS_DROPPED_ENCODE_FAILED),
+            "evicted": 0,
+            "export_failed": ns_counted(&self.counters, NS_DROPPED_EXPORT_FAILED),
+            "shutdown": ns_counted(&self.counters, NS_DROPPED_SHUTDOWN),
+        }
+        # Last: every span counted above has ended before.
+        ended = ns_counted(&self.counters, NS_ENDED)
+        return {
+            "ended": ended,
+            "queued": ended - exported - rejected - sampled_out - sum(dropped.values()),
+            "held": 0,
+            "exported": exported,
+            "dropped": dropped,
+            "rejected": rejected,
+            "sampled_out": sampled_out,
+            "detail": self.detail(),
+        }
+
+
+cdef class EncodedQueue(SpanQueue):
+    """Spans as OTLP bytes, in a ring bounded by spans and by bytes."""
+
+    def __cinit__(self, max_spans, wake_spans, max_bytes):
+        self.max_spans = max_spans
+        self.wake_spans = wake_spans
+        self.max_bytes = max_bytes
+        self.wake_bytes = self.max_bytes // 4
+        self.ring = NULL
+        self.renew()
+
+    def __dealloc__(self):
+        ns_ring_unmap(self.ring)
+
+    cdef int renew(self) except -1:
+        cdef ns_ring *ring = NULL
+        cdef int error = ns_ring_map(&ring, self.max_bytes, self.max_spans)
+        if error:
+            if self.ring == NULL:
+                raise OSError(error, f"cannot map a queue of {self.max_bytes} bytes and {self.max_spans} spans")
+            # In a forked child: nothing to queue into, but nothing to raise at either.
+            self.stopped = True
+            return 0
+        ns_ring_unmap(self.ring)
+        self.ring = ring
+        self.most_span_bytes = ns_ring_max_record(ring) - NS_OTLP_FIXED_ROOM
+        self.sources = SourceTable()
+        memset(&self.encode_counts, 0, sizeof(self.encode_counts))
+        return 0
+
+    cdef int put(self, object span) except -1:
+        cdef uint8_t storage[STACK_BYTES]
+        cdef ns_buf encoded
+        ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
+        try:
+            if encode_span(&encoded, span, &self.encode_counts) != 0:
+                ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+            else:
+                self.push(&encoded, span)
+        finally:
+            buffer_free(&encoded)
+        return 0
+
+    cdef int push(self, ns_buf *encoded, object span) except -1:
+        cdef ns_reservation reservation
+        cdef int64_t source = self.sources.acquire(resource_of(span), scope_of(span) or None)
+        if source < 0:
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        elif ns_ring_push(self.ring, <uint32_t> source, encoded.data, <uint32_t> encoded.len,
+                          &reservation) != NS_RING_OK:
+            self.sources.release(<uint32_t> source)
+        elif (reservation.spans >= self.wake_spans
+                or <uint64_t> reservation.units * NS_RING_UNIT >= self.wake_bytes):
+            ns_wake_up(&self.wake)
+        return 0
+
+    cdef uint32_t ticket_now(self) noexcept nogil:
+        return ns_ring_ticket(self.ring)
+
+    cdef uint32_t spans_now(self) noexcept nogil:
+        return ns_ring_depth(self.ring)
+
+    cdef bint is_due(self) noexcept nogil:
+        return ns_ring_depth(self.ring) >= self.wake_spans or ns_ring_used_bytes(self.ring) >= self.wake_bytes
+
+    def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
+        """Wait up to ``timeout`` seconds for a batch to be due, then take it.
+
+        Takes the oldest spans, at most ``max_spans``, into one request of about ``max_bytes``. Returns an `EncodedBatch`,
+        or None if there was nothing. Waiting, reading and framing happen without the interpreter lock: the ring has its
+        room back before this thread has to compete for it.
+        """
+        cdef ns_record *records = NULL
+        cdef ns_ring_stretch stretch
+        cdef uint8_t *body = NULL
+        cdef size_t size = 0
+        cdef uint32_t depth
+        cdef int failed = 0
+        cdef bint woken = True
+        with nogil:
+            if timeout > 0:
+                woken = self.sleep(timeout)
+            depth = ns_ring_depth(self.ring)
+            if depth > max_spans:
+                depth = max_spans
+            memset(&stretch, 0, sizeof(stretch))
+            if depth:
+                records = <ns_record *> malloc(depth * sizeof(ns_record))
+            if records != NULL:
+                stretch = ns_ring_read(self.ring, records, depth, max_bytes)
+            if stretch.count:
+                failed = frame_records(records, stretch.count, self.sources, &body, &size)
+                # A queue that is emptied by the clock is a quiet one: give its pages back.
+                ns_ring_release(self.ring, stretch, not woken)
+            elif not woken:
+                ns_ring_trim(self.ring)
+        if stretch.count == 0:
+            free(records)
+            return None
+        if failed:
+            self.sources.release_all(records, stretch.count)
+            free(records)
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, stretch.count)
+            return None
+        batch = EncodedBatch.adopt(body, size, records, stretch.count, self.sources)
+        batch.ticket = ns_ring_spans_of(stretch.position)
+        return batch
+
+    @property
+    def used_bytes(self):
+        """Bytes of the ring in use."""
+        return ns_ring_used_bytes(self.ring)
+
+    def dropped_by_queue(self):
+        return ns_ring_dropped_full(self.ring), ns_ring_dropped_oversize(self.ring)
+
+    def detail(self):
+        return {
+            "queue_bytes": ns_ring_used_bytes(self.ring),
+            "values_repaired": self.encode_counts.repaired + self.sources.counts.repaired,
+            "values_lost": self.encode_counts.lost + self.sources.counts.lost,
+        }
+
+
+cdef class ObjectQueue(SpanQueue):
+    """The spans themselves, in a deque bounded by spans."""
+
+    def __cinit__(self, max_spans, wake_spans):
+        self.max_spans = max_spans
+        self.wake_spans = wake_spans
+        self.renew()
+
+    cdef int renew(self) except -1:
+        self.spans = deque()
+        self.pushed = self.taken = 0
+        return 0
+
+    cdef int put(self, object span) except -1:
+        cdef size_t depth = len(self.spans)
+        if depth >= self.max_spans:
+            ns_count(&self.counters, NS_DROPPED_QUEUE_FULL, 1)
+            return 0
+        self.spans.append(span)
+        self.pushed += 1
+        if depth + 1 >= self.wake_spans:
+            ns_wake_up(&self.wake)
+        return 0
+
+    cdef uint32_t ticket_now(self) noexcept nogil:
+        return self.pushed
+
+    cdef uint32_t spans_now(self) noexcept nogil:
+        return self.pushed - self.taken
+
+    def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
+        """Wait up to ``timeout`` seconds for a batch to be due, then take it, as an `ObjectBatch` or None.
+
+        ``max_bytes`` is not looked at: the size of an object in some exporter's format is not known.
+        """
+        cdef uint32_t count
+        if timeout > 0:
+            with nogil:
+                self.sleep(timeout)
+        count = min(self.spans_now(), max_spans)
+        if count == 0:
+            return None
+        batch = ObjectBatch(tuple([self.spans.popleft() for _ in range(count)]))
+        self.taken += count
+        batch.ticket = self.taken
+        return batch
+
+
+cdef class ObjectBatch:
+    """Spans for an exporter that takes `opentelemetry.sdk.trace.ReadableSpan` objects."""
+
+    cdef readonly tuple spans
+    cdef public uint32_t ticket
+
+    def __init__(self, spans):
+        self.spans = spans
+
+    @property
+    def count(self):
+        return len(self.spans)
+
+
+cdef class NativeBatchProcessor:
+    """The calls that the SDK makes for every span. Everything else is `nanospan.BatchSpanProcessor`."""
+
+    cdef SpanQueue _queue
+
+    def on_start(self, span, parent_context=None):
+        pass
+
+    def _on_ending(self, span):
+        pass
+
+    def on_end(self, span):
+        """Queue an ended span and return: at most one system call, no lock, no wait."""
+        if self._queue is not None:  # None while a subclass is being constructed
+            self._queue.end(span)
+
+    def _attach_queue(self, SpanQueue queue not None):
+        self._queue = queue
+
+
+include "ring.pxi"

@@ -1,0 +1,53 @@
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from nanospan._native.encoder cimport EncodeCounts
+from nanospan._native.ground cimport ns_record, ns_source
+
+cdef class Source:
+    """One pair of resource and scope, encoded, and how many records name it."""
+
+    cdef ns_source described
+    cdef readonly object resource
+    cdef readonly object scope
+    cdef uint64_t records
+    cdef uint32_t slot
+    # what `described` points into
+    cdef bytes resource_head
+    cdef bytes resource_tail
+    cdef bytes scope_head
+    cdef bytes scope_tail
+
+
+cdef struct CachedSource:
+    void *resource
+    void *scope
+    uint32_t slot
+
+
+cdef class SourceTable:
+    cdef const ns_source **described  # by slot; an address stays while a record names the slot
+    cdef uint32_t capacity
+    cdef uint32_t used
+    cdef bint may_move
+    cdef size_t sweep_at
+    cdef list sources                 # Source or None, by slot
+    cdef list free_slots
+    cdef dict by_identity
+    cdef dict resource_ids
+    cdef dict scope_ids
+    cdef object first_resource
+    cdef uint32_t next_resource_id
+    cdef uint32_t next_scope_id
+    cdef CachedSource cache[64]
+    cdef EncodeCounts counts
+
+    cdef int64_t acquire(self, object resource, object scope) except -2
+    cdef void retain(self, uint32_t slot) noexcept
+    cdef void release(self, uint32_t slot) noexcept
+    cdef void release_all(self, const ns_record *records, size_t count) noexcept
+    cdef int64_t find(self, object resource, object scope) except -2
+    cdef int64_t add(self, object resource, object scope, tuple identity) except -2
+    cdef uint32_t resource_id(self, object resource) except? 0xFFFFFFFF
+    cdef uint32_t scope_id(self, object scope) except? 0xFFFFFFFF
+    cdef bint grow(self) except -1
+    cdef int sweep(self) except -1

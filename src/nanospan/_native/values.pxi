@@ -1,0 +1,188 @@
+# Attribute values: the AnyValue and KeyValue part of the encoder, included by encoder.pyx.
+#
+# What cannot be encoded costs as little as it can: an array element becomes an empty AnyValue, so that the others keep
+# their places; a pair of a mapping is left out; an attribute whose value is of no OTLP kind is left out.
+
+# A receiver's parser gives up beyond 100 nested messages (the default of most protobuf libraries), and with it the whole
+# request. A value starts seven deep (request, resource spans, scope spans, span, event, pair, value); one level of an
+# array adds two, of a mapping three.
+cdef int DEEPEST = 100
+cdef int VALUE_DEPTH = 7
+
+
+cdef inline int rewind_if_failed(ns_buf *buf, ns_savepoint before, EncodeCounts *counts) noexcept:
+    """One bad field costs that field: takes the buffer back, and counts. 1 if it had to."""
+    if not buf.failed:
+        return 0
+    ns_buf_rewind(buf, before)
+    counts.lost += 1
+    return 1
+
+
+cdef int put_big_int(ns_buf *buf, uint8_t tag, object value, EncodeCounts *counts) except -1:
+    # OpenTelemetry's mapping of arbitrary data to AnyValue: integers beyond 64 bits become decimal strings.
+    cdef str digits = int.__repr__(value)
+    cdef ns_text text = nspy_text(digits)
+    ns_otlp_value_text(buf, tag, &text)
+    counts.repaired += 1
+    return 0
+
+
+cdef int put_sequence(ns_buf *buf, uint8_t tag, object values, int depth, EncodeCounts *counts) except -1:
+    cdef ns_container container
+    cdef ns_savepoint before
+    cdef Py_ssize_t index = 0
+    cdef bint written
+    if depth + 2 > DEEPEST:
+        raise ValueError("nested too deeply for OTLP receivers")
+    if type(values) is not tuple and type(values) is not list:
+        values = list(values)
+    container = ns_otlp_array_open(buf, tag)
+    # By index: a value that runs Python code may change a list under us.
+    while index < len(values):
+        before = ns_buf_save(buf)
+        try:
+            put_value(buf, NS_TAG_ARRAY_VALUE, values[index], depth + 2, counts)
+            written = True
+        except Exception:
+            written = False
+        if not written:
+            ns_buf_rewind(buf, before)
+            put_empty(buf, NS_TAG_ARRAY_VALUE)
+            counts.lost += 1
+        index += 1
+    ns_otlp_container_close(buf, container)
+    return 0
+
+
+cdef int put_mapping(ns_buf *buf, uint8_t tag, object values, int depth, EncodeCounts *counts) except -1:
+    cdef ns_container container
+    if depth + 3 > DEEPEST:
+        raise ValueError("nested too deeply for OTLP receivers")
+    container = ns_otlp_kvlist_open(buf, tag)
+    for key, value in values.items():
+        put_pair(buf, NS_TAG_KVLIST_VALUE, key if type(key) is str else str(key), value, depth + 3, counts)
+    ns_otlp_container_close(buf, container)
+    return 0
+
+
+cdef inline int put_empty(ns_buf *buf, uint8_t tag) noexcept:
+    cdef ns_scalar scalar = ns_scalar_empty()
+    ns_otlp_value_scalar(buf, tag, &scalar)
+    return 0
+
+
+cdef int put_value(ns_buf *buf, uint8_t tag, object value, int depth, EncodeCounts *counts) except -1:
+    """Writes one AnyValue as the field `tag` of its parent. Raises for what OTLP has no kind for."""
+    cdef ns_scalar scalar
+    cdef ns_text text
+    cdef int overflow = 0
+    cdef int64_t number
+    if value is None:
+        put_empty(buf, tag)
+    elif isinstance(value, bool):
+        scalar = ns_scalar_bool(value is True)
+        ns_otlp_value_scalar(buf, tag, &scalar)
+    elif isinstance(value, str):
+        text = nspy_text(value)
+        counts.repaired += ns_otlp_value_text(buf, tag, &text)
+    elif isinstance(value, int):
+        number = PyLong_AsLongLongAndOverflow(value, &overflow)
+        if overflow:
+            put_big_int(buf, tag, value, counts)
+        else:
+            scalar = ns_scalar_int(number)
+            ns_otlp_value_scalar(buf, tag, &scalar)
+    elif isinstance(value, float):
+        scalar = ns_scalar_double(PyFloat_AS_DOUBLE(value))
+        ns_otlp_value_scalar(buf, tag, &scalar)
+    elif isinstance(value, bytes):
+        ns_otlp_value_bytes(buf, tag, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+    elif isinstance(value, (tuple, list, Sequence)):
+        put_sequence(buf, tag, value, depth, counts)
+    elif isinstance(value, (dict, Mapping)):
+        put_mapping(buf, tag, value, depth, counts)
+    else:
+        raise TypeError(f"{type(value)!r} is no attribute value")
+    return 0
+
+
+cdef int put_pair_slowly(ns_buf *buf, uint8_t tag, object key, object value, int depth,
+                         EncodeCounts *counts) except -1:
+    cdef ns_text key_text
+    cdef ns_mark pair
+    cdef size_t replaced = 0
+    if not isinstance(key, str):
+        raise TypeError(f"{type(key)!r} is no attribute key")
+    key_text = nspy_text(key)
+    pair = ns_otlp_key_value_open(buf, tag, &key_text, &replaced)
+    put_value(buf, NS_TAG_KEY_VALUE_VALUE, value, depth, counts)
+    ns_otlp_close(buf, pair)
+    counts.repaired += replaced
+    return 0
+
+
+cdef int put_pair(ns_buf *buf, uint8_t tag, object key, object value, int depth, EncodeCounts *counts) except -1:
+    """Writes one KeyValue as the field `tag` of its parent, or leaves it out and counts it.
+
+    The four kinds that nearly all attributes are go out in one piece, their sizes being known."""
+    cdef ns_savepoint before = ns_buf_save(buf)
+    cdef ns_text key_text, text
+    cdef ns_scalar scalar
+    cdef int overflow = 0
+    cdef int64_t number
+    cdef bint written = True
+    if type(key) is str:
+        key_text = nspy_text(key)
+        if type(value) is str:
+            text = nspy_text(value)
+            counts.repaired += ns_otlp_key_value_text(buf, tag, &key_text, &text)
+            return rewind_if_failed(buf, before, counts) and 0
+        if type(value) is int:
+            number = PyLong_AsLongLongAndOverflow(value, &overflow)
+            if not overflow:
+                scalar = ns_scalar_int(number)
+                counts.repaired += ns_otlp_key_value_scalar(buf, tag, &key_text, &scalar)
+                return rewind_if_failed(buf, before, counts) and 0
+        elif type(value) is float:
+            scalar = ns_scalar_double(PyFloat_AS_DOUBLE(value))
+            counts.repaired += ns_otlp_key_value_scalar(buf, tag, &key_text, &scalar)
+            return rewind_if_failed(buf, before, counts) and 0
+        elif type(value) is bool:
+            scalar = ns_scalar_bool(value is True)
+            counts.repaired += ns_otlp_key_value_scalar(buf, tag, &key_text, &scalar)
+            return rewind_if_failed(buf, before, counts) and 0
+    try:
+        put_pair_slowly(buf, tag, key, value, depth, counts)
+    except Exception:
+        written = False
+    if not written:
+        ns_buf_rewind(buf, before)
+        counts.lost += 1
+        return 0
+    rewind_if_failed(buf, before, counts)
+    return 0
+
+
+cdef int put_pairs(ns_buf *buf, uint8_t tag, object attributes, EncodeCounts *counts) except -1:
+    """The attributes of a span, event, link, resource or scope."""
+    cdef bint complete = True
+    cdef dict pairs
+    if attributes is None:
+        return 0
+    try:
+        if type(attributes) is BoundedAttributes:
+            attributes = PyObject_GetAttr(attributes, BOUNDED_ATTRIBUTES_DICT)
+        if type(attributes) is dict:
+            pairs = attributes
+            for key, value in pairs.items():
+                put_pair(buf, tag, key, value, VALUE_DEPTH, counts)
+        elif attributes:
+            for key, value in attributes.items():
+                put_pair(buf, tag, key, value, VALUE_DEPTH, counts)
+    except Exception:
+        # Not a mapping, or one that was changed while it was read: what is written stays.
+        complete = False
+    if not complete:
+        counts.lost += 1
+    return 0

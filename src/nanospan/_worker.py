@@ -1,0 +1,200 @@
+"""The thread that takes batches from a queue and sees to it that they are sent."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+
+from opentelemetry.context import attach, detach, set_value
+
+from nanospan._processor_metrics import ProcessorMetrics
+from nanospan._sdk_private import SUPPRESS_INSTRUMENTATION_KEY
+from nanospan._senders import Sender
+from nanospan._settings import MAX_REQUEST_BYTES, MOST_SPANS, QueueSettings
+from nanospan.export import ExportOutcome
+from nanospan.export._window import WindowedLog
+
+__all__ = ["ExportWorker"]
+
+logger = logging.getLogger(__name__)
+
+REPORT_WINDOW_SECONDS = 60.0
+_TICKETS = 1 << 32
+
+_DROP_REPORTS = {
+    "queue_full": "%d spans dropped because the queue was full",
+    "oversize": "%d spans dropped because they were too large for the queue",
+    "encode_failed": "%d spans dropped because they could not be encoded",
+}
+
+
+def _reached(ticket: int, target: int) -> bool:
+    """Whether a queue whose spans are out up to ``ticket`` has let out those up to ``target``, modulo 2**32."""
+    return (ticket - target) % _TICKETS < _TICKETS // 2
+
+
+class ExportWorker:
+    """Sends the batches of one queue, in a daemon thread of its own.
+
+    Some attributes carry the names that they have in the SDK's ``BatchProcessor``: other libraries read ``_exporter`` and
+    write ``_schedule_delay`` (seconds) through ``BatchSpanProcessor._batch_processor``.
+    """
+
+    def __init__(
+        self, exporter: object, sender: Sender, settings: QueueSettings, metrics: ProcessorMetrics | None
+    ) -> None:
+        self._exporter = exporter
+        self._sender = sender
+        self._queue = sender.queue
+        self._metrics = metrics
+        self._schedule_delay_millis = settings.schedule_delay_millis
+        self._schedule_delay = settings.schedule_delay_millis / 1e3
+        self._export_timeout = settings.export_timeout_millis / 1e3
+        self._max_queue_size = settings.max_queue_size
+        self._max_export_batch_size = settings.max_export_batch_size or settings.wake_spans
+        self._most_spans = settings.max_export_batch_size or MOST_SPANS
+        self._log = WindowedLog(logger, REPORT_WINDOW_SECONDS)
+        self._reported = dict.fromkeys(_DROP_REPORTS, 0)
+        self._shutdown = False
+        self._give_up = False
+        self._begin()
+        weak_after_fork = weakref.WeakMethod(self._after_fork)
+
+        def after_fork() -> None:
+            if method := weak_after_fork():
+                method()
+
+        self._queue.on_fork = after_fork
+        self._start_thread()
+
+    def _begin(self) -> None:
+        """What a process starts with, and a forked child anew."""
+        self._sent = threading.Condition()
+        self._draining = threading.Lock()
+        self._sent_ticket = self._queue.ticket
+        self._flush_ticket = self._sent_ticket
+        self._failures = 0
+
+    def _start_thread(self) -> None:
+        self._worker_thread = threading.Thread(
+            name="OtelBatchSpanRecordProcessor", target=self._run, daemon=True
+        )
+        try:
+            self._worker_thread.start()
+        except RuntimeError:
+            # The interpreter is going down: shutdown() will send what is queued from its own thread.
+            logger.debug("no export thread could be started", exc_info=True)
+
+    def _after_fork(self) -> None:
+        self._begin()
+        self._reported = dict.fromkeys(_DROP_REPORTS, 0)
+        if self._metrics is not None:
+            self._metrics.after_fork()
+        self._sender.after_fork()
+        if not self._shutdown:
+            self._start_thread()
+
+    # --- the thread -----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._shutdown:
+            flushing = not _reached(self._sent_ticket, self._flush_ticket)
+            try:
+                self._send_next(0.0 if flushing else self._schedule_delay)
+            except Exception:
+                # Nothing below is meant to raise; if it does (memory), the thread must live on.
+                self._log.log(logging.ERROR, "worker", "The span export thread failed", exc_info=True)
+                time.sleep(min(1.0, self._schedule_delay))
+        self._drain()
+
+    def _drain(self) -> None:
+        """Send what is queued, without waiting for more."""
+        with self._draining:
+            while self._send_next(0.0):
+                pass
+
+    def _send_next(self, wait: float) -> bool:
+        """Wait up to ``wait`` seconds for a batch and send it. False if there was none."""
+        batch = self._queue.next_batch(wait, self._most_spans, MAX_REQUEST_BYTES)
+        if batch is None:
+            # The ticket first: if the queue is empty after it was read, everything up to it is out.
+            ticket = self._queue.ticket
+            if self._queue.depth == 0:
+                self._note_sent(ticket)
+            self._report_drops()
+            return False
+        if self._give_up:
+            self._queue.abandon(batch.count)
+        else:
+            self._send(batch)
+        self._note_sent(batch.ticket)
+        self._report_drops()
+        return True
+
+    def _send(self, batch) -> None:
+        if self._metrics is not None:
+            self._metrics.handed_over(batch.count)
+        token = attach(set_value(SUPPRESS_INSTRUMENTATION_KEY, True))
+        try:
+            outcome = self._sender.send(batch, self._export_timeout)
+        except Exception:
+            self._log.log(logging.ERROR, "exception", "Exception while exporting spans", exc_info=True)
+            outcome = ExportOutcome(0, 0, batch.count)
+        finally:
+            detach(token)
+        if outcome.failed:
+            self._failures += 1
+        self._queue.settle(*outcome)
+
+    def _note_sent(self, ticket: int) -> None:
+        with self._sent:
+            self._sent_ticket = ticket
+            self._sent.notify_all()
+
+    def _report_drops(self) -> None:
+        dropped = self._queue.stats()["dropped"]
+        for reason, message in _DROP_REPORTS.items():
+            added = dropped[reason] - self._reported[reason]
+            if added > 0 and self._log.log(logging.WARNING, reason, message, added):
+                self._reported[reason] = dropped[reason]
+
+    # --- callers --------------------------------------------------------------------------------------------------
+
+    def flush(self, timeout: float) -> bool:
+        """Send everything queued so far. True if that was done, and without a failure, within ``timeout`` seconds."""
+        self._queue.check_fork()
+        if self._shutdown or threading.current_thread() is self._worker_thread:
+            return False
+        deadline = time.monotonic() + timeout
+        target = self._queue.ticket
+        failures = self._failures
+        with self._sent:
+            if not _reached(self._flush_ticket, target):
+                self._flush_ticket = target
+        self._queue.request()
+        if not self._worker_thread.is_alive():
+            self._drain()
+        with self._sent:
+            while not _reached(self._sent_ticket, target):
+                if not self._sent.wait(max(0.0, deadline - time.monotonic())):
+                    return False
+        return self._failures == failures
+
+    def shutdown(self, timeout_millis: float = 30000) -> None:
+        """Send what is queued, for at most ``timeout_millis``, then shut the exporter down. What cannot be sent by then is
+        counted as dropped by shutdown."""
+        if self._shutdown:
+            return
+        self._shutdown = True
+        self._queue.check_fork()
+        deadline = time.monotonic() + timeout_millis / 1e3
+        self._queue.stop()
+        self._queue.request()
+        if self._worker_thread.ident is not None and threading.current_thread() is not self._worker_thread:
+            self._worker_thread.join(timeout_millis / 1e3)
+        self._give_up = time.monotonic() >= deadline
+        if not self._worker_thread.is_alive():
+            self._drain()
+        self._sender.shutdown(max(0.0, (deadline - time.monotonic()) * 1e3))
