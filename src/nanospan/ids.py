@@ -1,0 +1,18 @@
+"""Random trace and span ids from a native generator, as an IdGenerator for any TracerProvider."""
+
+from __future__ import annotations
+
+from opentelemetry.sdk.trace import id_generator as sdk
+
+from nanospan._native.ids import NativeIdGenerator
+
+__all__ = ["RandomIdGenerator"]
+
+
+class RandomIdGenerator(NativeIdGenerator, sdk.RandomIdGenerator):
+    """The SDK's RandomIdGenerator, native inside.
+
+    Ids are non-zero and all their bits are random (W3C Trace Context level 2, random-trace-id flag). Each
+    thread has its own generator, seeded by the kernel and seeded again in a forked child, so `random.seed()`
+    does not make them repeat. They are not secrets: the generator is not a cryptographic one.
+    """

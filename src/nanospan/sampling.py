@@ -1,0 +1,139 @@
+"""The SDK's head samplers, native inside: same names, arguments, descriptions and decisions.
+
+Each class derives from the SDK's class of the same name, so `isinstance` checks hold, and all of them work
+with the SDK's TracerProvider:
+
+    from opentelemetry.sdk.trace import TracerProvider
+    from nanospan.sampling import ParentBasedTraceIdRatio
+
+    provider = TracerProvider(sampler=ParentBasedTraceIdRatio(0.01))
+
+A subclass that overrides `should_sample` is called as any sampler is, also as a delegate of ParentBased.
+Replacing the method on one of these classes or its instances has no effect where it is a delegate: derive a
+class instead.
+
+Specification: OpenTelemetry trace SDK, "Sampling". TraceIdRatioBased is the rule that the SDKs use today (the
+low 64 bits of the trace id below a bound), not the later consistent one.
+"""
+
+from __future__ import annotations
+
+from opentelemetry.sdk.trace import sampling as sdk
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+
+from nanospan._native.samplers import (
+    NativeParentBased,
+    NativeStaticSampler,
+    NativeTraceIdRatioBased,
+    native_route,
+)
+
+__all__ = [
+    "ALWAYS_OFF",
+    "ALWAYS_ON",
+    "DEFAULT_OFF",
+    "DEFAULT_ON",
+    "Decision",
+    "ParentBased",
+    "ParentBasedTraceIdRatio",
+    "Sampler",
+    "SamplingResult",
+    "StaticSampler",
+    "TraceIdRatioBased",
+]
+
+
+@native_route
+class StaticSampler(NativeStaticSampler, sdk.StaticSampler):
+    """Sampler that always returns the same decision.
+
+    Args:
+        decision: What to decide. With DROP the result carries no attributes.
+    """
+
+    def __init__(self, decision: Decision) -> None:
+        sdk.StaticSampler.__init__(self, decision)
+        self._bind(decision)
+
+
+ALWAYS_OFF = StaticSampler(Decision.DROP)
+"""Never samples, whatever the parent's decision."""
+
+ALWAYS_ON = StaticSampler(Decision.RECORD_AND_SAMPLE)
+"""Always samples, whatever the parent's decision."""
+
+
+@native_route
+class TraceIdRatioBased(NativeTraceIdRatioBased, sdk.TraceIdRatioBased):
+    """Sampler that keeps the given share of traces, chosen by trace id and not by the parent's decision.
+
+    Args:
+        rate: Probability that a trace is sampled, 0.0 to 1.0.
+
+    Raises:
+        ValueError: if the rate is outside [0.0, 1.0].
+    """
+
+    def __init__(self, rate: float) -> None:
+        sdk.TraceIdRatioBased.__init__(self, rate)
+        self._bind(self.bound)
+
+
+@native_route
+class ParentBased(NativeParentBased, sdk.ParentBased):
+    """Sampler that asks one of five others, chosen by the parent of the span.
+
+    Args:
+        root: Asked for spans with no valid parent.
+        remote_parent_sampled: Asked when the parent is remote and sampled.
+        remote_parent_not_sampled: Asked when the parent is remote and not sampled.
+        local_parent_sampled: Asked when the parent is local and sampled.
+        local_parent_not_sampled: Asked when the parent is local and not sampled.
+    """
+
+    def __init__(
+        self,
+        root: Sampler,
+        remote_parent_sampled: Sampler = ALWAYS_ON,
+        remote_parent_not_sampled: Sampler = ALWAYS_OFF,
+        local_parent_sampled: Sampler = ALWAYS_ON,
+        local_parent_not_sampled: Sampler = ALWAYS_OFF,
+    ) -> None:
+        # By name and not by super(): the next class of ParentBasedTraceIdRatio takes other arguments.
+        sdk.ParentBased.__init__(
+            self,
+            root,
+            remote_parent_sampled,
+            remote_parent_not_sampled,
+            local_parent_sampled,
+            local_parent_not_sampled,
+        )
+        self._bind(
+            root,
+            remote_parent_sampled,
+            remote_parent_not_sampled,
+            local_parent_sampled,
+            local_parent_not_sampled,
+        )
+
+
+DEFAULT_OFF = ParentBased(ALWAYS_OFF)
+"""Follows the parent's decision; never samples a trace that starts here."""
+
+DEFAULT_ON = ParentBased(ALWAYS_ON)
+"""Follows the parent's decision; samples every trace that starts here."""
+
+
+@native_route
+class ParentBasedTraceIdRatio(ParentBased, sdk.ParentBasedTraceIdRatio):
+    """Sampler that follows the parent's decision and keeps the given share of the traces that start here.
+
+    Args:
+        rate: Probability that a trace which starts here is sampled, 0.0 to 1.0.
+
+    Raises:
+        ValueError: if the rate is outside [0.0, 1.0].
+    """
+
+    def __init__(self, rate: float) -> None:
+        ParentBased.__init__(self, root=TraceIdRatioBased(rate=rate))
