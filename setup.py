@@ -8,6 +8,7 @@ NANOSPAN_DEBUG_COUNTERS  1: count ring retries, wraps and wake-ups (see csrc/ns_
 """
 
 import os
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -52,6 +53,7 @@ def extensions() -> list[Extension]:
             extra_compile_args=compile_args,
             extra_link_args=link_args,
             define_macros=macros,
+            depends=glob("csrc/*.h") + glob("src/nanospan/_native/*.p??") + glob("src/nanospan/_native/*.h"),
         )
         for name, sources in C_SOURCES.items()
     ]
