@@ -1,0 +1,69 @@
+"""When to try again: backoff, ``Retry-After``, and the deadline that all attempts share.
+
+urllib3's Retry is not used: it sleeps with time.sleep, which shutdown cannot interrupt, counts attempts but
+knows no deadline for all of them together, and waits for a Retry-After that does not fit the time left.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+__all__ = ["MAX_ATTEMPTS", "Deadline", "backoff_seconds", "retry_after_seconds"]
+
+MAX_ATTEMPTS = 6
+"""Attempts per request; the immediate repeat over a fresh connection is not counted."""
+
+_JITTER = 0.2
+
+
+def backoff_seconds(retry: int) -> float:
+    """Seconds to wait before retry number ``retry`` (from 0): 1, 2, 4, ... times a factor of 0.8 to 1.2."""
+    return float(2**retry) * random.uniform(1 - _JITTER, 1 + _JITTER)
+
+
+def retry_after_seconds(value: str | None, now: float | None = None) -> float | None:
+    """The wait in seconds that a ``Retry-After`` header asks for (RFC 9110, 10.2.3), at least 0.
+
+    Takes seconds or an HTTP date; ``now`` is a Unix time in seconds. None when there is no usable value.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text)
+        except (TypeError, ValueError, IndexError, OverflowError):
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = moment.timestamp() - (time.time() if now is None else now)
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+class Deadline:
+    """The end of an operation on the monotonic clock; ``timeout`` in seconds, None for no end."""
+
+    __slots__ = ("_end",)
+
+    def __init__(self, timeout: float | None) -> None:
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def remaining(self) -> float | None:
+        """Seconds left, not below 0; None when there is no end."""
+        return None if self._end is None else max(self._end - time.monotonic(), 0.0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no time is left."""
+        return self.remaining() == 0.0
+
+    def allows(self, wait: float) -> bool:
+        """Whether some time would be left after waiting ``wait`` seconds."""
+        left = self.remaining()
+        return left is None or wait < left

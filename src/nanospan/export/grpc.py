@@ -1,0 +1,184 @@
+"""OTLP over gRPC, by grpcio. Needs the extra ``grpc``: ``pip install nanospan[grpc]``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+from opentelemetry.metrics import MeterProvider
+
+try:
+    import grpc
+except ImportError as error:
+    raise ImportError("nanospan.export.grpc needs grpcio: pip install nanospan[grpc]") from error
+
+from nanospan.export._compression import Compression
+from nanospan.export._delivery import Delivery
+from nanospan.export._endpoint import resolve_grpc_endpoint
+from nanospan.export._environment import (
+    TlsFile,
+    check_header,
+    environment_headers,
+    parse_headers,
+    resolve_compression,
+    resolve_file,
+    resolve_timeout,
+)
+from nanospan.export._exporter import DeliveringExporter, user_agent
+from nanospan.export._grpc_courier import DEFAULT_RETRYABLE, ChannelOption, GrpcCourier
+from nanospan.export._metrics import GRPC_COMPONENT, create_exporter_metrics
+
+__all__ = ["Compression", "OTLPSpanExporter"]
+
+logger = logging.getLogger(__name__)
+
+_RETRYABLE_VARIABLE = "OTEL_PYTHON_EXPORTER_OTLP_GRPC_RETRYABLE_ERROR_CODES"
+_METADATA_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyz_-.")
+
+Headers = Mapping[str, str] | Sequence[tuple[str, str]] | str
+
+_GRPC_COMPRESSION = {
+    Compression.NoCompression: grpc.Compression.NoCompression,
+    Compression.Deflate: grpc.Compression.Deflate,
+    Compression.Gzip: grpc.Compression.Gzip,
+}
+
+
+class OTLPSpanExporter(DeliveringExporter):
+    """Sends spans by OTLP/gRPC, with the arguments, variables and defaults of the official exporter.
+
+    What is left out is read from ``OTEL_EXPORTER_OTLP_TRACES_*``, then ``OTEL_EXPORTER_OTLP_*``. The channel
+    is opened by the first export, and again by the first one after a fork.
+
+    Args:
+        endpoint: ``host:port``, a URL, or a target of grpcio's such as ``unix:``. Default ``localhost:4317``.
+        insecure: Whether to go without TLS; a scheme of http or https in the endpoint wins over it.
+        credentials: Channel credentials to use with TLS, in place of the certificate variables.
+        headers: Metadata, as a mapping, as pairs, or in the form of the HEADERS variables, which it replaces.
+        timeout: Seconds for one batch with all its retries; default 10, 0 for no limit.
+        compression: ``Compression``, its text, or ``grpc.Compression``. Default none.
+        channel_options: Options of the channel, as pairs; they win over the exporter's own.
+        retryable_error_codes: Status codes to retry in place of CANCELLED, DEADLINE_EXCEEDED, ABORTED,
+            OUT_OF_RANGE, UNAVAILABLE and DATA_LOSS. RESOURCE_EXHAUSTED, unless listed here, is retried only
+            when the receiver says when, and otherwise taken to mean that the batch is too large: it is split.
+        meter_provider: Where the exporter's own metrics go, if they are switched on; default the global one.
+
+    Raises ValueError or TypeError for a wrong argument; a wrong variable is warned about and left aside.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        insecure: bool | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        headers: Headers | None = None,
+        timeout: float | None = None,
+        compression: Compression | grpc.Compression | str | None = None,
+        channel_options: Sequence[ChannelOption] | None = None,
+        retryable_error_codes: Iterable[grpc.StatusCode] | None = None,
+        *,
+        meter_provider: MeterProvider | None = None,
+    ) -> None:
+        if credentials is not None and not isinstance(credentials, grpc.ChannelCredentials):
+            raise TypeError(f"credentials must be grpc.ChannelCredentials, not {type(credentials).__name__}")
+        seconds = resolve_timeout(timeout)
+        target = resolve_grpc_endpoint(endpoint, insecure)
+        if target.insecure:
+            if credentials is not None:
+                logger.warning("credentials are left aside: %s is reached without TLS", target.target)
+            credentials = None
+        elif credentials is None:
+            credentials = _environment_credentials()
+        courier = GrpcCourier(
+            target.target,
+            credentials,
+            _metadata(headers),
+            _GRPC_COMPRESSION[resolve_compression(compression)],
+            _options(channel_options),
+            _retryable(retryable_error_codes),
+        )
+        metrics = create_exporter_metrics(GRPC_COMPONENT, target.address, target.port, meter_provider)
+        super().__init__(Delivery(courier, metrics, seconds, logger))
+
+
+def _options(argument: Sequence[ChannelOption] | None) -> tuple[ChannelOption, ...]:
+    try:
+        given = tuple((str(name), value) for name, value in argument or ())
+    except (TypeError, ValueError):
+        raise TypeError("channel_options must be pairs of a name and a value") from None
+    if any(name == "grpc.primary_user_agent" for name, _ in given):
+        return given
+    return (("grpc.primary_user_agent", user_agent()), *given)
+
+
+def _metadata(argument: Headers | None) -> tuple[tuple[str, str], ...]:
+    """The call's metadata, keys in lower case: grpcio refuses a call that has others."""
+    if isinstance(argument, str) and argument:
+        return _usable(parse_headers(argument, "headers"))
+    if not argument:
+        return _usable(environment_headers())
+    try:
+        entries = list(argument.items() if isinstance(argument, Mapping) else argument)
+        return tuple(_check_metadata(name, value) for name, value in entries)
+    except TypeError:
+        raise TypeError("headers must be a mapping of str to str, pairs of str, or text") from None
+
+
+def _usable(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for name, value in headers.items():
+        try:
+            pairs.append(_check_metadata(name, value))
+        except ValueError as error:
+            logger.warning("An entry is left out of the metadata: %s", error)
+    return tuple(pairs)
+
+
+def _check_metadata(name: str, value: str) -> tuple[str, str]:
+    name, value = check_header(name, value)
+    if not _METADATA_CHARACTERS.issuperset(name):
+        raise ValueError(f"headers: {name!r} is not a key of gRPC metadata")
+    if name.endswith("-bin") or not (value.isascii() and value.isprintable()):
+        raise ValueError(f"headers: the value of {name} must be printable ASCII, and its key not end in -bin")
+    return name, value
+
+
+def _retryable(argument: Iterable[grpc.StatusCode] | None) -> frozenset[grpc.StatusCode]:
+    if argument is not None:
+        codes = frozenset(argument)
+        if not all(isinstance(code, grpc.StatusCode) for code in codes):
+            raise TypeError("retryable_error_codes must be grpc.StatusCode members")
+        return codes
+    text = os.environ.get(_RETRYABLE_VARIABLE, "").strip()
+    if not text:
+        return DEFAULT_RETRYABLE
+    try:
+        return frozenset(grpc.StatusCode[name.strip().upper()] for name in text.split(",") if name.strip())
+    except KeyError as error:
+        logger.warning("%s: %s is not a gRPC status; using the default codes", _RETRYABLE_VARIABLE, error)
+        return DEFAULT_RETRYABLE
+
+
+def _environment_credentials() -> grpc.ChannelCredentials:
+    certificate = resolve_file(None, "", "CLIENT_CERTIFICATE")
+    key = resolve_file(None, "", "CLIENT_KEY")
+    if (certificate is None) != (key is None):
+        (certificate or key).refuse("is one half of a client key and certificate")  # type: ignore[union-attr]
+        certificate = key = None
+    return grpc.ssl_channel_credentials(
+        root_certificates=_content(resolve_file(None, "", "CERTIFICATE")),
+        private_key=_content(key),
+        certificate_chain=_content(certificate),
+    )
+
+
+def _content(file: TlsFile | None) -> bytes | None:
+    if file is None:
+        return None
+    try:
+        with open(file.path, "rb") as stream:
+            return stream.read()
+    except OSError as error:
+        file.refuse(f"cannot be read ({error.strerror})")
+        return None

@@ -1,0 +1,257 @@
+"""Arguments, variables, defaults: who wins, and what a wrong value costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nanospan.export import _environment as environment
+from nanospan.export._compression import Compression, compression_from
+from nanospan.export._endpoint import resolve_grpc_endpoint, resolve_http_endpoint
+
+TRACES = "OTEL_EXPORTER_OTLP_TRACES_"
+GENERAL = "OTEL_EXPORTER_OTLP_"
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_traces_variable_wins_and_empty_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment.read("TIMEOUT") is None
+    monkeypatch.setenv(GENERAL + "TIMEOUT", "3")
+    monkeypatch.setenv(TRACES + "TIMEOUT", " ")
+    assert environment.resolve_timeout(None) == 3.0
+    monkeypatch.setenv(TRACES + "TIMEOUT", "4.5")
+    assert environment.resolve_timeout(None) == 4.5
+    assert environment.resolve_timeout(1) == 1.0
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "nan"])
+def test_wrong_timeout_variable(
+    text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(GENERAL + "TIMEOUT", text)
+    assert environment.resolve_timeout(None) == 10.0
+    assert len(caplog.records) == 1
+    assert GENERAL + "TIMEOUT" in caplog.text
+
+
+def test_timeout_in_milliseconds_is_warned_about(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(GENERAL + "TIMEOUT", "5000")
+    assert environment.resolve_timeout(None) == 5000.0
+    assert "seconds" in caplog.text
+    caplog.clear()
+    assert environment.resolve_timeout(5000) == 5000.0
+    assert not caplog.records
+
+
+def test_timeout_zero_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment.resolve_timeout(0) is None
+    monkeypatch.setenv(GENERAL + "TIMEOUT", "0")
+    assert environment.resolve_timeout(None) is None
+
+
+@pytest.mark.parametrize("argument", [-1, float("nan")])
+def test_wrong_timeout_argument(argument: float) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        environment.resolve_timeout(argument)
+
+
+@pytest.mark.parametrize("argument", ["3", True])
+def test_timeout_argument_of_wrong_type(argument: object) -> None:
+    with pytest.raises(TypeError, match="timeout"):
+        environment.resolve_timeout(argument)  # type: ignore[arg-type]
+
+
+def test_http_endpoint_default() -> None:
+    endpoint = resolve_http_endpoint(None)
+    assert endpoint.url == "http://localhost:4318/v1/traces"
+    assert (endpoint.host, endpoint.port) == ("localhost", 4318)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "url"),
+    [
+        ("ENDPOINT", "http://c:4318", "http://c:4318/v1/traces"),
+        ("ENDPOINT", "http://c:4318/", "http://c:4318/v1/traces"),
+        ("ENDPOINT", "http://c:4318//", "http://c:4318//v1/traces"),
+        ("ENDPOINT", "https://c/base", "https://c/base/v1/traces"),
+        ("TRACES_ENDPOINT", "http://c:4318", "http://c:4318"),
+        ("TRACES_ENDPOINT", "http://c:4318/", "http://c:4318/"),
+        ("TRACES_ENDPOINT", "HTTP://c/own?x=1", "http://c/own?x=1"),
+    ],
+)
+def test_http_endpoint_variables(
+    variable: str, value: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(GENERAL + variable, value)
+    assert resolve_http_endpoint(None).url == url
+    assert resolve_http_endpoint("http://argument/").url == "http://argument/"
+
+
+@pytest.mark.parametrize(
+    "value", ["localhost:4318", "ftp://c", "http://", "http://c:port", "http://u:secret@:1/"]
+)
+def test_wrong_http_endpoint(
+    value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ValueError, match="endpoint") as caught:
+        resolve_http_endpoint(value)
+    assert "secret" not in str(caught.value)
+    monkeypatch.setenv(TRACES + "ENDPOINT", value)
+    assert resolve_http_endpoint(None).url == "http://localhost:4318/v1/traces"
+    assert len(caplog.records) == 1
+    assert "secret" not in caplog.text
+
+
+def test_http_credentials_leave_the_url() -> None:
+    endpoint = resolve_http_endpoint("https://me:p%40ss@c:1/v1/traces?token=t")
+    assert endpoint.url == "https://c:1/v1/traces?token=t"
+    assert endpoint.display == "https://c:1/v1/traces"
+    assert endpoint.basic_auth == "me:p@ss"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "insecure", "target", "without_tls", "address", "port"),
+    [
+        (None, None, "localhost:4317", True, "localhost", 4317),
+        (None, False, "localhost:4317", False, "localhost", 4317),
+        ("", None, "localhost:4317", True, "localhost", 4317),
+        ("c:1", None, "c:1", False, "c", 1),
+        ("c:1", True, "c:1", True, "c", 1),
+        ("http://c:1/path", None, "c:1", True, "c", 1),
+        ("http://c:1", False, "c:1", True, "c", 1),
+        ("https://c:1", True, "c:1", False, "c", 1),
+        ("HTTPS://c:1", None, "c:1", False, "c", 1),
+        ("http://user:pw@c:1", None, "c:1", True, "c", 1),
+        ("http://[::1]:4317", None, "[::1]:4317", True, "::1", 4317),
+        ("https://c", None, "c", False, "c", 443),
+        ("dns:///c:1", True, "dns:///c:1", True, "c", 1),
+        ("unix:/run/c.sock", True, "unix:/run/c.sock", True, "/run/c.sock", None),
+        ("unix:///run/c.sock", None, "unix:///run/c.sock", False, "///run/c.sock", None),
+    ],
+)
+def test_grpc_endpoint(
+    endpoint: str | None,
+    insecure: bool | None,
+    target: str,
+    without_tls: bool,
+    address: str,
+    port: int | None,
+) -> None:
+    assert resolve_grpc_endpoint(endpoint, insecure) == (target, without_tls, address, port)
+
+
+def test_grpc_endpoint_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(GENERAL + "ENDPOINT", "http://general:1")
+    monkeypatch.setenv(TRACES + "ENDPOINT", "")
+    monkeypatch.setenv(GENERAL + "INSECURE", "false")
+    assert resolve_grpc_endpoint(None, None)[:2] == ("general:1", True)
+    monkeypatch.setenv(TRACES + "ENDPOINT", "traces:2")
+    assert resolve_grpc_endpoint(None, None)[:2] == ("traces:2", False)
+    monkeypatch.setenv(TRACES + "INSECURE", "TRUE")
+    assert resolve_grpc_endpoint(None, None)[:2] == ("traces:2", True)
+    assert resolve_grpc_endpoint(None, False)[:2] == ("traces:2", False)
+
+
+def test_wrong_grpc_endpoint(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ValueError, match="endpoint"):
+        resolve_grpc_endpoint("ftp://c:1", None)
+    monkeypatch.setenv(GENERAL + "ENDPOINT", "c:port")
+    assert resolve_grpc_endpoint(None, None).target == "localhost:4317"
+    assert len(caplog.records) == 1
+
+
+def test_insecure_takes_true_and_false_only(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(GENERAL + "INSECURE", "1")
+    assert environment.resolve_insecure(None) is False
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "headers"),
+    [
+        ("", {}),
+        ("a=1,b=2", {"a": "1", "b": "2"}),
+        (" API-Key = k%20v , ,x=", {"api-key": "k v", "x": ""}),
+        ("authorization=Basic a%3D=", {"authorization": "Basic a%3D="}),
+        ("authorization=Basic%20a=b==", {"authorization": "Basic a=b=="}),
+    ],
+)
+def test_header_list(text: str, headers: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    assert environment.parse_headers(text, "TEST") == headers
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["secret", "=secret", "a b=secret", "k=secret%0d%0ax:y", "k=secret%E2%82%AC", "content-length=secret"],
+)
+def test_wrong_header_costs_itself_and_is_not_shown(entry: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert environment.parse_headers(f"good=1,{entry}", "TEST") == {"good": "1"}
+    assert len(caplog.records) == 1
+    assert "entry 2" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_headers_of_traces_replace_the_general_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(GENERAL + "HEADERS", "a=1,b=2")
+    assert environment.environment_headers() == {"a": "1", "b": "2"}
+    monkeypatch.setenv(TRACES + "HEADERS", "b=3")
+    assert environment.environment_headers() == {"b": "3"}
+
+
+def test_compression(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    assert environment.resolve_compression(None) is Compression.NoCompression
+    monkeypatch.setenv(GENERAL + "COMPRESSION", " GZIP ")
+    assert environment.resolve_compression(None) is Compression.Gzip
+    assert environment.resolve_compression("none") is Compression.NoCompression
+    monkeypatch.setenv(TRACES + "COMPRESSION", "none")
+    assert environment.resolve_compression(None) is Compression.NoCompression
+    assert not caplog.records
+    monkeypatch.setenv(TRACES + "COMPRESSION", "zstd")
+    assert environment.resolve_compression(None) is Compression.NoCompression
+    assert len(caplog.records) == 1
+    with pytest.raises(ValueError, match="compression"):
+        environment.resolve_compression("zstd")
+
+
+def test_compression_understands_other_enums() -> None:
+    grpc = pytest.importorskip("grpc", reason="grpcio is not installed")
+    http = pytest.importorskip(
+        "opentelemetry.exporter.otlp.proto.http",
+        reason="opentelemetry-exporter-otlp-proto-http is not installed",
+    )
+    for ours in Compression:
+        assert compression_from(getattr(http.Compression, ours.name)) is ours
+        assert compression_from(getattr(grpc.Compression, ours.name)) is ours
+
+
+def test_protocol(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    assert environment.resolve_protocol() == "http/protobuf"
+    monkeypatch.setenv(GENERAL + "PROTOCOL", "grpc")
+    assert environment.resolve_protocol() == "grpc"
+    monkeypatch.setenv(TRACES + "PROTOCOL", "http/json")
+    assert environment.resolve_protocol() == "http/protobuf"
+    assert len(caplog.records) == 1
+
+
+def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    there = tmp_path / "ca.pem"
+    there.write_text("")
+    assert environment.resolve_file(None, "certificate_file", "CERTIFICATE") is None
+    monkeypatch.setenv(GENERAL + "CERTIFICATE", str(there))
+    found = environment.resolve_file(None, "certificate_file", "CERTIFICATE")
+    assert found is not None
+    assert found.path == str(there)
+    monkeypatch.setenv(TRACES + "CERTIFICATE", str(tmp_path / "missing.pem"))
+    assert environment.resolve_file(None, "certificate_file", "CERTIFICATE") is None
+    assert len(caplog.records) == 1
+    with pytest.raises(ValueError, match="certificate_file"):
+        environment.resolve_file(tmp_path / "missing.pem", "certificate_file", "CERTIFICATE")
