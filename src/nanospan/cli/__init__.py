@@ -1,0 +1,23 @@
+"""The command ``nanospan``. Needs the extra ``cli`` (click and rich), and says so in one line without it."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point of the command; leaves through SystemExit."""
+    try:
+        import click  # noqa: F401
+        import rich  # noqa: F401
+    except ModuleNotFoundError as error:
+        sys.exit(f"nanospan: the command needs {error.name}; install it with: pip install 'nanospan[cli]'")
+    from nanospan.cli.commands import nanospan
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Spans carry any text, a terminal's encoding may not: a question mark beats a traceback.
+        sys.stdout.reconfigure(errors="replace")
+    nanospan(prog_name="nanospan")
