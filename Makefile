@@ -1,0 +1,83 @@
+# make demo      a traced service into the embedded receiver: spans, accounting and cost
+# make test      the tests, on the installed wheel, with every CPython from 3.11 to 3.13 found on this machine
+# make bench     the benchmarks, each against the stock packages in the same run
+# make sanitize  the ground floor under ASan, UBSan and TSan, and the native modules under ASan
+# make fuzz      the fuzz target (needs clang); FUZZ_SECONDS=60
+# make model     the Spin model of the ring (needs spin)
+#
+# Everything is set up below build/: virtual environments, the sdist, and the wheels that are made from it.
+
+PYTHON  ?= $(firstword $(PYTHONS) python3)
+PYTHONS ?= $(shell scripts/find_pythons.sh)
+PYTEST_ARGS ?=
+
+SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src csrc -name build -prune -o -type f -print \
+             | grep -v __pycache__)
+PIP     := -m pip --disable-pip-version-check --quiet
+venv_of  = build/venv/$(notdir $(1))
+
+.PHONY: demo test test-one bench sanitize fuzz model lint clean
+
+# --- the sdist, and a wheel of it for one interpreter ---------------------------------------------------------------
+
+build/sdist/.made: $(SOURCES)
+	@rm -rf build/sdist && mkdir -p build/sdist
+	@test -x build/venv/tools/bin/python || $(PYTHON) -m venv build/venv/tools
+	@build/venv/tools/bin/python $(PIP) install --upgrade pip build
+	@build/venv/tools/bin/python -m build --sdist --outdir build/sdist . > build/sdist/log 2>&1 \
+	    || { tail -40 build/sdist/log; exit 1; }
+	@touch $@
+
+# $(call install,interpreter,extras,groups): a virtual environment with the wheel and what is wanted beside it
+define install
+	@test -x $(call venv_of,$(1))/bin/python || $(1) -m venv $(call venv_of,$(1))
+	@$(call venv_of,$(1))/bin/python $(PIP) install --upgrade pip
+	@mkdir -p build/wheels/$(notdir $(1))
+	@test build/wheels/$(notdir $(1))/.made -nt build/sdist/.made || { \
+	    rm -f build/wheels/$(notdir $(1))/*.whl && \
+	    $(call venv_of,$(1))/bin/python $(PIP) wheel --no-deps --wheel-dir build/wheels/$(notdir $(1)) build/sdist/*.tar.gz && \
+	    $(call venv_of,$(1))/bin/python $(PIP) install --force-reinstall --no-deps build/wheels/$(notdir $(1))/*.whl && \
+	    touch build/wheels/$(notdir $(1))/.made; }
+	@$(call venv_of,$(1))/bin/python $(PIP) install "$$(echo build/wheels/$(notdir $(1))/*.whl)[$(2)]" $(3)
+endef
+
+# --- what people run ------------------------------------------------------------------------------------------------
+
+demo: build/sdist/.made
+	$(call install,$(PYTHON),grpc$(,)cli,opentelemetry-exporter-otlp-proto-http)
+	@$(call venv_of,$(PYTHON))/bin/nanospan demo
+
+test: build/sdist/.made
+	@test -n "$(PYTHONS)" || { echo "no CPython from 3.11 to 3.13 with headers found"; exit 1; }
+	@set -e; for python in $(PYTHONS); do $(MAKE) --no-print-directory test-one PYTHON=$$python; done
+
+test-one: build/sdist/.made
+	$(call install,$(PYTHON),grpc$(,)cli,--group test)
+	@echo "== $$($(PYTHON) --version)"
+	@$(call venv_of,$(PYTHON))/bin/python -m pytest $(PYTEST_ARGS)
+
+bench: build/sdist/.made
+	$(call install,$(PYTHON),grpc$(,)cli,--group test --group bench)
+	@$(call venv_of,$(PYTHON))/bin/python -m pytest benchmarks --benchmark-only $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory -C csrc bench
+
+sanitize:
+	@$(MAKE) -C csrc check SANITIZE=address,undefined
+	@$(MAKE) -C csrc check SANITIZE=thread
+	@scripts/sanitize_modules.sh $(PYTHON)
+
+fuzz:
+	@$(MAKE) -C csrc fuzz
+
+model:
+	@$(MAKE) -C csrc model
+
+lint:
+	@test -x build/venv/tools/bin/python || $(PYTHON) -m venv build/venv/tools
+	@build/venv/tools/bin/python $(PIP) install ruff
+	@build/venv/tools/bin/ruff check src tests benchmarks setup.py
+
+clean:
+	rm -rf build dist csrc/build
+
+, := ,
