@@ -8,9 +8,10 @@ the encoder raise, and one bad field costs that field: see docs/limitations.md f
 from collections.abc import Mapping, Sequence
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_Next, PyDict_Size
 from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.long cimport PyLong_AsLong, PyLong_AsLongLongAndOverflow
-from cpython.object cimport PyObject_GetAttr
+from cpython.object cimport PyObject, PyObject_GenericGetAttr, PyObject_GetAttr
 from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -64,6 +65,14 @@ cdef enum Outcome:
     ENCODED = 0
     UNUSABLE = 1
 
+
+
+cdef inline object field(object owner, str name):
+    """An instance attribute of an object whose type is exactly one of the SDK's: those look attributes up as object does,
+    and asking the type how costs a tenth of the look-up."""
+    return PyObject_GenericGetAttr(owner, name)
+
+
 include "fields.pxi"
 include "values.pxi"
 
@@ -73,7 +82,7 @@ include "values.pxi"
 cdef inline bint is_empty(object items) except -1:
     """Whether a span has no events or links, without a Python call for the SDK's own list type."""
     if type(items) is BoundedList:
-        return not PyObject_GetAttr(items, BOUNDED_LIST_DEQUE)
+        return not field(items, BOUNDED_LIST_DEQUE)
     return not items
 
 
@@ -154,8 +163,8 @@ cdef object fill_status(ns_span_tail *tail, object status, EncodeCounts *counts)
         return None
     try:
         if type(status) is Status:
-            code = PyObject_GetAttr(status, STATUS_CODE)
-            message = PyObject_GetAttr(status, STATUS_DESCRIPTION)
+            code = field(status, STATUS_CODE)
+            message = field(status, STATUS_DESCRIPTION)
         else:
             code, message = status.status_code, status.description
     except Exception:
@@ -239,21 +248,21 @@ cdef int put_foreign_span(ns_buf *buf, object span, EncodeCounts *counts) except
 
 cdef int put_sdk_span(ns_buf *buf, object span, EncodeCounts *counts) except -1:
     """An exact ReadableSpan: its fields are read where its properties would read them."""
-    attributes = PyObject_GetAttr(span, ATTRIBUTES)
-    events = PyObject_GetAttr(span, EVENTS)
-    links = PyObject_GetAttr(span, LINKS)
+    attributes = field(span, ATTRIBUTES)
+    events = field(span, EVENTS)
+    links = field(span, LINKS)
     return put_span(
         buf,
-        PyObject_GetAttr(span, CONTEXT),
-        PyObject_GetAttr(span, PARENT),
-        PyObject_GetAttr(span, NAME),
-        PyObject_GetAttr(span, KIND),
-        PyObject_GetAttr(span, START_TIME),
-        PyObject_GetAttr(span, END_TIME),
+        field(span, CONTEXT),
+        field(span, PARENT),
+        field(span, NAME),
+        field(span, KIND),
+        field(span, START_TIME),
+        field(span, END_TIME),
         attributes,
         events,
         links,
-        PyObject_GetAttr(span, STATUS),
+        field(span, STATUS),
         dropped_from(attributes, BoundedAttributes, counts),
         dropped_from(events, BoundedList, counts),
         dropped_from(links, BoundedList, counts),
@@ -275,12 +284,12 @@ cdef int encode_span(ns_buf *buf, object span, EncodeCounts *counts) except -1:
 
 
 cdef object resource_of(object span):
-    return PyObject_GetAttr(span, RESOURCE) if type(span) is ReadableSpan else span.resource
+    return field(span, RESOURCE) if type(span) is ReadableSpan else span.resource
 
 
 cdef object scope_of(object span):
     if type(span) is ReadableSpan:
-        return PyObject_GetAttr(span, SCOPE)
+        return field(span, SCOPE)
     return span.instrumentation_scope
 
 

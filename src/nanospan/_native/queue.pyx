@@ -7,7 +7,7 @@ themselves, for any other exporter. Both are bounded, drop the newest when full 
 from collections import deque
 
 from cpython.long cimport PyLong_AsLong
-from cpython.object cimport PyObject_GetAttr
+from cpython.object cimport PyObject_GenericGetAttr
 from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -31,7 +31,7 @@ cdef enum:
 
 
 cdef inline bint is_sampled(object span) except -1:
-    context = PyObject_GetAttr(span, CONTEXT) if type(span) is ReadableSpan else span.context
+    context = PyObject_GenericGetAttr(span, CONTEXT) if type(span) is ReadableSpan else span.context
     if type(context) is SpanContext:
         return PyLong_AsLong(<object> PyTuple_GET_ITEM(context, 3)) & 1
     return bool(context and context.trace_flags.sampled)

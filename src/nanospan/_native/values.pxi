@@ -167,19 +167,24 @@ cdef int put_pair(ns_buf *buf, uint8_t tag, object key, object value, int depth,
 cdef int put_pairs(ns_buf *buf, uint8_t tag, object attributes, EncodeCounts *counts) except -1:
     """The attributes of a span, event, link, resource or scope."""
     cdef bint complete = True
-    cdef dict pairs
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef Py_ssize_t position = 0
+    cdef Py_ssize_t size
     if attributes is None:
         return 0
     try:
         if type(attributes) is BoundedAttributes:
-            attributes = PyObject_GetAttr(attributes, BOUNDED_ATTRIBUTES_DICT)
+            attributes = field(attributes, BOUNDED_ATTRIBUTES_DICT)
         if type(attributes) is dict:
-            pairs = attributes
-            for key, value in pairs.items():
-                put_pair(buf, tag, key, value, VALUE_DEPTH, counts)
+            size = PyDict_Size(attributes)
+            while PyDict_Next(attributes, &position, &key, &value):
+                put_pair(buf, tag, <object> key, <object> value, VALUE_DEPTH, counts)
+                if PyDict_Size(attributes) != size:
+                    raise RuntimeError("attributes changed while they were read")
         elif attributes:
-            for key, value in attributes.items():
-                put_pair(buf, tag, key, value, VALUE_DEPTH, counts)
+            for name, content in attributes.items():
+                put_pair(buf, tag, name, content, VALUE_DEPTH, counts)
     except Exception:
         # Not a mapping, or one that was changed while it was read: what is written stays.
         complete = False
