@@ -1,5 +1,6 @@
 # make demo      a traced service into the embedded receiver: spans, accounting and cost
 # make test      the tests, on the installed wheel, with every CPython from 3.11 to 3.13 found on this machine
+# make test-oldest-sdk  the same on one CPython with the oldest opentelemetry-sdk supported
 # make bench     the benchmarks, each against the stock packages in the same run
 # make sanitize  the ground floor under ASan, UBSan and TSan, and the native modules under ASan
 # make fuzz      the fuzz target (needs clang); FUZZ_SECONDS=60
@@ -16,7 +17,7 @@ SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src csrc -
 PIP     := -m pip --disable-pip-version-check --quiet
 venv_of  = build/venv/$(notdir $(1))
 
-.PHONY: demo test test-one bench sanitize fuzz model lint clean
+.PHONY: demo test test-one test-oldest-sdk bench sanitize fuzz model lint clean
 
 # --- the sdist, and a wheel of it for one interpreter ---------------------------------------------------------------
 
@@ -56,10 +57,23 @@ test-one: build/sdist/.made
 	@echo "== $$($(PYTHON) --version)"
 	@$(call venv_of,$(PYTHON))/bin/python -m pytest $(PYTEST_ARGS)
 
+# The oldest SDK that pyproject.toml allows, in a virtual environment of its own.
+OLDEST_SDK := $(shell sed -n 's/.*"opentelemetry-sdk>=\([0-9.]*\)".*/\1/p' pyproject.toml)
+test-oldest-sdk: build/sdist/.made
+	$(call install,$(PYTHON),grpc$(,)cli,--group test)
+	@rm -rf build/venv/oldest-sdk && $(PYTHON) -m venv build/venv/oldest-sdk
+	@build/venv/oldest-sdk/bin/python $(PIP) install --upgrade pip
+	@build/venv/oldest-sdk/bin/python $(PIP) install --group test \
+	    "$$(echo build/wheels/$(notdir $(PYTHON))/*.whl)[grpc,cli]" \
+	    $(foreach part,api sdk proto exporter-otlp-proto-common exporter-otlp-proto-http exporter-otlp-proto-grpc,\
+	        opentelemetry-$(part)==$(OLDEST_SDK))
+	@build/venv/oldest-sdk/bin/python -m pytest $(PYTEST_ARGS)
+
 bench: build/sdist/.made
 	$(call install,$(PYTHON),grpc$(,)cli,--group test --group bench)
-	@$(call venv_of,$(PYTHON))/bin/python -m pytest benchmarks --benchmark-only $(PYTEST_ARGS)
+	@$(call venv_of,$(PYTHON))/bin/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,stddev,rounds
 	@$(MAKE) --no-print-directory -C csrc bench
+	@$(call venv_of,$(PYTHON))/bin/python benchmarks/compare.py
 
 sanitize:
 	@$(MAKE) -C csrc check SANITIZE=address,undefined

@@ -4,7 +4,8 @@
 #include <string.h>
 
 bool ns_buf_grow(ns_buf *buf, size_t extra) {
-    if (buf->failed || extra > buf->limit - buf->len) {
+    /* len may lie beyond the limit: see limit_restore in ns_otlp.c */
+    if (buf->failed || buf->len > buf->limit || extra > buf->limit - buf->len) {
         buf->failed = true;
         return false;
     }

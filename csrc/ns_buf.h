@@ -2,7 +2,7 @@
  * used up.
  *
  *      data                     data + len          data + cap
- *       |-------- written --------|------- room --------|          cap never exceeds limit
+ *       |-------- written --------|------- room --------|          cap never exceeds the larger of limit and len
  *
  * Errors are sticky: once an append did not fit, `failed` stays set, later appends write nothing, and the caller looks
  * once, at the end of a field. A savepoint takes the buffer back to before that field, error included.

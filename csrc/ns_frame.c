@@ -167,6 +167,7 @@ int ns_frame(const ns_record *records, size_t count, const ns_source *const *sou
         } else {
             free(*body);
             *body = NULL;
+            *size = 0;
         }
     }
     free(placed);

@@ -160,7 +160,12 @@ static size_t put_text_if_it_fits(ns_buf *buf, uint8_t tag, const ns_text *text,
 /* Fields that a span cannot do without take their room beyond the limit that attributes, events and links keep to. */
 static inline void limit_raise(ns_buf *buf) { buf->limit += NS_OTLP_FIXED_ROOM; }
 
-static inline void limit_restore(ns_buf *buf) { buf->limit -= NS_OTLP_FIXED_ROOM; }
+static inline void limit_restore(ns_buf *buf) {
+    buf->limit -= NS_OTLP_FIXED_ROOM;
+    /* Room beyond the limit that was not used is not for what follows, which looks for it in cap first. */
+    size_t most = buf->len > buf->limit ? buf->len : buf->limit;
+    if (buf->cap > most) buf->cap = most;
+}
 
 static void put_dropped_count(ns_buf *buf, uint8_t tag, uint32_t dropped) {
     if (dropped == 0) return;

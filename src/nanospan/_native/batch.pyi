@@ -1,0 +1,31 @@
+from collections.abc import Iterable
+from typing import Any, TypedDict
+
+from typing_extensions import Buffer
+
+class EncodedBatch(Buffer):
+    count: int
+    """Spans in the request."""
+    ticket: int
+    """Of the last span in it, in the queue that it came from."""
+
+    def __len__(self) -> int:
+        """Bytes of the request."""
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def split(self) -> tuple[EncodedBatch, EncodedBatch]:
+        """Two batches that together hold the same spans in the same order; ValueError if there is only one."""
+
+class EncodeReport(TypedDict):
+    repaired: int
+    lost: int
+    failed: int
+
+# Spans are ReadableSpan objects, or anything with its public properties.
+def encode_batch(spans: Iterable[Any]) -> EncodedBatch | None:
+    """One batch of the spans that can be encoded; None if there are none."""
+
+def encode_spans(spans: Iterable[Any]) -> bytes:
+    """One serialised ``ExportTraceServiceRequest``; empty if there is nothing in it."""
+
+def encode_report(spans: Iterable[Any]) -> tuple[bytes, EncodeReport]:
+    """The request, and what became of values that OTLP cannot carry."""
