@@ -16,10 +16,12 @@ cdef class SpanQueue:
     cdef int end(self, object span) except -1
     cdef int put(self, object span) except -1
     cdef int notice_fork(self) except -1
-    cdef int renew(self) except -1
+    cdef bint renew(self) except -1
+    cdef bint begin_process(self) noexcept
     cdef uint32_t ticket_now(self) noexcept nogil
     cdef uint32_t spans_now(self) noexcept nogil
     cdef bint is_due(self) noexcept nogil
+    cdef bint may_sleep(self) noexcept nogil
     cdef bint sleep(self, double timeout) noexcept nogil
 
 

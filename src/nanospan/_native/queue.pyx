@@ -41,9 +41,7 @@ cdef class SpanQueue:
     """What both queues share: counting, waking the worker, noticing a fork."""
 
     def __cinit__(self, *args, **kwargs):
-        ns_counters_reset(&self.counters)
-        memset(&self.wake, 0, sizeof(self.wake))
-        self.generation = GENERATION[0]
+        self.generation = GENERATION[0] - 1  # of no process: the first renew() is as any other
         self.stopped = False
         self.on_fork = None
 
@@ -72,18 +70,24 @@ cdef class SpanQueue:
         raise NotImplementedError
 
     cdef int notice_fork(self) except -1:
-        # First of all: with it set, a second thread goes on with the new state instead of making it again. No Python
-        # code runs, and so no other thread, before the state is whole.
-        self.generation = GENERATION[0]
-        ns_counters_reset(&self.counters)
-        memset(&self.wake, 0, sizeof(self.wake))
-        self.renew()
-        if self.on_fork is not None:
+        if self.renew() and self.on_fork is not None:
             self.on_fork()
         return 0
 
-    cdef int renew(self) except -1:
+    cdef bint renew(self) except -1:
+        """Makes the state of a new process. False if another thread has done so meanwhile.
+
+        What can run Python code, and so let other threads in, comes first and last; between `begin_process` and the last
+        assignment nothing does, so that no thread meets half of it."""
         raise NotImplementedError
+
+    cdef bint begin_process(self) noexcept:
+        if self.generation == GENERATION[0]:
+            return False
+        self.generation = GENERATION[0]
+        ns_counters_reset(&self.counters)
+        memset(&self.wake, 0, sizeof(self.wake))
+        return True
 
     # --- the worker's side --------------------------------------------------------------------------------------------
 
@@ -96,16 +100,17 @@ cdef class SpanQueue:
     cdef bint is_due(self) noexcept nogil:
         return self.spans_now() >= self.wake_spans
 
-    cdef bint sleep(self, double timeout) noexcept nogil:
-        """Sleeps until a batch is due, somebody asks, or `timeout` seconds have passed. False for the last."""
-        cdef bint woken = True
+    cdef bint may_sleep(self) noexcept nogil:
+        """Announces sleep and looks again; False if there is no reason to sleep after all."""
         ns_wake_announce(&self.wake)
         if self.is_due() or ns_wake_requested(&self.wake):
             ns_wake_cancel(&self.wake)
-        else:
-            woken = ns_wake_sleep(&self.wake, <int64_t> (timeout * 1e9))
-        ns_wake_take_request(&self.wake)
-        return woken
+            return False
+        return True
+
+    cdef bint sleep(self, double timeout) noexcept nogil:
+        """Sleeps until a batch is due, somebody asks, or `timeout` seconds have passed. False for the last."""
+        return ns_wake_sleep(&self.wake, <int64_t> (timeout * 1e9))
 
     def check_fork(self):
         """Empty the queue if it was made before a fork that this process came from."""
@@ -190,21 +195,27 @@ cdef class EncodedQueue(SpanQueue):
     def __dealloc__(self):
         ns_ring_unmap(self.ring)
 
-    cdef int renew(self) except -1:
+    cdef bint renew(self) except -1:
         cdef ns_ring *ring = NULL
+        cdef ns_ring *old_ring = self.ring
         cdef int error = ns_ring_map(&ring, self.max_bytes, self.max_spans)
+        if error and self.ring == NULL:
+            raise OSError(error, f"cannot map a queue of {self.max_bytes} bytes and {self.max_spans} spans")
+        sources = SourceTable()
+        if not self.begin_process():
+            ns_ring_unmap(ring)
+            return False
         if error:
-            if self.ring == NULL:
-                raise OSError(error, f"cannot map a queue of {self.max_bytes} bytes and {self.max_spans} spans")
             # In a forked child: nothing to queue into, but nothing to raise at either.
             self.stopped = True
-            return 0
-        ns_ring_unmap(self.ring)
+            return False
+        old_sources = self.sources  # kept until all is in place: letting go of it may run Python code
+        self.sources = sources
         self.ring = ring
         self.most_span_bytes = ns_ring_max_record(ring) - NS_OTLP_FIXED_ROOM
-        self.sources = SourceTable()
         memset(&self.encode_counts, 0, sizeof(self.encode_counts))
-        return 0
+        ns_ring_unmap(old_ring)
+        return True
 
     cdef int put(self, object span) except -1:
         cdef uint8_t storage[STACK_BYTES]
@@ -256,8 +267,9 @@ cdef class EncodedQueue(SpanQueue):
         cdef int failed = 0
         cdef bint woken = True
         with nogil:
-            if timeout > 0:
+            if timeout > 0 and self.may_sleep():
                 woken = self.sleep(timeout)
+            ns_wake_take_request(&self.wake)
             depth = ns_ring_depth(self.ring)
             if depth > max_spans:
                 depth = max_spans
@@ -308,10 +320,14 @@ cdef class ObjectQueue(SpanQueue):
         self.wake_spans = wake_spans
         self.renew()
 
-    cdef int renew(self) except -1:
-        self.spans = deque()
+    cdef bint renew(self) except -1:
+        spans = deque()
+        if not self.begin_process():
+            return False
+        old_spans = self.spans  # kept until all is in place: letting go of spans may run Python code
+        self.spans = spans
         self.pushed = self.taken = 0
-        return 0
+        return True
 
     cdef int put(self, object span) except -1:
         cdef size_t depth = len(self.spans)
@@ -336,9 +352,11 @@ cdef class ObjectQueue(SpanQueue):
         ``max_bytes`` is not looked at: the size of an object in some exporter's format is not known.
         """
         cdef uint32_t count
-        if timeout > 0:
+        # Announced under the interpreter lock, which `put` holds too: either it sees the sleeper or this sees its span.
+        if timeout > 0 and self.may_sleep():
             with nogil:
                 self.sleep(timeout)
+        ns_wake_take_request(&self.wake)
         count = min(self.spans_now(), max_spans)
         if count == 0:
             return None
