@@ -28,8 +28,18 @@ C_SOURCES = {
 
 
 def flags() -> tuple[list[str], list[str], list[tuple[str, str | None]]]:
-    compile_args = ["-std=gnu11", "-O3", "-fno-strict-overflow", "-fno-semantic-interposition", "-fno-plt", "-fvisibility=hidden", "-Wall", "-Wextra",
-                    "-Wno-unused-function", "-Wno-unused-parameter"]
+    compile_args = [
+        "-std=gnu11",
+        "-O3",
+        "-fno-strict-overflow",
+        "-fno-semantic-interposition",
+        "-fno-plt",
+        "-fvisibility=hidden",
+        "-Wall",
+        "-Wextra",
+        "-Wno-unused-function",
+        "-Wno-unused-parameter",
+    ]
     link_args: list[str] = []
     macros: list[tuple[str, str | None]] = []
     if sanitize := os.environ.get("NANOSPAN_SANITIZE"):

@@ -6,18 +6,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-TEN_ATTRIBUTES = {
-    "http.request.method": "GET",
-    "http.route": "/users/{id}",
-    "http.response.status_code": 200,
-    "url.path": "/users/1042",
-    "server.address": "api.example.com",
-    "server.port": 443,
-    "app.cache.hit": False,
-    "app.score": 0.75,
-    "app.tenant": "t-104",
-    "app.region": "eu-1",
-}
+from nanospan.cli.cost_worker import ATTRIBUTES as TEN_ATTRIBUTES
 
 
 class NothingProcessor(SpanProcessor):

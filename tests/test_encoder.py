@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nanospan._native.batch import encode_batch, encode_report
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans as reference_encode
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -17,6 +16,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from opentelemetry.trace.span import TraceState
 
 from nanospan import encode_spans
+from nanospan._native.batch import encode_batch, encode_report
 
 # --- spans of every kind ----------------------------------------------------------------------------------------------
 
@@ -204,14 +204,14 @@ def _spans_with_owners(*batches) -> list[tuple[bytes, bytes, bytes]]:
 
 
 def make_span(**fields) -> ReadableSpan:
-    defaults = dict(
-        name="name",
-        context=SpanContext(0xA, 0xB, False, TraceFlags(1)),
-        resource=Resource({"service.name": "test"}),
-        instrumentation_scope=InstrumentationScope("library"),
-        start_time=1_000,
-        end_time=2_000,
-    )
+    defaults = {
+        "name": "name",
+        "context": SpanContext(0xA, 0xB, False, TraceFlags(1)),
+        "resource": Resource({"service.name": "test"}),
+        "instrumentation_scope": InstrumentationScope("library"),
+        "start_time": 1_000,
+        "end_time": 2_000,
+    }
     return ReadableSpan(**{**defaults, **fields})
 
 

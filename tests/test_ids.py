@@ -36,8 +36,8 @@ def test_valid_and_unique(ids: RandomIdGenerator) -> None:
     traces = {ids.generate_trace_id() for _ in range(count)}
     spans = {ids.generate_span_id() for _ in range(count)}
     assert len(traces) == len(spans) == count
-    assert 0 < min(traces) and max(traces) < 2**128
-    assert 0 < min(spans) and max(spans) < 2**64
+    assert min(traces) > 0 and max(traces) < 2**128
+    assert min(spans) > 0 and max(spans) < 2**64
     # The halves of a trace id are drawn one after the other: neither may be the other, or a span id.
     lows, highs = {trace % 2**64 for trace in traces}, {trace >> 64 for trace in traces}
     assert len(lows | highs | spans) == 3 * count

@@ -56,7 +56,7 @@ def test_through_the_sdk_tracer(build: Callable[[Any], Any]) -> None:
         seen: list[Any] = []
 
         def start_pair(context: Context | None) -> None:
-            with tracer.start_as_current_span("outer", context, attributes={"a": 1}) as outer:
+            with tracer.start_as_current_span("outer", context, attributes={"a": 1}) as outer:  # noqa: SIM117
                 with tracer.start_as_current_span("inner", attributes={"b": 2}) as inner:
                     for span in (outer, inner):
                         seen.append((span.get_span_context(), span.is_recording()))

@@ -11,7 +11,7 @@ import logging
 import os
 from dataclasses import dataclass
 
-__all__ = ["MAX_REQUEST_BYTES", "QueueSettings", "resolve_settings"]
+__all__ = ["MAX_REQUEST_BYTES", "MAX_REQUEST_SPANS", "QueueSettings", "resolve_settings"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +24,14 @@ DEFAULT_MAX_QUEUE_BYTES = 64 << 20
 MOST_SPANS = 2**31 - 1
 LEAST_QUEUE_BYTES = 64 << 10
 MOST_QUEUE_BYTES = 8 << 30
-LONGEST_MILLIS = 24 * 3600 * 1000
+LONGEST_MILLIS = 10**12  # in nanoseconds still well within 64 bits
 
 MAX_REQUEST_BYTES = (4 << 20) - (64 << 10)
 """Bytes of spans in one request. Receivers take 4 MiB by default (gRPC); the rest is room for resources and scopes."""
+
+MAX_REQUEST_SPANS = 8192
+"""Spans in one request when no cap is set. A real collector (rotel, at its defaults) acknowledges a request of more than
+16,384 spans and drops it; beyond a few thousand a larger request saves nothing that can be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class QueueSettings:
     schedule_delay_millis: float
     """The longest that a span waits for its batch, in milliseconds."""
     max_export_batch_size: int | None
-    """The most spans in one request; None for no cap but the size of a request."""
+    """The most spans in one request; None for no cap but what receivers take."""
     export_timeout_millis: float
     """The longest that one export may take, with its retries, in milliseconds."""
     max_queue_bytes: int

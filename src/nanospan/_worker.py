@@ -12,7 +12,7 @@ from opentelemetry.context import attach, detach, set_value
 from nanospan._processor_metrics import ProcessorMetrics
 from nanospan._sdk_private import SUPPRESS_INSTRUMENTATION_KEY
 from nanospan._senders import Sender
-from nanospan._settings import MAX_REQUEST_BYTES, MOST_SPANS, QueueSettings
+from nanospan._settings import MAX_REQUEST_BYTES, MAX_REQUEST_SPANS, QueueSettings
 from nanospan.export import ExportOutcome
 from nanospan.export._window import WindowedLog
 
@@ -51,10 +51,11 @@ class ExportWorker:
         self._metrics = metrics
         self._schedule_delay_millis = settings.schedule_delay_millis
         self._schedule_delay = settings.schedule_delay_millis / 1e3
+        self._export_timeout_millis = settings.export_timeout_millis
         self._export_timeout = settings.export_timeout_millis / 1e3
         self._max_queue_size = settings.max_queue_size
         self._max_export_batch_size = settings.max_export_batch_size or settings.wake_spans
-        self._most_spans = settings.max_export_batch_size or MOST_SPANS
+        self._most_spans = settings.max_export_batch_size or MAX_REQUEST_SPANS
         self._log = WindowedLog(logger, REPORT_WINDOW_SECONDS)
         self._reported = dict.fromkeys(_DROP_REPORTS, 0)
         self._shutdown = False
@@ -185,16 +186,22 @@ class ExportWorker:
     def shutdown(self, timeout_millis: float = 30000) -> None:
         """Send what is queued, for at most ``timeout_millis``, then shut the exporter down. What cannot be sent by then is
         counted as dropped by shutdown."""
+        # First: in a child of a fork that nobody told Python about, the parent's thread still counts as alive.
+        self._queue.check_fork()
         if self._shutdown:
             return
         self._shutdown = True
-        self._queue.check_fork()
         deadline = time.monotonic() + timeout_millis / 1e3
         self._queue.stop()
         self._queue.request()
-        if self._worker_thread.ident is not None and threading.current_thread() is not self._worker_thread:
+        from_exporter = threading.current_thread() is self._worker_thread
+        if self._worker_thread.ident is not None and not from_exporter:
             self._worker_thread.join(timeout_millis / 1e3)
-        self._give_up = time.monotonic() >= deadline
+        # An exporter that shuts its own processor down gets nothing more: after shutdown() there is no export().
+        self._give_up = from_exporter or time.monotonic() >= deadline
         if not self._worker_thread.is_alive():
             self._drain()
-        self._sender.shutdown(max(0.0, (deadline - time.monotonic()) * 1e3))
+        try:
+            self._sender.shutdown(max(0.0, (deadline - time.monotonic()) * 1e3))
+        except Exception:
+            logger.exception("Exception while shutting the exporter down")

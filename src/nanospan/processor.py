@@ -23,8 +23,9 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
 
     Takes the place of ``opentelemetry.sdk.trace.export.BatchSpanProcessor``: same arguments, environment variables and
     defaults, three exceptions apart. The exporter may be left out. With ``max_export_batch_size`` unset, 512 spans wake
-    the worker and a request carries all that is queued, up to 4 MiB; set, by argument or variable, it is a hard cap. When
-    the queue is full the newest span is dropped, as the specification asks (the SDK's class evicts the oldest).
+    the worker and a request carries all that is queued, up to 4 MiB and 8192 spans; set, by argument or variable, it is
+    a hard cap. When the queue is full the newest span is dropped, as the specification asks (the SDK's class evicts the
+    oldest).
 
     Args:
         span_exporter: Where the spans go. None for nanospan's OTLP exporter, made from ``OTEL_EXPORTER_OTLP_*``. Exporters
@@ -32,7 +33,7 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
             those, get the original ReadableSpan objects.
         max_queue_size: Spans that may be queued; any integer from 1, exact. ``OTEL_BSP_MAX_QUEUE_SIZE``, 2048.
         schedule_delay_millis: The longest a span waits for its batch. ``OTEL_BSP_SCHEDULE_DELAY``, 5000.
-        max_export_batch_size: The most spans in a request. ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``, no cap.
+        max_export_batch_size: The most spans in a request. ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``, unset.
         export_timeout_millis: The longest one export may take with its retries; the exporter's own timeout holds too.
             ``OTEL_BSP_EXPORT_TIMEOUT``, 30000.
         max_queue_bytes: Bytes that encoded spans may take in the queue, 64 KiB to 8 GiB; a single span takes at most a
@@ -62,7 +63,6 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         exporter = _default_exporter(meter_provider) if span_exporter is None else span_exporter
         sender = sender_for(exporter, settings)
         metrics = create_processor_metrics(meter_provider, sender.queue)
-        self._export_timeout_millis = settings.export_timeout_millis
         self._attach_queue(sender.queue)
         self._batch_processor = ExportWorker(exporter, sender, settings, metrics)
 
@@ -82,9 +82,9 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         Waits at most ``timeout_millis``, or the export timeout when None. Returns True if all of them were exported in
         that time; False if time ran out, an export failed, or the processor is shut down.
         """
-        return self._batch_processor.flush(
-            (self._export_timeout_millis if timeout_millis is None else timeout_millis) / 1e3
-        )
+        if timeout_millis is None:
+            timeout_millis = self._batch_processor._export_timeout_millis
+        return self._batch_processor.flush(timeout_millis / 1e3)
 
     def stats(self) -> dict[str, Any]:
         """Where every span that ended went.

@@ -1,19 +1,13 @@
-"""Makes the helpers beside the tests importable under pytest's importlib mode, and keeps the environment
-clean.
-"""
+"""Keeps the environment of the machine out of the exporters' tests."""
 
 from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)

@@ -62,8 +62,16 @@ cdef class SpanQueue:
         except Exception:
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         except BaseException:
-            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+            # A signal handler's SystemExit, or the like, struck while Python code ran: the span itself is whole.
+            self.put_again(span)
             raise
+        return 0
+
+    cdef int put_again(self, object span) except -1:
+        try:
+            self.put(span)
+        except BaseException:
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         return 0
 
     cdef int put(self, object span) except -1:

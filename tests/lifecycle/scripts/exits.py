@@ -1,0 +1,225 @@
+"""``exits.py <scenario>``: an application that ends in one of several ways."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+from app import App, report
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+import nanospan
+
+SPANS = 10
+
+
+def wait_for_test() -> None:
+    sys.stdin.readline()
+
+
+def end_of_main() -> None:
+    App().end_spans("span", SPANS)
+
+
+def sys_exit() -> None:
+    App().end_spans("span", SPANS)
+    sys.exit(3)
+
+
+def uncaught() -> None:
+    app = App()
+    with app.tracer.start_as_current_span("failing"):
+        app.end_spans("span", SPANS)
+        raise LookupError("nobody catches this")
+
+
+def in_function() -> None:
+    """Nothing refers to provider or processor any more."""
+
+    def work() -> None:
+        app = App()
+        app.end_spans("span", SPANS)
+
+    work()
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def sigterm() -> None:
+    """The signal may come at any point of a span's end."""
+    app = App(max_queue_size=1 << 20)
+    app.end_spans("first", SPANS)
+    ended = 0
+    signal.signal(signal.SIGTERM, leave)
+    report(ready=True)
+    try:
+        while True:
+            app.tracer.start_span(f"span-{ended}").end()
+            ended += 1
+    finally:
+        report(ended=ended)
+
+
+def sigint() -> None:
+    app = App()
+    app.end_spans("span", SPANS)
+    report(ready=True)
+    while True:
+        signal.pause()
+
+
+def daemon_threads() -> None:
+    app = App(max_queue_size=1 << 20)
+
+    def work(thread: int) -> None:
+        number = 0
+        while True:
+            app.tracer.start_span(f"daemon{thread}-{number}").end()
+            number += 1
+
+    for thread in range(2):
+        threading.Thread(target=work, args=(thread,), daemon=True).start()
+    app.end_spans("span", 1000)
+
+
+def ordinary_threads() -> None:
+    """Threads that are no daemons outlive the main thread; what they end is promised too."""
+    app = App()
+
+    def work() -> None:
+        time.sleep(0.1)
+        app.end_spans("span", SPANS)
+
+    threading.Thread(target=work).start()
+
+
+def atexit_after_provider() -> None:
+    app = App()
+    atexit.register(app.end_spans, "goodbye", SPANS)
+    app.end_spans("span", SPANS)
+
+
+def atexit_before_provider() -> None:
+    """A handler that runs after the provider's own: too late, and said so by the account."""
+    apps: list[App] = []
+    atexit.register(lambda: report(late=apps[0].processor.stats()))
+    atexit.register(lambda: apps[0].end_spans("late", SPANS))
+    apps.append(App())
+    apps[0].end_spans("span", SPANS)
+
+
+def processor_made_late() -> None:
+    """An application that adds its processor while it exits, when newer Pythons let no thread be started any more."""
+    provider = TracerProvider()
+
+    def late() -> None:
+        processor = nanospan.BatchSpanProcessor()
+        provider.add_span_processor(processor)
+        for number in range(SPANS):
+            provider.get_tracer("late").start_span(f"span-{number}").end()
+        report(flushed=processor.force_flush())
+
+    atexit.register(late)
+
+
+def os_exit() -> None:
+    app = App()
+    app.end_spans("sent", SPANS)
+    report(flushed=app.processor.force_flush())
+    app.end_spans("queued", SPANS)
+    os._exit(7)
+
+
+def during_export() -> None:
+    """The test lets the receiver answer when it sees that the exit has begun."""
+    app = App()
+    app.end_spans("first", SPANS)
+    threading.Thread(target=app.processor.force_flush, daemon=True).start()
+    wait_for_test()
+    app.end_spans("second", SPANS)
+    atexit.register(lambda: report(leaving=True))
+
+
+def dead_collector() -> None:
+    App().end_spans("span", SPANS)
+
+
+def never_used() -> None:
+    App()
+
+
+def shutdown_twice() -> None:
+    app = App()
+    app.end_spans("span", SPANS)
+    app.processor.shutdown()
+    app.processor.shutdown()
+    app.provider.shutdown()
+    report(flushed=app.processor.force_flush())
+
+
+def shutdown_from_threads() -> None:
+    app = App()
+    app.end_spans("span", SPANS)
+    barrier = threading.Barrier(4)
+
+    def work() -> None:
+        barrier.wait()
+        app.processor.shutdown()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+class Reentrant(SpanExporter):
+    """An exporter that calls back into the processor that calls it."""
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+        self.app: App | None = None
+        self.received: list[str] = []
+        self.calls = 0
+        self.shut_down = False
+
+    def export(self, spans: Any) -> SpanExportResult:
+        assert self.app is not None
+        report(after_shutdown=self.shut_down)
+        self.received += [span.name for span in spans]
+        self.calls += 1
+        if self.calls == 1:
+            report(returned=getattr(self.app.processor, self._method)())
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        self.shut_down = True
+
+
+def _reentrant(method: str) -> None:
+    exporter = Reentrant(method)
+    app = exporter.app = App(exporter, max_export_batch_size=SPANS)
+    app.end_spans("span", 2 * SPANS)
+    app.processor.force_flush()
+    report(received=exporter.received)
+
+
+def shutdown_from_exporter() -> None:
+    _reentrant("shutdown")
+
+
+def flush_from_exporter() -> None:
+    _reentrant("force_flush")
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]]()

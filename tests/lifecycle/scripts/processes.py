@@ -1,0 +1,32 @@
+"""``processes.py <start method>``: spans from multiprocessing's children."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+
+from app import App, report
+
+CHILDREN = 3
+SPANS = 10
+
+# At the top, as applications have it: a forked child inherits it, a spawned one makes it anew.
+app = App()
+
+
+def work(child: int) -> None:
+    report(first=app.processor.stats())
+    app.end_spans(f"child{child}", SPANS)
+    # multiprocessing ends its children past the exit handlers.
+    report(flushed=app.processor.force_flush())
+
+
+if __name__ == "__main__":
+    app.end_spans("parent", SPANS)
+    context = multiprocessing.get_context(sys.argv[1])
+    children = [context.Process(target=work, args=(number,)) for number in range(CHILDREN)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+        report(child_code=child.exitcode)

@@ -1,0 +1,243 @@
+"""Forked processes: nothing of the parent's is sent by a child, nothing hangs, nothing is printed, nothing is lost."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+from accounting import WAIT, check_balance, spans_in, wait_until
+from launcher import SCRIPTS, Launcher, check_orderly, names
+from receivers import answer, hang
+
+SPANS = 10
+SHUTDOWN_LIMIT = 30.0
+"""Seconds that a shutdown waits for the worker."""
+
+NOTHING = {
+    "ended": 0,
+    "queued": 0,
+    "held": 0,
+    "exported": 0,
+    "dropped": dict.fromkeys(("queue_full", "oversize", "encode_failed", "evicted", "export_failed", "shutdown"), 0),
+    "rejected": 0,
+    "sampled_out": 0,
+}
+
+both_forks = pytest.mark.parametrize("fork", ["os", "libc"])
+
+
+def check_nothing(stats: dict[str, Any]) -> None:
+    assert {key: stats[key] for key in NOTHING} == NOTHING
+
+
+@both_forks
+def test_fork_before_any_span(launcher: Launcher, fork: str) -> None:
+    finished = launcher.run("forks.py", "before_any_span", fork)
+    check_orderly(finished, processes=2)
+    assert finished.reported("child_code") == [0]
+    assert launcher.received() == names("child", SPANS) + names("parent", SPANS)
+
+
+@both_forks
+def test_fork_with_spans_queued(launcher: Launcher, fork: str) -> None:
+    finished = launcher.run("forks.py", "spans_queued", fork)
+    check_orderly(finished, processes=2)
+    check_nothing(finished.reported("first")[0])
+    second = finished.reported("second")[0]
+    check_balance(second)
+    assert (second["ended"], second["queued"]) == (SPANS, SPANS)
+    # The child is gone before the parent sends: a request with spans of both was sent by the child.
+    assert [len(set(request)) for request in requests_by_prefix(launcher)] == [1, 2]
+    assert launcher.received() == names("parent", SPANS) + names("child", SPANS) + names("later", SPANS)
+
+
+def requests_by_prefix(launcher: Launcher) -> list[list[str]]:
+    """For each request, whose spans it carries."""
+    return [[span.name.partition("-")[0] for span in spans_in([request.body])] for request in launcher.receiver.requests]
+
+
+@both_forks
+def test_child_of_a_parent_that_vanishes_sends_nothing_of_the_parent(launcher: Launcher, fork: str) -> None:
+    finished = launcher.run("forks.py", "parent_vanishes", fork)
+    check_orderly(finished, processes=1)
+    assert launcher.received() == names("child", SPANS)
+
+
+@both_forks
+def test_child_that_does_not_trace(launcher: Launcher, fork: str) -> None:
+    began = time.monotonic()
+    finished = launcher.run("forks.py", "idle_child", fork)
+    check_orderly(finished, processes=2)
+    assert time.monotonic() - began < SHUTDOWN_LIMIT / 2, "the child waited for a thread of the parent"
+    assert sorted(account["ended"] for account in finished.accounts_at_exit) == [0, SPANS]
+    assert launcher.received() == names("parent", SPANS)
+
+
+@both_forks
+def test_child_that_flushes_first(launcher: Launcher, fork: str) -> None:
+    finished = launcher.run("forks.py", "flushing_child", fork)
+    check_orderly(finished, processes=2)
+    assert finished.reported("flushed") == [True]
+    assert launcher.received() == names("parent", SPANS)
+
+
+@both_forks
+def test_child_has_a_worker_of_its_own(launcher: Launcher, fork: str) -> None:
+    running = launcher.start("forks.py", "own_worker", fork)
+    launcher.receiver.wait_for(lambda: bool(launcher.receiver.requests))
+    assert launcher.received() == names("child", SPANS)
+    running.proceed()
+    check_orderly(running.finish(), processes=1)
+    assert launcher.received() == names("child", SPANS) + names("parent", SPANS)
+
+
+@both_forks
+def test_fork_inside_a_span(launcher: Launcher, fork: str) -> None:
+    finished = launcher.run("forks.py", "inside_span", fork)
+    check_orderly(finished, processes=1)
+    assert finished.reported("flushed") == [True]
+    assert launcher.received() == names("child", SPANS) + Counter(["outer"])
+    (outer,) = finished.reported("outer")
+    parents = {
+        span.parent_span_id.hex()
+        for span in spans_in(request.body for request in launcher.receiver.requests)
+        if span.name != "outer"
+    }
+    assert parents == {outer}
+
+
+def test_fork_from_a_thread(launcher: Launcher) -> None:
+    # By Python's own fork only: without its hooks, a thread that waits for the interpreter lock at the wrong moment
+    # leaves the child a lock that nothing can release. That is so with or without nanospan.
+    finished = launcher.run("forks.py", "from_thread")
+    check_orderly(finished, processes=1)
+    assert (finished.reported("flushed"), finished.reported("child_code")) == ([True], [0])
+    assert launcher.received() == names("child", SPANS) + names("parent", SPANS)
+
+
+@both_forks
+def test_fork_while_an_export_hangs(launcher: Launcher, fork: str) -> None:
+    launcher.receiver.script = [hang, answer(200)]
+    running = launcher.start("forks.py", "while_export_hangs", fork)
+    launcher.receiver.wait_for(lambda: len(launcher.receiver.requests) == 1)
+    running.proceed()
+    finished = running.finish()
+    check_orderly(finished, processes=1)
+    assert finished.reported("child_code") == [0]
+    assert requests_by_prefix(launcher) == [["parent"] * SPANS, ["child"] * SPANS]
+
+
+@both_forks
+def test_children_of_children(launcher: Launcher, fork: str) -> None:
+    finished = launcher.run("forks.py", "generations", fork)
+    check_orderly(finished, processes=3)
+    assert launcher.received() == names("parent", SPANS) + names("child", SPANS) + names("grandchild", SPANS)
+
+
+def test_forks_while_threads_end_spans(launcher: Launcher) -> None:
+    finished = launcher.run("forks.py", "busy_threads")
+    check_orderly(finished, processes=21)
+    assert finished.reported("child_code") == [0] * 20
+    expected: Counter[str] = Counter()
+    for thread, ended in enumerate(finished.reported("busy")[0]):
+        expected += names(f"busy{thread}", ended)
+    for child in range(20):
+        expected += names(f"child{child}", SPANS)
+    assert launcher.received() == expected
+
+
+@both_forks
+def test_fork_after_shutdown(launcher: Launcher, fork: str) -> None:
+    finished = launcher.run("forks.py", "after_shutdown", fork)
+    assert (finished.stderr, finished.code) == ("", 0)
+    child, parent = finished.accounts_at_exit
+    assert (parent["exported"], parent["dropped"]["shutdown"]) == (SPANS, 0)
+    assert (child["ended"], child["dropped"]["shutdown"]) == (SPANS, SPANS)
+    assert launcher.received() == names("parent", SPANS)
+
+
+@both_forks
+def test_fork_with_two_processors(launcher: Launcher, fork: str) -> None:
+    finished = launcher.run("forks.py", "two_processors", fork)
+    assert (finished.stderr, finished.code) == ("", 0)
+    assert finished.reported("queued") == [[SPANS, SPANS]]
+    assert launcher.received() == names("child", SPANS)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(launcher: Launcher, method: str) -> None:
+    finished = launcher.run("processes.py", method)
+    assert (finished.stderr, finished.code) == ("", 0)
+    assert finished.reported("child_code") == [0, 0, 0]
+    assert finished.reported("flushed") == [True, True, True]
+    for first in finished.reported("first"):
+        check_nothing(first)
+    expected = names("parent", SPANS)
+    for child in range(3):
+        expected += names(f"child{child}", SPANS)
+    assert launcher.received() == expected
+
+
+def get(port: int, path: str) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        assert response.status == 200
+        return response.read().decode()
+    finally:
+        connection.close()
+
+
+def requests_and_queries(count: int) -> Counter[str]:
+    return names("request/", count) + names("query/", count)
+
+
+def test_prefork_server(launcher: Launcher) -> None:
+    requests = 60
+    running = launcher.start("prefork_server.py")
+    port = running.line()["port"]
+    workers = {get(port, f"/-{number}") for number in range(requests)}
+    running.signal(signal.SIGTERM)
+    finished = running.finish()
+    check_orderly(finished, processes=4)
+    assert finished.reported("child_code") == [0, 0, 0]
+    # One of them did all the work, or all of them some: that is the kernel's affair.
+    assert str(running.pid) not in workers
+    assert launcher.received() == requests_and_queries(requests) + names("master", 1)
+
+
+def test_gunicorn_with_a_preloaded_application(launcher: Launcher) -> None:
+    pytest.importorskip("gunicorn", reason="gunicorn is not installed")
+    requests = 60
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        descriptor = listener.fileno()
+        running = launcher.start_command(
+            [
+                *("-m", "gunicorn", "--preload", "--workers=2", "--log-level=warning", "--no-control-socket"),
+                *(f"--bind=fd://{descriptor}", f"--chdir={SCRIPTS}", "wsgi_app:application"),
+            ],
+            pass_fds=[descriptor],
+        )
+        port = listener.getsockname()[1]
+        wait_until(lambda: can_connect(port), "gunicorn answers")
+        workers = {get(port, f"/-{number}") for number in range(requests)}
+        running.signal(signal.SIGTERM)
+        finished = running.finish()
+    check_orderly(finished, processes=3)
+    assert str(running.pid) not in workers
+    assert launcher.received() == requests_and_queries(requests) + names("master", 1)
+
+
+def can_connect(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), WAIT).close()
+    except OSError:
+        time.sleep(0.02)
+        return False
+    return True
