@@ -75,7 +75,7 @@ bench: build/sdist/.made
 	@$(MAKE) --no-print-directory -C csrc bench
 	@$(call venv_of,$(PYTHON))/bin/python benchmarks/compare.py
 
-sanitize:
+sanitize: build/sdist/.made
 	@$(MAKE) -C csrc check SANITIZE=address,undefined
 	@$(MAKE) -C csrc check SANITIZE=thread
 	@scripts/sanitize_modules.sh $(PYTHON)

@@ -116,6 +116,18 @@ void ns_ring_commit(ns_ring *ring, const ns_reservation *reservation, uint32_t s
     atomic_store_explicit(size_word(ring, reservation->offset), reservation->size, memory_order_release);
 }
 
+bool ns_ring_refuse(ns_ring *ring) {
+    uint64_t tail, head;
+    do {
+        tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+        head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+        if (NS_LIKELY(ns_ring_spans_of(head) - ns_ring_spans_of(tail) < ring->max_spans)) return false;
+        /* As in take(): full only if that was so at one moment. */
+    } while (atomic_load_explicit(&ring->tail, memory_order_acquire) != tail);
+    atomic_fetch_add_explicit(&ring->dropped_full, 1, memory_order_relaxed);
+    return true;
+}
+
 ns_ring_status ns_ring_push(ns_ring *ring, uint32_t source, const void *payload, uint32_t size,
                             ns_reservation *reservation) {
     ns_ring_status status = ns_ring_reserve(ring, size, reservation);

@@ -107,6 +107,10 @@ static inline uint8_t *ns_ring_payload(ns_ring *ring, const ns_reservation *rese
  * the consumer until it is committed. */
 void ns_ring_commit(ns_ring *ring, const ns_reservation *reservation, uint32_t source);
 
+/* Whether there is no room for another span, however small; counted as dropped if so. Asked before a span is encoded, so
+ * that a queue that cannot keep up costs the least when it matters most. */
+bool ns_ring_refuse(ns_ring *ring);
+
 /* Reserve, copy, commit. */
 ns_ring_status ns_ring_push(ns_ring *ring, uint32_t source, const void *payload, uint32_t size,
                             ns_reservation *reservation);

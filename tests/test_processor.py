@@ -64,6 +64,31 @@ def test_full_queue_drops_the_newest_exactly(receiver: HttpReceiver, size: int) 
     assert receiver.span_names() == ["first", *(f"span {number}" for number in range(size))]
 
 
+class CountedReads(dict):
+    """Attributes that know how often they were read."""
+
+    reads = 0
+
+    def items(self):
+        self.reads += 1
+        return super().items()
+
+
+def test_full_queue_encodes_nothing(receiver: HttpReceiver) -> None:
+    gate = Gate()
+    receiver.script = [gate]
+    processor = new_processor(receiver, max_queue_size=1, max_export_batch_size=1)
+    processor.on_end(ended_span("first"))
+    receiver.wait_for(lambda: len(receiver.requests) == 1)
+    attributes = CountedReads(key="value")
+    for _ in range(10):
+        processor.on_end(ended_span(attributes=attributes))
+    assert lost(processor.stats()) == {"queue_full": 9}
+    assert attributes.reads == 1
+    gate.set()
+    processor.shutdown()
+
+
 def test_dropped_spans_are_logged_once_in_a_while(receiver: HttpReceiver, caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
     receiver.script = [gate]

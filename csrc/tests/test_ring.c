@@ -92,6 +92,23 @@ static void test_span_bound(void) {
     }
 }
 
+static void test_refuse(void) {
+    ns_ring *ring = ring_of(NS_RING_MIN_BYTES, 2);
+    ns_reservation reservation;
+    start_at(ring, UINT32_MAX, 0); /* the span counts wrap between the two pushes */
+    for (uint32_t number = 0; number < 2; number++) {
+        CHECK(!ns_ring_refuse(ring));
+        CHECK(push(ring, number, 10, &reservation) == NS_RING_OK);
+    }
+    CHECK(ns_ring_dropped_full(ring) == 0);
+    CHECK(ns_ring_refuse(ring) && ns_ring_refuse(ring));
+    CHECK(ns_ring_dropped_full(ring) == 2 && ns_ring_depth(ring) == 2);
+    ns_record record;
+    ns_ring_release(ring, ns_ring_read(ring, &record, 1, SIZE_MAX), false);
+    CHECK(!ns_ring_refuse(ring));
+    ns_ring_unmap(ring);
+}
+
 static void test_byte_bound(void) {
     static const uint64_t bounds[] = {4096, 4097, 4104, 5000, 6152, 8184, 8192, 12000};
     for (size_t b = 0; b < sizeof bounds / sizeof bounds[0]; b++) {
@@ -307,6 +324,7 @@ static void test_trim(void) {
 int main(void) {
     test_arguments();
     test_span_bound();
+    test_refuse();
     test_byte_bound();
     test_oversize();
     test_read_limits();

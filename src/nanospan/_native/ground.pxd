@@ -139,6 +139,7 @@ cdef extern from "ns_ring.h" nogil:
     void ns_ring_unmap(ns_ring *ring)
     ns_ring_status ns_ring_push(ns_ring *ring, uint32_t source, const void *payload, uint32_t size,
                                 ns_reservation *reservation)
+    bint ns_ring_refuse(ns_ring *ring)
     uint32_t ns_ring_max_record(const ns_ring *ring)
     ns_ring_stretch ns_ring_read(ns_ring *ring, ns_record *records, size_t max_records, size_t max_bytes)
     void ns_ring_release(ns_ring *ring, ns_ring_stretch stretch, bint give_back)

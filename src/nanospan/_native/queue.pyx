@@ -228,6 +228,8 @@ cdef class EncodedQueue(SpanQueue):
     cdef int put(self, object span) except -1:
         cdef uint8_t storage[STACK_BYTES]
         cdef ns_buf encoded
+        if ns_ring_refuse(self.ring):
+            return 0
         ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
         try:
             if encode_span(&encoded, span, &self.encode_counts) != 0:
