@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -34,11 +36,23 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     clear_environment(monkeypatch)
 
 
+AGENT = Path(rotel.__file__).parent / "rotel-agent"
+# The agent embeds an interpreter and wants the shared library of the one it was packaged for.
+ENVIRONMENT = {**os.environ, "LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR") or ""}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collector_starts() -> None:
+    probe = subprocess.run([AGENT, "--help"], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    if "libpython" in probe.stderr:
+        pytest.skip(f"rotel's agent cannot start with this interpreter: {probe.stderr.strip().splitlines()[-1]}")
+
+
 @contextmanager
 def collector(directory: Path, forward_to: HttpReceiver, *options: str) -> Iterator[dict[str, int]]:
     """A running rotel; its OTLP ports by protocol."""
     ports = {"grpc": unused_port(), "http": unused_port()}
-    command: list[Any] = [Path(rotel.__file__).parent / "rotel-agent", "start"]
+    command: list[Any] = [AGENT, "start"]
     command += ["--pid-file", directory / "rotel.pid"]
     for protocol, port in ports.items():
         command += [f"--otlp-{protocol}-endpoint", f"127.0.0.1:{port}"]
@@ -46,7 +60,7 @@ def collector(directory: Path, forward_to: HttpReceiver, *options: str) -> Itera
     command += ["--otlp-exporter-endpoint", forward_to.url.removesuffix("/v1/traces")]
     command += ["--otlp-exporter-compression", "none", *options]
     with (directory / "rotel.out").open("wb") as output:
-        process = subprocess.Popen(list(map(str, command)), stdout=output, stderr=output)
+        process = subprocess.Popen(list(map(str, command)), stdout=output, stderr=output, env=ENVIRONMENT)
         try:
             for port in ports.values():
                 wait_until(lambda port=port: _listens(process, port), "the collector listens")  # type: ignore[misc]
