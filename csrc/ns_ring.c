@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-#define PAGE        4096u
-#define TRIM_PARTS  8u
-#define TRIM_LEAST  ((uint64_t)1 << 20) /* less than this left behind is not worth a system call */
+#define TRIM_PARTS 8u
+#define TRIM_LEAST ((uint64_t)1 << 20) /* less than this left behind is not worth a system call */
 
 #ifdef NS_RING_TEST_HOOKS
 void (*ns_ring_test_hook)(int point) = NULL;
@@ -46,12 +46,41 @@ int ns_ring_map(ns_ring **result, uint64_t max_bytes, uint32_t max_spans) {
     ring->max_spans = max_spans;
     ring->max_units = (uint32_t)(max_bytes / NS_RING_UNIT);
     ring->max_record_units = ring->max_units / 4;
+    ring->page = (uint32_t)sysconf(_SC_PAGESIZE);
     *result = ring;
     return 0;
 }
 
 void ns_ring_unmap(ns_ring *ring) {
     if (ring) munmap(ring, ring->mapped);
+}
+
+/* Zeroes what is not whole pages by hand. madvise rounds a length up to whole pages: a page size assumed too small would
+ * erase what lies behind. */
+static void clear(const ns_ring *ring, uint8_t *from, uint64_t size, bool give_back) {
+    uint8_t *end = from + size;
+    uintptr_t page = ring->page;
+    if (give_back && size >= 2 * page) {
+        uint8_t *first_page = (uint8_t *)(((uintptr_t)from + page - 1) & ~(page - 1));
+        uint8_t *last_page = (uint8_t *)((uintptr_t)end & ~(page - 1));
+        /* A private anonymous page reads as zero again after MADV_DONTNEED. */
+        if (first_page < last_page && madvise(first_page, (size_t)(last_page - first_page), MADV_DONTNEED) == 0) {
+            memset(from, 0, (size_t)(first_page - from));
+            memset(last_page, 0, (size_t)(end - last_page));
+            return;
+        }
+    }
+    memset(from, 0, size);
+}
+
+void ns_ring_reset(ns_ring *ring) {
+    clear(ring, ns_ring_data(ring), ring->capacity, true);
+    ring->high_water = 0;
+    /* relaxed: nobody else is there to see it */
+    atomic_store_explicit(&ring->head, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring->tail, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring->dropped_full, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring->dropped_oversize, 0, memory_order_relaxed);
 }
 
 /* --- producers ----------------------------------------------------------------------------------------------- */
@@ -164,29 +193,14 @@ ns_ring_stretch ns_ring_read(ns_ring *ring, ns_record *records, size_t max_recor
     return stretch;
 }
 
-static void clear(uint8_t *from, uint64_t size, bool give_back) {
-    uint8_t *end = from + size;
-    if (give_back && size >= 2 * PAGE) {
-        uint8_t *first_page = (uint8_t *)(((uintptr_t)from + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
-        uint8_t *last_page = (uint8_t *)((uintptr_t)end & ~(uintptr_t)(PAGE - 1));
-        /* A private anonymous page reads as zero again after MADV_DONTNEED. */
-        if (first_page < last_page && madvise(first_page, (size_t)(last_page - first_page), MADV_DONTNEED) == 0) {
-            memset(from, 0, (size_t)(first_page - from));
-            memset(last_page, 0, (size_t)(end - last_page));
-            return;
-        }
-    }
-    memset(from, 0, size);
-}
-
 void ns_ring_release(ns_ring *ring, ns_ring_stretch stretch, bool give_back) {
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     uint64_t size = (uint64_t)(ns_ring_units_of(stretch.position) - ns_ring_units_of(tail)) * NS_RING_UNIT;
     if (size == 0) return;
     uint64_t offset = offset_of(ring, ns_ring_units_of(tail));
     uint64_t first = ring->capacity - offset < size ? ring->capacity - offset : size;
-    clear(ns_ring_data(ring) + offset, first, give_back);
-    clear(ns_ring_data(ring), size - first, give_back);
+    clear(ring, ns_ring_data(ring) + offset, first, give_back);
+    clear(ring, ns_ring_data(ring), size - first, give_back);
     if (!give_back) ring->high_water += size;
     NS_RING_HOOK(NS_RING_BEFORE_TAIL);
     atomic_store_explicit(&ring->tail, stretch.position, memory_order_release);

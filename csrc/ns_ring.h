@@ -61,6 +61,7 @@ typedef struct ns_ring {
     uint32_t max_spans;
     uint32_t max_units;        /* the bound in bytes, in units; at most the capacity */
     uint32_t max_record_units; /* a quarter of max_units */
+    uint32_t page;             /* of the system: 4 KiB, 16 KiB or 64 KiB */
 
     _Alignas(NS_CACHE_LINE) _Atomic uint64_t head; /* written by producers */
     _Alignas(NS_CACHE_LINE) _Atomic uint64_t tail; /* written by the consumer */
@@ -84,6 +85,10 @@ typedef enum ns_ring_status { NS_RING_OK = 0, NS_RING_FULL = 1, NS_RING_OVERSIZE
  * or ENOMEM. */
 int ns_ring_map(ns_ring **ring, uint64_t max_bytes, uint32_t max_spans);
 void ns_ring_unmap(ns_ring *ring);
+
+/* Empties a ring and forgets its counts, as in a forked child, whose copy holds the parent's records. Nobody else may be
+ * using it. */
+void ns_ring_reset(ns_ring *ring);
 
 /* --- producers: any thread, any number, at any time ---------------------------------------------------------- */
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,3 +195,47 @@ def test_switched_on(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     processor.on_end(ended_span())
     processor.shutdown()
     wait_until(lambda: len(meter.metrics()) == 3, "three metrics")
+
+
+FORKED_READER = """
+import os
+os.environ["OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"] = "true"
+import nanospan
+from accounting import ended_span
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+reader = InMemoryMetricReader()
+provider = MeterProvider([reader], shutdown_on_exit=False)
+processor = nanospan.BatchSpanProcessor(InMemorySpanExporter(), meter_provider=provider)
+for _ in range(3):
+    processor.on_end(ended_span())
+metrics = processor._batch_processor._metrics
+metrics._lock.acquire()  # as the worker may hold it at the moment of the fork
+child = os.fork()
+if child == 0:
+    (resource,) = reader.get_metrics_data().resource_metrics
+    sizes = [
+        point.value
+        for metric in resource.scope_metrics[0].metrics
+        if metric.name == "otel.sdk.processor.span.queue.size"
+        for point in metric.data.data_points
+    ]
+    os._exit(0 if sizes == [0] else 1)
+metrics._lock.release()
+assert os.waitpid(child, 0)[1] == 0
+processor.shutdown()
+"""
+
+
+def test_metrics_are_read_in_a_forked_child_before_its_first_span() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", FORKED_READER],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr

@@ -300,6 +300,39 @@ static void test_give_back(void) {
     ns_ring_unmap(ring);
 }
 
+static void test_reset(void) {
+    ns_ring *ring = ring_of(1 << 20, 5);
+    ns_reservation reservation;
+    for (uint32_t number = 0; number < 6; number++) push(ring, number, 30000, &reservation);
+    CHECK(push(ring, 0, 1 << 19, &reservation) == NS_RING_OVERSIZE);
+    CHECK(ns_ring_depth(ring) == 5 && ns_ring_dropped_full(ring) == 1 && ns_ring_dropped_oversize(ring) == 1);
+    ns_ring_reset(ring);
+    CHECK(ns_ring_depth(ring) == 0 && ns_ring_ticket(ring) == 0 && ns_ring_used_bytes(ring) == 0);
+    CHECK(ns_ring_dropped_full(ring) == 0 && ns_ring_dropped_oversize(ring) == 0);
+    CHECK(free_space_is_zero(ring));
+    CHECK(push(ring, 7, 10, &reservation) == NS_RING_OK);
+    ns_record record;
+    CHECK(ns_ring_read(ring, &record, 1, SIZE_MAX).count == 1 && is_push(&record, 7, 10));
+    ns_ring_unmap(ring);
+}
+
+/* A stretch given back must not take what lies behind it in the same page, whatever a page is here. */
+static void test_give_back_keeps_neighbours(void) {
+    ns_ring *ring = ring_of(1 << 22, 1000);
+    ns_reservation reservation;
+    ns_record record;
+    for (uint32_t size = 200000; size < 200000 + 8 * 700; size += 8) {
+        push(ring, 1, size, &reservation);
+        push(ring, 2, 64, &reservation);
+        ns_ring_release(ring, ns_ring_read(ring, &record, 1, SIZE_MAX), true);
+        CHECK(ns_ring_read(ring, &record, 1, SIZE_MAX).count == 1 && is_push(&record, 2, 64));
+        ns_ring_release(ring, ns_ring_read(ring, &record, 1, SIZE_MAX), false);
+        CHECK(ns_ring_depth(ring) == 0);
+    }
+    CHECK(free_space_is_zero(ring));
+    ns_ring_unmap(ring);
+}
+
 static void test_trim(void) {
     ns_ring *ring = ring_of((uint64_t)4 << 20, 100000);
     ns_reservation reservation;
@@ -331,6 +364,8 @@ int main(void) {
     test_wrap_at_every_alignment();
     test_random();
     test_give_back();
+    test_give_back_keeps_neighbours();
+    test_reset();
     test_trim();
     return ns_test_summary("test_ring");
 }

@@ -31,6 +31,8 @@ class _CountedQueue(Protocol):
     @property
     def depth(self) -> int: ...
 
+    def check_fork(self) -> None: ...
+
     def stats(self) -> dict: ...
 
 
@@ -79,6 +81,7 @@ class ProcessorMetrics:
         self._reported = dict.fromkeys(_REASONS, 0)
 
     def _observe_queue(self, options: CallbackOptions) -> Iterable[Observation]:
+        self._queue.check_fork()
         self.report_drops()
         return [Observation(self._queue.depth, self._attributes)]
 

@@ -77,7 +77,7 @@ def resolve_settings(
             "OTEL_BSP_SCHEDULE_DELAY",
             DEFAULT_SCHEDULE_DELAY_MILLIS,
         ),
-        max_export_batch_size=_batch_size(max_export_batch_size, queue_size),
+        max_export_batch_size=_batch_size(max_export_batch_size, max_queue_size, queue_size),
         export_timeout_millis=_milliseconds(
             "export_timeout_millis",
             export_timeout_millis,
@@ -128,14 +128,16 @@ def _clamp(variable: str, value: int, least: int, most: int) -> int:
     return clamped
 
 
-def _batch_size(argument: int | None, queue_size: int) -> int | None:
+def _batch_size(argument: int | None, queue_argument: int | None, queue_size: int) -> int | None:
     if argument is not None:
         _check_integer("max_export_batch_size", argument, 1, MOST_SPANS)
-        if argument > queue_size:
-            raise ValueError(
-                f"max_export_batch_size must be at most max_queue_size ({queue_size}), not {argument}"
-            )
-        return argument
+        if argument <= queue_size:
+            return argument
+        if queue_argument is None and os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE", "").strip():
+            # A variable made the queue smaller than the application's batches: no reason not to start.
+            logger.warning("max_export_batch_size=%d is more than OTEL_BSP_MAX_QUEUE_SIZE; using %d", argument, queue_size)
+            return queue_size
+        raise ValueError(f"max_export_batch_size must be at most max_queue_size ({queue_size}), not {argument}")
     variable = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
     text = os.environ.get(variable, "").strip()
     if not text:

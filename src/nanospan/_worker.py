@@ -9,6 +9,8 @@ import weakref
 
 from opentelemetry.context import attach, detach, set_value
 
+from nanospan._native.batch import EncodedBatch
+from nanospan._native.queue import ObjectBatch, SpanQueue
 from nanospan._processor_metrics import ProcessorMetrics
 from nanospan._sdk_private import SUPPRESS_INSTRUMENTATION_KEY
 from nanospan._senders import Sender
@@ -25,7 +27,6 @@ _TICKETS = 1 << 32
 
 _DROP_REPORTS = {
     "queue_full": "%d spans dropped because the queue was full",
-    "oversize": "%d spans dropped because they were too large for the queue",
     "encode_failed": "%d spans dropped because they could not be encoded",
 }
 
@@ -33,6 +34,16 @@ _DROP_REPORTS = {
 def _reached(ticket: int, target: int) -> bool:
     """Whether a queue whose spans are out up to ``ticket`` has let out those up to ``target``, modulo 2**32."""
     return (ticket - target) % _TICKETS < _TICKETS // 2
+
+
+class _Awaken:
+    """As much of the SDK's ``_worker_awaken`` event as others use."""
+
+    def __init__(self, queue: SpanQueue) -> None:
+        self._queue = queue
+
+    def set(self) -> None:
+        self._queue.request()
 
 
 class ExportWorker:
@@ -56,6 +67,7 @@ class ExportWorker:
         self._max_queue_size = settings.max_queue_size
         self._max_export_batch_size = settings.max_export_batch_size or settings.wake_spans
         self._most_spans = settings.max_export_batch_size or MAX_REQUEST_SPANS
+        self._worker_awaken = _Awaken(self._queue)
         self._log = WindowedLog(logger, REPORT_WINDOW_SECONDS)
         self._reported = dict.fromkeys(_DROP_REPORTS, 0)
         self._shutdown = False
@@ -74,8 +86,9 @@ class ExportWorker:
         """What a process starts with, and a forked child anew."""
         self._sent = threading.Condition()
         self._draining = threading.Lock()
-        self._sent_ticket = self._queue.ticket
-        self._flush_ticket = self._sent_ticket
+        # Where a queue begins. It may have moved on already: in a child, another thread can be ahead of this one.
+        self._sent_ticket = 0
+        self._flush_ticket = 0
         self._failures = 0
 
     def _start_thread(self) -> None:
@@ -86,14 +99,17 @@ class ExportWorker:
             self._worker_thread.start()
         except RuntimeError:
             # The interpreter is going down: shutdown() will send what is queued from its own thread.
-            logger.debug("no export thread could be started", exc_info=True)
+            logger.warning("The span export thread could not be started; spans wait for a flush", exc_info=True)
 
     def _after_fork(self) -> None:
         self._begin()
         self._reported = dict.fromkeys(_DROP_REPORTS, 0)
         if self._metrics is not None:
             self._metrics.after_fork()
-        self._sender.after_fork()
+        try:
+            self._sender.after_fork()
+        except Exception:
+            logger.exception("Exception while the exporter took note of a fork")
         if not self._shutdown:
             self._start_thread()
 
@@ -128,30 +144,40 @@ class ExportWorker:
             return False
         if self._give_up:
             self._queue.abandon(batch.count)
+            self._failures += 1
         else:
             self._send(batch)
         self._note_sent(batch.ticket)
         self._report_drops()
         return True
 
-    def _send(self, batch) -> None:
-        if self._metrics is not None:
-            self._metrics.handed_over(batch.count)
+    def _send(self, batch: EncodedBatch | ObjectBatch) -> None:
+        interrupt: BaseException | None = None
         token = attach(set_value(SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
+            if self._metrics is not None:
+                self._metrics.handed_over(batch.count)
             outcome = self._sender.send(batch, self._export_timeout)
-        except Exception:
+        except BaseException as error:
             self._log.log(logging.ERROR, "exception", "Exception while exporting spans", exc_info=True)
             outcome = ExportOutcome(0, 0, batch.count)
+            # On a caller's thread Ctrl-C is the caller's; on its own, nothing may end the worker.
+            if not isinstance(error, Exception) and threading.current_thread() is not self._worker_thread:
+                interrupt = error
         finally:
             detach(token)
         if outcome.failed:
             self._failures += 1
         self._queue.settle(*outcome)
+        if interrupt is not None:
+            raise interrupt
 
     def _note_sent(self, ticket: int) -> None:
         with self._sent:
             self._sent_ticket = ticket
+            # Kept up with, or after 2**31 spans without a flush it would look as if it lay ahead.
+            if _reached(ticket, self._flush_ticket):
+                self._flush_ticket = ticket
             self._sent.notify_all()
 
     def _report_drops(self) -> None:

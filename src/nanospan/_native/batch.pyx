@@ -1,5 +1,6 @@
 """Batches: encoded spans framed into ExportTraceServiceRequest messages."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
@@ -17,6 +18,7 @@ cdef int frame_records(ns_record *records, size_t count, SourceTable sources, ui
     return ns_frame(records, count, sources.described, body, size, records)
 
 
+@cython.no_gc  # its only object is the table, which is not collected either
 cdef class EncodedBatch:
     """One serialised ExportTraceServiceRequest; ``memoryview(batch)`` is the request.
 

@@ -66,7 +66,6 @@ cdef enum Outcome:
     UNUSABLE = 1
 
 
-
 cdef inline object field(object owner, str name):
     """An instance attribute of an object whose type is exactly one of the SDK's: those look attributes up as object does,
     and asking the type how costs a tenth of the look-up."""

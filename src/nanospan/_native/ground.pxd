@@ -137,6 +137,7 @@ cdef extern from "ns_ring.h" nogil:
 
     int ns_ring_map(ns_ring **ring, uint64_t max_bytes, uint32_t max_spans)
     void ns_ring_unmap(ns_ring *ring)
+    void ns_ring_reset(ns_ring *ring)
     ns_ring_status ns_ring_push(ns_ring *ring, uint32_t source, const void *payload, uint32_t size,
                                 ns_reservation *reservation)
     bint ns_ring_refuse(ns_ring *ring)

@@ -15,7 +15,7 @@ cdef class SpanQueue:
 
     cdef int end(self, object span) except -1
     cdef int put(self, object span) except -1
-    cdef int put_again(self, object span) except -1
+    cdef int put_again(self, object span, bint wanted) except -1
     cdef int notice_fork(self) except -1
     cdef bint renew(self) except -1
     cdef bint begin_process(self) noexcept

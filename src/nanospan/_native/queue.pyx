@@ -52,26 +52,31 @@ cdef class SpanQueue:
         if self.generation != GENERATION[0]:
             self.notice_fork()
         ns_count(&self.counters, NS_ENDED, 1)
+        cdef bint wanted = False
         try:
             if not is_sampled(span):
                 ns_count(&self.counters, NS_SAMPLED_OUT, 1)
             elif self.stopped:
                 ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
             else:
+                wanted = True
                 self.put(span)
         except Exception:
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         except BaseException:
             # A signal handler's SystemExit, or the like, struck while Python code ran: the span itself is whole.
-            self.put_again(span)
+            self.put_again(span, wanted)
             raise
         return 0
 
-    cdef int put_again(self, object span) except -1:
+    cdef int put_again(self, object span, bint wanted) except -1:
         try:
-            self.put(span)
+            if wanted:
+                self.put(span)
+                return 0
         except BaseException:
-            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+            pass
+        ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         return 0
 
     cdef int put(self, object span) except -1:
@@ -143,6 +148,12 @@ cdef class SpanQueue:
         """Spans in the queue."""
         return self.spans_now()
 
+    def __len__(self):
+        return self.spans_now()
+
+    def __bool__(self):
+        return True
+
     def settle(self, exported, rejected, failed):
         """Count where the spans of one batch went."""
         ns_count(&self.counters, NS_EXPORTED, exported)
@@ -198,31 +209,23 @@ cdef class EncodedQueue(SpanQueue):
         self.max_bytes = max_bytes
         self.wake_bytes = self.max_bytes // 4
         self.ring = NULL
+        cdef int error = ns_ring_map(&self.ring, self.max_bytes, self.max_spans)
+        if error:
+            raise OSError(error, f"cannot map a queue of {self.max_bytes} bytes and {self.max_spans} spans")
+        self.most_span_bytes = ns_ring_max_record(self.ring) - NS_OTLP_FIXED_ROOM
         self.renew()
 
     def __dealloc__(self):
         ns_ring_unmap(self.ring)
 
     cdef bint renew(self) except -1:
-        cdef ns_ring *ring = NULL
-        cdef ns_ring *old_ring = self.ring
-        cdef int error = ns_ring_map(&ring, self.max_bytes, self.max_spans)
-        if error and self.ring == NULL:
-            raise OSError(error, f"cannot map a queue of {self.max_bytes} bytes and {self.max_spans} spans")
         sources = SourceTable()
         if not self.begin_process():
-            ns_ring_unmap(ring)
-            return False
-        if error:
-            # In a forked child: nothing to queue into, but nothing to raise at either.
-            self.stopped = True
             return False
         old_sources = self.sources  # kept until all is in place: letting go of it may run Python code
         self.sources = sources
-        self.ring = ring
-        self.most_span_bytes = ns_ring_max_record(ring) - NS_OTLP_FIXED_ROOM
+        ns_ring_reset(self.ring)
         memset(&self.encode_counts, 0, sizeof(self.encode_counts))
-        ns_ring_unmap(old_ring)
         return True
 
     cdef int put(self, object span) except -1:
@@ -245,6 +248,10 @@ cdef class EncodedQueue(SpanQueue):
         cdef int64_t source = self.sources.acquire(resource_of(span), scope_of(span) or None)
         if source < 0:
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        elif self.stopped:
+            # Meanwhile: encoding may have let other threads in. From here to the push it cannot happen any more.
+            self.sources.release(<uint32_t> source)
+            ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
         elif ns_ring_push(self.ring, <uint32_t> source, encoded.data, <uint32_t> encoded.len,
                           &reservation) != NS_RING_OK:
             self.sources.release(<uint32_t> source)
@@ -322,72 +329,7 @@ cdef class EncodedQueue(SpanQueue):
         }
 
 
-cdef class ObjectQueue(SpanQueue):
-    """The spans themselves, in a deque bounded by spans."""
-
-    def __cinit__(self, max_spans, wake_spans):
-        self.max_spans = max_spans
-        self.wake_spans = wake_spans
-        self.renew()
-
-    cdef bint renew(self) except -1:
-        spans = deque()
-        if not self.begin_process():
-            return False
-        old_spans = self.spans  # kept until all is in place: letting go of spans may run Python code
-        self.spans = spans
-        self.pushed = self.taken = 0
-        return True
-
-    cdef int put(self, object span) except -1:
-        cdef size_t depth = len(self.spans)
-        if depth >= self.max_spans:
-            ns_count(&self.counters, NS_DROPPED_QUEUE_FULL, 1)
-            return 0
-        self.spans.append(span)
-        self.pushed += 1
-        if depth + 1 >= self.wake_spans:
-            ns_wake_up(&self.wake)
-        return 0
-
-    cdef uint32_t ticket_now(self) noexcept nogil:
-        return self.pushed
-
-    cdef uint32_t spans_now(self) noexcept nogil:
-        return self.pushed - self.taken
-
-    def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
-        """Wait up to ``timeout`` seconds for a batch to be due, then take it, as an `ObjectBatch` or None.
-
-        ``max_bytes`` is not looked at: the size of an object in some exporter's format is not known.
-        """
-        cdef uint32_t count
-        # Announced under the interpreter lock, which `put` holds too: either it sees the sleeper or this sees its span.
-        if timeout > 0 and self.may_sleep():
-            with nogil:
-                self.sleep(timeout)
-        ns_wake_take_request(&self.wake)
-        count = min(self.spans_now(), max_spans)
-        if count == 0:
-            return None
-        batch = ObjectBatch(tuple([self.spans.popleft() for _ in range(count)]))
-        self.taken += count
-        batch.ticket = self.taken
-        return batch
-
-
-cdef class ObjectBatch:
-    """Spans for an exporter that takes `opentelemetry.sdk.trace.ReadableSpan` objects."""
-
-    cdef readonly tuple spans
-    cdef public uint32_t ticket
-
-    def __init__(self, spans):
-        self.spans = spans
-
-    @property
-    def count(self):
-        return len(self.spans)
+include "objects.pxi"
 
 
 cdef class NativeBatchProcessor:

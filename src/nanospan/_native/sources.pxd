@@ -7,10 +7,9 @@ cdef class Source:
     """One pair of resource and scope, encoded, and how many records name it."""
 
     cdef ns_source described
-    cdef readonly object resource
-    cdef readonly object scope
+    cdef object resource
+    cdef object scope
     cdef uint64_t records
-    cdef uint32_t slot
     # what `described` points into
     cdef bytes resource_head
     cdef bytes resource_tail

@@ -5,6 +5,7 @@ encoded once, when it is first seen. Equal resources and equal scopes share an i
 reference encoder does (by hash and equality), without hashing anything a span.
 """
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
@@ -53,6 +54,8 @@ cdef class Source:
     pass
 
 
+# The collector must not empty it: batches let go of their slots when they go, and may be part of the same garbage.
+@cython.no_gc
 cdef class SourceTable:
     def __cinit__(self, bint concurrent=True):
         # Read by a consumer without the interpreter lock, it must never move: then all slots are there from the
@@ -126,8 +129,6 @@ cdef class SourceTable:
         cdef int64_t slot
         if <size_t> len(self.by_identity) >= self.sweep_at:
             self.sweep()
-        if not self.free_slots and self.used == self.capacity and not self.grow():
-            return -1
         source.resource = resource  # held: an identity must not be reused while it is a key
         source.scope = scope
         source.records = 0
@@ -145,6 +146,8 @@ cdef class SourceTable:
         found = self.by_identity.get(identity)
         if found is not None:
             return found
+        if not self.free_slots and self.used >= self.capacity and not self.grow():
+            return -1
         if self.free_slots:
             slot = self.free_slots.pop()
             self.sources[slot] = source
@@ -152,7 +155,6 @@ cdef class SourceTable:
             slot = self.used
             self.used += 1
             self.sources.append(source)
-        source.slot = <uint32_t> slot
         self.described[slot] = &source.described
         self.by_identity[identity] = slot
         return slot
@@ -180,35 +182,46 @@ cdef class SourceTable:
         number = known(self.resource_ids, resource)
         if number is not None:
             return number
-        remember(self.resource_ids, resource, self.next_resource_id)
+        # Taken before it is remembered: hashing runs Python code, in which another thread may come here.
+        fresh = self.next_resource_id
         self.next_resource_id += 1
-        return self.next_resource_id - 1
+        remember(self.resource_ids, resource, fresh)
+        return fresh
 
     cdef uint32_t scope_id(self, object scope) except? 0xFFFFFFFF:
         number = known(self.scope_ids, scope)
         if number is not None:
             return number
-        remember(self.scope_ids, scope, self.next_scope_id)
+        # Taken before it is remembered: hashing runs Python code, in which another thread may come here.
+        fresh = self.next_scope_id
         self.next_scope_id += 1
-        return self.next_scope_id - 1
+        remember(self.scope_ids, scope, fresh)
+        return fresh
 
     cdef int sweep(self) except -1:
         """Lets go of the pairs that no record names. Ids are forgotten with them: a pair that comes back gets a new
         one, which no record of the old can meet in a batch."""
         cdef Source source
+        cdef int64_t slot
         live_resources = {}
         live_scopes = {}
-        for identity, slot in list(self.by_identity.items()):
+        # First: letting go of an object may run Python code that ends a span, which must not find what is going.
+        memset(self.cache, 0, sizeof(self.cache))
+        swept = []
+        for identity in list(self.by_identity):
+            if identity not in self.by_identity:
+                continue
+            slot = self.by_identity[identity]
             source = <Source> self.sources[slot]
             if source.records:
                 live_resources[source.described.resource_id] = source.resource
                 live_scopes[source.described.scope_id] = source.scope
                 continue
+            swept.append(source)  # kept until the table is whole again
             del self.by_identity[identity]
             self.described[slot] = NULL
             self.sources[slot] = None
             self.free_slots.append(slot)
-        memset(self.cache, 0, sizeof(self.cache))
         self.first_resource = None
         self.resource_ids = {}
         self.scope_ids = {}

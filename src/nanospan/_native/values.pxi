@@ -179,7 +179,10 @@ cdef int put_pairs(ns_buf *buf, uint8_t tag, object attributes, EncodeCounts *co
         if type(attributes) is dict:
             size = PyDict_Size(attributes)
             while PyDict_Next(attributes, &position, &key, &value):
-                put_pair(buf, tag, <object> key, <object> value, VALUE_DEPTH, counts)
+                # Held: a value may run Python code in which the dict lets go of it.
+                name = <object> key
+                content = <object> value
+                put_pair(buf, tag, name, content, VALUE_DEPTH, counts)
                 if PyDict_Size(attributes) != size:
                     raise RuntimeError("attributes changed while they were read")
         elif attributes:

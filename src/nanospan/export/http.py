@@ -47,13 +47,12 @@ class OTLPSpanExporter(DeliveringExporter):
     Args:
         endpoint: URL to post to, taken as it is. Default ``http://localhost:4318/v1/traces``.
         certificate_file: PEM file (or directory) with the CAs to trust instead of the system's.
-        client_key_file: PEM file with the client's private key, for mTLS. client_certificate_file: PEM file
-        with the client's certificate chain, for mTLS. headers: Headers to add to those of the variables and,
-        where names are equal, to prefer. timeout: Seconds for one batch with all its retries; default 10, 0
-        for no limit. compression: ``Compression``, its text, or the official exporter's enum. Default none.
-        max_request_size: Bytes of a request before compression; a larger batch is split. Default 64 MiB, 0
-        for
-            no limit.
+        client_key_file: PEM file with the client's private key, for mTLS.
+        client_certificate_file: PEM file with the client's certificate chain, for mTLS.
+        headers: Headers to add to those of the variables and, where names are equal, to prefer.
+        timeout: Seconds for one batch with all its retries; default 10, 0 for no limit.
+        compression: ``Compression``, its text, or the official exporter's enum. Default none.
+        max_request_size: Bytes of a request before compression; a larger batch is split. Default 64 MiB, 0 for no limit.
         meter_provider: Where the exporter's own metrics go, if they are switched on; default the global one.
 
     ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` are honoured. Redirects are not followed.
