@@ -37,7 +37,8 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         export_timeout_millis: The longest one export may take with its retries; the exporter's own timeout holds too.
             ``OTEL_BSP_EXPORT_TIMEOUT``, 30000.
         max_queue_bytes: Bytes that encoded spans may take in the queue, 64 KiB to 8 GiB. A single span takes at most a
-            quarter; what does not fit of its attributes, events and links is left out. ``OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES``, 64 MiB.
+            quarter; what does not fit of its attributes, events and links is left out.
+            ``OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES``, 64 MiB.
         meter_provider: For the ``otel.sdk.processor.span.*`` metrics, which
             ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true`` switches on. The global one by default.
 
