@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Looking a host name up imports it. Now, and not in the first export: each file read lets go of the interpreter lock, and
+# a busy application would fill the queue meanwhile.
+import encodings.idna  # noqa: F401
 import logging
 import os
 import queue
@@ -11,6 +14,7 @@ from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
+import urllib3.connection
 
 from nanospan.export._endpoint import HttpEndpoint, parse_http_url
 from nanospan.export._environment import TlsFile
@@ -84,7 +88,54 @@ class _LockFreeStack:
         return len(self._items)
 
 
+class _BriskConnection(urllib3.connection.HTTPConnection):
+    """A connection that makes as few system calls as a request needs.
+
+    Each one lets go of the interpreter lock, and where another thread is busy it takes a switch interval (5 ms) to get it
+    back; meanwhile the queue fills. Headers and body leave in one call, and whether a kept connection has died is left
+    for the request to find out, which is retried at once if it was.
+    """
+
+    _head = b""
+    _collecting = False
+
+    @property
+    def is_connected(self) -> bool:
+        return self.sock is not None
+
+    def endheaders(self, *arguments: Any, **options: Any) -> None:
+        self._collecting = True
+        try:
+            super().endheaders(*arguments, **options)
+        finally:
+            self._collecting = False
+
+    def send(self, data: Any) -> None:
+        if self._collecting:
+            self._head += data
+            return
+        head, self._head = self._head, b""
+        if not head or not isinstance(data, (bytes, memoryview)):
+            if head:
+                super().send(head)
+            super().send(data)
+            return
+        if self.sock is None:
+            self.connect()
+        body = memoryview(data)
+        sent = self.sock.sendmsg([head, body])
+        if sent < len(head):
+            self.sock.sendall(head[sent:])
+        if (left := max(0, sent - len(head))) < body.nbytes:
+            self.sock.sendall(body[left:])
+
+    def close(self) -> None:
+        self._head = b""
+        super().close()
+
+
 class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _BriskConnection
     QueueCls = _LockFreeStack  # type: ignore[assignment]
 
 
