@@ -90,16 +90,18 @@ class ExportWorker:
         self._sent_ticket = 0
         self._flush_ticket = 0
         self._failures = 0
-
-    def _start_thread(self) -> None:
+        # Not the parent's: in a child of a fork that nobody told Python about, that one still counts as alive.
         self._worker_thread = threading.Thread(
             name="OtelBatchSpanRecordProcessor", target=self._run, daemon=True
         )
+
+    def _start_thread(self) -> None:
         try:
             self._worker_thread.start()
-        except RuntimeError:
-            # The interpreter is going down: shutdown() will send what is queued from its own thread.
-            logger.warning("The span export thread could not be started; spans wait for a flush", exc_info=True)
+        except RuntimeError as error:
+            # Where the interpreter is going down that is as it should be: shutdown() sends from its own thread.
+            level = logging.DEBUG if "interpreter shutdown" in str(error) else logging.WARNING
+            logger.log(level, "The span export thread could not be started; spans wait for a flush: %s", error)
 
     def _after_fork(self) -> None:
         self._begin()
@@ -212,11 +214,10 @@ class ExportWorker:
     def shutdown(self, timeout_millis: float = 30000) -> None:
         """Send what is queued, for at most ``timeout_millis``, then shut the exporter down. What cannot be sent by then is
         counted as dropped by shutdown."""
-        # First: in a child of a fork that nobody told Python about, the parent's thread still counts as alive.
-        self._queue.check_fork()
         if self._shutdown:
             return
         self._shutdown = True
+        self._queue.check_fork()
         deadline = time.monotonic() + timeout_millis / 1e3
         self._queue.stop()
         self._queue.request()
