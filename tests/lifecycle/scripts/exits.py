@@ -60,8 +60,8 @@ def sigterm() -> None:
     app.end_spans("first", SPANS)
     ended = 0
     signal.signal(signal.SIGTERM, leave)
-    report(ready=True)
     try:
+        report(ready=True)
         while True:
             app.tracer.start_span(f"span-{ended}").end()
             ended += 1
