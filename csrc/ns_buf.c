@@ -17,7 +17,7 @@ bool ns_buf_grow(ns_buf *buf, size_t extra) {
         buf->failed = true;
         return false;
     }
-    if (!buf->on_heap) memcpy(moved, buf->data, buf->len);
+    if (!buf->on_heap && buf->len) memcpy(moved, buf->data, buf->len); /* storage may be NULL */
     buf->data = moved;
     buf->cap = wanted;
     buf->on_heap = true;
