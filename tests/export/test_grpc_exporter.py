@@ -11,7 +11,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,34 +24,12 @@ pytest.importorskip(
 
 import trustme
 from google.rpc.error_details_pb2 import RetryInfo
+from grpc_steps import accept, exporter, fail
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from receivers import DONE, FAILED, WAIT, GrpcReceiver, batch, levels, names
 
 from nanospan.export import EncodedSpanExporter, ExportOutcome
 from nanospan.export.grpc import Compression, OTLPSpanExporter
-
-Step = Callable[[bytes, Any], bytes]
-
-
-def exporter(receiver: GrpcReceiver, **arguments: Any) -> OTLPSpanExporter:
-    arguments.setdefault("timeout", WAIT)
-    arguments.setdefault("insecure", True)
-    return OTLPSpanExporter(receiver.target, **arguments)
-
-
-def accept(body: bytes, context: Any) -> bytes:
-    return b""
-
-
-def fail(
-    code: grpc.StatusCode, detail: str = "no thanks", trailing: tuple[tuple[str, Any], ...] = ()
-) -> Step:
-    def step(body: bytes, context: Any) -> bytes:
-        context.set_trailing_metadata(trailing)
-        context.abort(code, detail)
-        return b""
-
-    return step
 
 
 def test_request_as_the_specification_wants_it(caplog: pytest.LogCaptureFixture) -> None:

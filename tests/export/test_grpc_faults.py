@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,32 +16,10 @@ pytest.importorskip(
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
+from grpc_steps import accept, exporter, fail
 from receivers import DONE, FAILED, WAIT, GrpcReceiver, batch, levels, names, partial_success, unused_port
 
 from nanospan.export.grpc import OTLPSpanExporter
-
-Step = Callable[[bytes, Any], bytes]
-
-
-def exporter(receiver: GrpcReceiver, **arguments: Any) -> OTLPSpanExporter:
-    arguments.setdefault("timeout", WAIT)
-    arguments.setdefault("insecure", True)
-    return OTLPSpanExporter(receiver.target, **arguments)
-
-
-def accept(body: bytes, context: Any) -> bytes:
-    return b""
-
-
-def fail(
-    code: grpc.StatusCode, detail: str = "no thanks", trailing: tuple[tuple[str, Any], ...] = ()
-) -> Step:
-    def step(body: bytes, context: Any) -> bytes:
-        context.set_trailing_metadata(trailing)
-        context.abort(code, detail)
-        return b""
-
-    return step
 
 
 def retry_info(seconds: int, nanos: int = 0) -> RetryInfo:
