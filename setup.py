@@ -24,6 +24,12 @@ C_SOURCES = {
     "fork": ["ns_fork.c"],
     "ids": ["ns_ids.c"],
     "samplers": [],
+    "context": [],
+    "identity": [],
+    "processors": [],
+    "span": [],
+    "tracer": [],
+    "propagator": [],
 }
 
 

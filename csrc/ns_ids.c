@@ -79,20 +79,28 @@ static inline ns_random *current_random(void) {
     return &own->random;
 }
 
-uint64_t ns_span_id_new(void) {
-    ns_random *random = current_random();
+static inline uint64_t span_id_from(ns_random *random) {
     uint64_t id;
     do id = ns_random_next(random);
     while (NS_UNLIKELY(id == 0));
     return id;
 }
 
-ns_trace_id ns_trace_id_new(void) {
-    ns_random *random = current_random();
+static inline ns_trace_id trace_id_from(ns_random *random) {
     ns_trace_id id;
     do {
         id.high = ns_random_next(random);
         id.low = ns_random_next(random);
     } while (NS_UNLIKELY((id.high | id.low) == 0));
     return id;
+}
+
+uint64_t ns_span_id_new(void) { return span_id_from(current_random()); }
+
+ns_trace_id ns_trace_id_new(void) { return trace_id_from(current_random()); }
+
+void ns_root_ids_new(ns_trace_id *trace_id, uint64_t *span_id) {
+    ns_random *random = current_random();
+    *trace_id = trace_id_from(random);
+    *span_id = span_id_from(random);
 }

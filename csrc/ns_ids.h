@@ -51,6 +51,9 @@ void ns_ids_init(const void *fork_generation);
 uint64_t ns_span_id_new(void);
 ns_trace_id ns_trace_id_new(void);
 
+/* Both ids of a root span, for one look at the thread's generator. */
+void ns_root_ids_new(ns_trace_id *trace_id, uint64_t *span_id);
+
 /* Ids travel as bytes in network order. */
 static inline void ns_span_id_store(unsigned char to[8], uint64_t id) {
     ns_store_u64(to, __builtin_bswap64(id));

@@ -18,4 +18,4 @@ cd "$here"
 LD_PRELOAD="$(gcc -print-file-name=libasan.so)" \
     ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 PYTHONMALLOC=malloc \
     "$venv/bin/python" -m pytest -q -s -p no:cacheprovider tests/test_encoder.py tests/test_ring.py tests/test_sampling.py \
-    tests/test_ids.py
+    tests/test_ids.py tests/test_propagation.py tests/test_propagation_inject.py tests/parity

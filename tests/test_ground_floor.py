@@ -70,7 +70,9 @@ SUMMARIES = (
     "test_ring_races: ok",
     "test_wake: ok",
     "stress_ring: ok",
+    "test_traceparent: ok",
     "fuzz_otlp: ok",
+    "fuzz_traceparent: ok",
 )
 
 

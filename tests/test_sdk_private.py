@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 from collections import deque
 from pathlib import Path
 
+import pytest
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import get_value
+from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import nanospan
 from nanospan import _sdk_private as private
@@ -91,6 +95,61 @@ def test_components_are_numbered_with_the_sdks_own():
     before = _processor_metrics._component_counter["batching_span_processor"]
     assert private.next_component_number("batching_span_processor") == before
     assert _processor_metrics._component_counter["batching_span_processor"] == before + 1
+
+
+def test_the_configuration_builds_tracing_from_the_names_that_are_replaced(monkeypatch):
+    """The class and the exporter's entry point arrive where the SDK's own functions make the provider and load exporters."""
+    from opentelemetry.sdk import _configuration
+
+    made, asked = [], []
+
+    class Provider(TracerProvider):
+        def __init__(self, **arguments):
+            made.append(arguments)
+            super().__init__(**arguments, shutdown_on_exit=False)
+
+    def otlp_exporter(official: str) -> str:
+        asked.append(official)
+        return "chosen"
+
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp,other")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    monkeypatch.setattr(_configuration, "set_tracer_provider", lambda provider: None)
+    for variable in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
+        monkeypatch.delenv(variable, raising=False)
+    before = dict(vars(_configuration))
+    with private.tracing_built_with(Provider, otlp_exporter):
+        assert _configuration._get_exporter_names("traces") == ["chosen", "other"]
+        assert _configuration._get_exporter_names("metrics") == ["otlp_proto_grpc"]
+        _configuration._init_tracing({}, resource=Resource({"a": "b"}))
+    assert asked == ["otlp_proto_grpc"]
+    assert made[0]["resource"].attributes["a"] == "b"
+    assert dict(vars(_configuration)) == before
+
+
+def test_a_configuration_without_the_names_is_refused_untouched(monkeypatch):
+    from opentelemetry.sdk import _configuration
+
+    monkeypatch.delattr(_configuration, "_get_exporter_entry_point")
+    with pytest.raises(LookupError, match="_get_exporter_entry_point"):
+        private.tracing_built_with(TracerProvider, str)
+    assert _configuration.TracerProvider is TracerProvider
+
+
+def test_distributions_derive_their_configurators_from_this_class():
+    from opentelemetry.sdk import _configuration
+
+    base = private.sdk_configurator()
+    assert base is _configuration._OTelSDKConfigurator
+    # nanospan's class keeps an instance of its own under this name.
+    assert "_instance" in vars(_configuration._BaseConfigurator)
+    parameters = inspect.signature(_configuration._initialize_components).parameters
+    assert {"sampler", "id_generator", "export_span_processor", "exporter_args_map"} <= set(parameters)
+
+
+def test_the_propagators_inside_a_composite_one():
+    members = [TraceContextTextMapPropagator(), TraceContextTextMapPropagator()]
+    assert private.composed_propagators(CompositePropagator(members)) == members
 
 
 def test_no_other_module_imports_a_private_name():

@@ -18,15 +18,20 @@ low 64 bits of the trace id below a bound), not the later consistent one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from opentelemetry.sdk.trace import sampling as sdk
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 from nanospan._native.samplers import (
     NativeParentBased,
+    NativeSampler,
     NativeStaticSampler,
     NativeTraceIdRatioBased,
     native_route,
 )
+from nanospan._sdk_private import parent_based_delegates, static_decision
 
 __all__ = [
     "ALWAYS_OFF",
@@ -40,6 +45,7 @@ __all__ = [
     "SamplingResult",
     "StaticSampler",
     "TraceIdRatioBased",
+    "native_sampler",
 ]
 
 
@@ -137,3 +143,30 @@ class ParentBasedTraceIdRatio(ParentBased, sdk.ParentBasedTraceIdRatio):
 
     def __init__(self, rate: float) -> None:
         ParentBased.__init__(self, root=TraceIdRatioBased(rate=rate))
+
+
+def native_sampler(sampler: Sampler) -> NativeSampler | None:
+    """What decides natively as `sampler` does: itself if it is nanospan's, a twin if it is one of the SDK's, or None.
+
+    An instance of a subclass, or one whose class was patched, has none: it may decide anything.
+    """
+    if isinstance(sampler, NativeSampler):
+        return sampler
+    twin_of = _TWINS.get(type(sampler))
+    if twin_of is None or type(sampler).should_sample is not _STOCK_DECISIONS[type(sampler)]:
+        return None
+    return twin_of(sampler)
+
+
+def _parent_based_twin(sampler: sdk.ParentBased) -> NativeSampler | None:
+    delegates = [native_sampler(delegate) for delegate in parent_based_delegates(sampler)]
+    return None if None in delegates else ParentBased(*delegates)
+
+
+_TWINS: dict[type, Callable[[Any], NativeSampler | None]] = {
+    sdk.StaticSampler: lambda sampler: StaticSampler(static_decision(sampler)),
+    sdk.TraceIdRatioBased: lambda sampler: TraceIdRatioBased(sampler.rate),
+    sdk.ParentBased: _parent_based_twin,
+    sdk.ParentBasedTraceIdRatio: _parent_based_twin,
+}
+_STOCK_DECISIONS = {stock: stock.should_sample for stock in _TWINS}

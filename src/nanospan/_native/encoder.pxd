@@ -1,6 +1,7 @@
-from libc.stdint cimport uint8_t, uint64_t
+from cpython.object cimport PyObject
+from libc.stdint cimport uint32_t, uint64_t
 
-from nanospan._native.ground cimport ns_buf
+from nanospan._native.ground cimport ns_buf, ns_span_head
 
 cdef struct EncodeCounts:
     uint64_t repaired  # values changed so that OTLP can carry them
@@ -9,6 +10,35 @@ cdef struct EncodeCounts:
 # The body of one Span message. 0, or 1 if nothing usable could be written. Raises only what is not an Exception
 # (KeyboardInterrupt and its like, out of Python code that an attribute value runs).
 cdef int encode_span(ns_buf *buf, object span, EncodeCounts *counts) except -1
+
+# One attribute of a native span; owned by the span.
+cdef struct AttributePair:
+    Py_hash_t hash
+    PyObject *key
+    PyObject *value
+
+# What a native span holds as plain numbers. Of `head`, ids, has_parent and times are filled in.
+cdef struct SpanParts:
+    ns_span_head head
+    uint32_t flags
+    const AttributePair *pairs
+    size_t pair_count
+
+# encode_span for spans that are no ReadableSpan. The attributes are the pairs, unless `attributes` is not None.
+cdef int encode_parts(ns_buf *buf, SpanParts *parts, object trace_state, object name, object kind, object attributes,
+                      object events, object links, object status, EncodeCounts *counts) except -1
+
+# Nanoseconds since the epoch as OTLP can carry them.
+cdef uint64_t time_of(object value, EncodeCounts *counts) except? 0
+
+
+cdef class EncodableSpan:
+    cdef int encode(self, ns_buf *buf, EncodeCounts *counts) except -1  # as encode_span
+    cdef bint is_sampled(self) noexcept
+    cdef object own_resource(self)
+    cdef object own_scope(self)
+    cdef object readable(self)  # a new ReadableSpan
+
 
 # Whole fields of ResourceSpans and ScopeSpans.
 cdef bytes encode_resource(object resource, EncodeCounts *counts)

@@ -182,37 +182,51 @@ cdef object fill_status(ns_span_tail *tail, object status, EncodeCounts *counts)
     return message
 
 
-cdef int put_span(ns_buf *buf, object context, object parent, object name, object kind, object start_time,
-                  object end_time, object attributes, object events, object links, object status,
-                  uint32_t dropped_attributes, uint32_t dropped_events, uint32_t dropped_links,
-                  EncodeCounts *counts) except -1:
-    """Raises when the ids cannot be written: nothing else makes a span worthless."""
-    cdef ns_span_head head
-    cdef ns_span_tail tail
-    id_bytes(context_item(context, 0, "trace_id"), head.trace_id, 16, counts)
-    id_bytes(context_item(context, 1, "span_id"), head.span_id, 8, counts)
-    head.has_parent = parent is not None
-    if parent is not None:
-        id_bytes(context_item(parent, 1, "span_id"), head.parent_span_id, 8, counts)
-    state = trace_state_text(context_item(context, 4, "trace_state"), counts)
+cdef int put_begin(ns_buf *buf, ns_span_head *head, object trace_state, object name, object kind,
+                   EncodeCounts *counts) except -1:
+    """The fields before the attributes; ids and times stand in `head` already."""
+    state = trace_state_text(trace_state, counts)
     head.trace_state = text_or_empty(state)
     if type(name) is not str:
         name = as_str(name, counts)
     head.name = text_or_empty(name)
     head.kind = span_kind(kind, counts)
-    head.start_time = timestamp(start_time, counts)
-    head.end_time = timestamp(end_time, counts)
-    counts.repaired += ns_otlp_span_begin(buf, &head)
+    counts.repaired += ns_otlp_span_begin(buf, head)
+    return 0
 
-    put_pairs(buf, NS_TAG_SPAN_ATTRIBUTE, attributes, counts)
+
+cdef int put_rest(ns_buf *buf, uint32_t dropped_attributes, object events, uint32_t dropped_events, object links,
+                  uint32_t dropped_links, object status, uint32_t flags, EncodeCounts *counts) except -1:
+    """The fields after the attributes."""
+    cdef ns_span_tail tail
     ns_otlp_span_attributes_end(buf, dropped_attributes)
     put_items_safely(buf, events, put_event, counts)
     ns_otlp_span_events_end(buf, dropped_events)
     put_items_safely(buf, links, put_link, counts)
     tail.dropped_links = dropped_links
     message = fill_status(&tail, status, counts)
-    tail.flags = flags_of(context, parent, counts)
+    tail.flags = flags
     counts.repaired += ns_otlp_span_end(buf, &tail)
+    return 0
+
+
+cdef int put_span(ns_buf *buf, object context, object parent, object name, object kind, object start_time,
+                  object end_time, object attributes, object events, object links, object status,
+                  uint32_t dropped_attributes, uint32_t dropped_events, uint32_t dropped_links,
+                  EncodeCounts *counts) except -1:
+    """Raises when the ids cannot be written: nothing else makes a span worthless."""
+    cdef ns_span_head head
+    id_bytes(context_item(context, 0, "trace_id"), head.trace_id, 16, counts)
+    id_bytes(context_item(context, 1, "span_id"), head.span_id, 8, counts)
+    head.has_parent = parent is not None
+    if parent is not None:
+        id_bytes(context_item(parent, 1, "span_id"), head.parent_span_id, 8, counts)
+    head.start_time = timestamp(start_time, counts)
+    head.end_time = timestamp(end_time, counts)
+    put_begin(buf, &head, context_item(context, 4, "trace_state"), name, kind, counts)
+    put_pairs(buf, NS_TAG_SPAN_ATTRIBUTE, attributes, counts)
+    put_rest(buf, dropped_attributes, events, dropped_events, links, dropped_links, status,
+             flags_of(context, parent, counts), counts)
     return 0
 
 
@@ -280,6 +294,47 @@ cdef int encode_span(ns_buf *buf, object span, EncodeCounts *counts) except -1:
     except Exception:
         return UNUSABLE
     return UNUSABLE if buf.failed else ENCODED
+
+
+cdef uint64_t time_of(object value, EncodeCounts *counts) except? 0:
+    return timestamp(value, counts)
+
+
+cdef int encode_parts(ns_buf *buf, SpanParts *parts, object trace_state, object name, object kind, object attributes,
+                      object events, object links, object status, EncodeCounts *counts) except -1:
+    cdef size_t i
+    try:
+        put_begin(buf, &parts.head, trace_state, name, kind, counts)
+        if attributes is None:
+            for i in range(parts.pair_count):
+                put_pair(buf, NS_TAG_SPAN_ATTRIBUTE, <object> parts.pairs[i].key, <object> parts.pairs[i].value,
+                         VALUE_DEPTH, counts)
+        else:
+            put_pairs(buf, NS_TAG_SPAN_ATTRIBUTE, attributes, counts)
+        put_rest(buf, dropped_from(attributes, BoundedAttributes, counts), events, dropped_from(events, BoundedList, counts),
+                 links, dropped_from(links, BoundedList, counts), status, parts.flags, counts)
+    except Exception:
+        return UNUSABLE
+    return UNUSABLE if buf.failed else ENCODED
+
+
+cdef class EncodableSpan:
+    """What a queue takes from a native tracer: a span that writes itself."""
+
+    cdef int encode(self, ns_buf *buf, EncodeCounts *counts) except -1:
+        raise NotImplementedError
+
+    cdef bint is_sampled(self) noexcept:
+        return False
+
+    cdef object own_resource(self):
+        raise NotImplementedError
+
+    cdef object own_scope(self):
+        raise NotImplementedError
+
+    cdef object readable(self):
+        raise NotImplementedError
 
 
 cdef object resource_of(object span):

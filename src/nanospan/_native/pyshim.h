@@ -46,6 +46,22 @@ static inline int nspy_digits(PyObject *number, unsigned __int128 *value) {
 }
 #endif
 
+/* A trace id from its two halves: one integer from 16 bytes, not two shifted together, which would make four objects. */
+static inline PyObject *nspy_trace_id(uint64_t high, uint64_t low) {
+    const uint64_t little_endian[2] = {low, high};
+#if PY_VERSION_HEX >= 0x030E0000
+    return PyLong_FromUnsignedNativeBytes(little_endian, sizeof little_endian, Py_ASNATIVEBYTES_LITTLE_ENDIAN);
+#else
+    return _PyLong_FromByteArray((const unsigned char *)little_endian, sizeof little_endian, 1, 0);
+#endif
+}
+
+/* The hash of an exact str. Its own hash function cannot fail. */
+static inline Py_hash_t nspy_hash(PyObject *text) {
+    Py_hash_t hash = ((PyASCIIObject *)text)->hash;
+    return hash != -1 ? hash : PyObject_Hash(text);
+}
+
 /* An id as big-endian bytes, 16 or 8 of them. 0, or -1 (no exception set) if it is no int, negative or too large. */
 static inline int nspy_id_bytes(PyObject *id, uint8_t *out, size_t size) {
     if (!PyLong_Check(id)) return -1;
@@ -68,6 +84,15 @@ static inline int nspy_id_bytes(PyObject *id, uint8_t *out, size_t size) {
     memcpy(out, &low, 8);
     return 0;
 #endif
+}
+
+/* The two halves of an id of at most 128 bits. 0, or -1 (no exception set) as nspy_id_bytes. */
+static inline int nspy_id_halves(PyObject *id, uint64_t *high, uint64_t *low) {
+    uint64_t bytes[2];
+    if (nspy_id_bytes(id, (uint8_t *)bytes, sizeof bytes) < 0) return -1;
+    *high = __builtin_bswap64(bytes[0]);
+    *low = __builtin_bswap64(bytes[1]);
+    return 0;
 }
 
 #endif

@@ -1,6 +1,6 @@
 from libc.stdint cimport uint32_t, uint64_t
 
-from nanospan._native.encoder cimport EncodeCounts
+from nanospan._native.encoder cimport EncodableSpan, EncodeCounts
 from nanospan._native.ground cimport ns_buf, ns_counters, ns_ring, ns_wake
 from nanospan._native.sources cimport SourceTable
 
@@ -14,6 +14,7 @@ cdef class SpanQueue:
     cdef public object on_fork  # called in a forked child, after the queue was emptied
 
     cdef int end(self, object span) except -1
+    cdef int end_native(self, EncodableSpan span) except -1
     cdef int put(self, object span) except -1
     cdef int put_again(self, object span, bint wanted) except -1
     cdef int notice_fork(self) except -1
@@ -34,10 +35,17 @@ cdef class EncodedQueue(SpanQueue):
     cdef uint64_t wake_bytes
     cdef size_t most_span_bytes
 
-    cdef int push(self, ns_buf *encoded, object span) except -1
+    cdef int put_native(self, EncodableSpan span) except -1
+    cdef int put_native_again(self, EncodableSpan span) except -1
+    cdef int push(self, ns_buf *encoded, object resource, object scope) except -1
 
 
 cdef class ObjectQueue(SpanQueue):
     cdef object spans
     cdef uint32_t pushed
     cdef uint32_t taken
+
+
+cdef class NativeBatchProcessor:
+    cdef SpanQueue _queue
+    cdef bint patched  # one of on_start, _on_ending, on_end was assigned on the instance

@@ -8,12 +8,12 @@ made here.
 from types import MappingProxyType
 
 from libc.stdint cimport uint64_t
-from cpython.dict cimport PyDict_GetItemWithError
-from cpython.object cimport PyObject, PyObject_TypeCheck, PyTypeObject
+from cpython.object cimport PyTypeObject
 
-from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
-from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, TraceFlags, TraceState, set_span_in_context
+from opentelemetry.trace import SpanContext, TraceFlags, TraceState
+
+from nanospan._native.context cimport span_in
 
 cdef extern from "Python.h":
     unsigned long long PyLong_AsUnsignedLongLongMask(object) except? -1
@@ -35,15 +35,8 @@ cdef extern from "ns_threshold.h" nogil:
 
 # ---- the parent ----
 
-cdef object context_type = Context
-cdef object span_type = Span
 cdef object span_context_type = SpanContext
 cdef object trace_flags_type = TraceFlags
-cdef object current_context = get_current
-
-# The key under which a Context holds its span has no public name; a Context that holds only a span shows it.
-cdef object span_key
-span_key, = set_span_in_context(INVALID_SPAN, Context())
 
 
 cdef bint reads_by_position():
@@ -69,18 +62,7 @@ cdef bint span_context_is_tuple = reads_by_position()
 
 cdef object current_span_context(object context):
     """What get_current_span(context).get_span_context() returns."""
-    cdef PyObject *found
-    if context is None:
-        context = current_context()
-    if type(context) is context_type:
-        found = PyDict_GetItemWithError(context, span_key)
-        span = <object>found if found is not NULL else None
-    else:
-        span = context.get(span_key)
-    # The quick check is right for real subclasses; isinstance also knows those registered with the ABC.
-    if not (PyObject_TypeCheck(span, <PyTypeObject *>span_type) or isinstance(span, span_type)):
-        span = INVALID_SPAN
-    return span.get_span_context()
+    return span_in(context).get_span_context()
 
 
 cdef object valid_parent(object context):

@@ -1,0 +1,162 @@
+"""The current Context and its span, read and set without a call of Python where the API's own runtime context is used.
+
+A foreign runtime context (``OTEL_PYTHON_CONTEXT``), or one that is put in place later, is asked through the API's functions.
+"""
+
+from cpython.contextvars cimport PyContextVar_Get, PyContextVar_Reset, PyContextVar_Set
+from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetItem, PyDict_Size, PyDict_Update
+from cpython.object cimport PyObject, PyObject_TypeCheck, PyTypeObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+from opentelemetry import context as api
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
+
+from nanospan import _sdk_private as private
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(object)
+
+cdef object context_type = Context
+cdef object span_type = Span
+cdef object invalid_span = INVALID_SPAN
+cdef dict api_names = api.__dict__
+cdef str RUNTIME_CONTEXT = private.RUNTIME_CONTEXT
+
+# The key under which a Context holds its span has no public name; a Context that holds only a span shows it.
+cdef object span_key
+span_key, = set_span_in_context(INVALID_SPAN, Context())
+
+# The runtime context that `variable` belongs to; `variable` is None if it is not the API's own kind.
+cdef PyObject *known_runtime = NULL
+cdef object runtime = None
+cdef object variable = None
+
+
+cdef int learn_runtime() except -1:
+    global known_runtime, runtime, variable
+    runtime = api_names[RUNTIME_CONTEXT]
+    variable = private.context_variable(runtime)
+    known_runtime = <PyObject *> runtime
+    return 0
+
+
+cdef inline object native_variable():
+    """The ContextVar that holds the current Context, or None."""
+    # Asked anew each time: programs and tests put another runtime context in place.
+    if PyDict_GetItemWithError(api_names, RUNTIME_CONTEXT) != known_runtime:
+        learn_runtime()
+    return variable
+
+
+cdef inline object variable_value(object own):
+    cdef PyObject *value = NULL
+    PyContextVar_Get(own, NULL, &value)  # never NULL: the variable has a default
+    result = <object> value
+    Py_DECREF(result)  # the reference that PyContextVar_Get gave
+    return result
+
+
+cdef object current_context():
+    own = native_variable()
+    return api.get_current() if own is None else variable_value(own)
+
+
+cdef object span_in(object context):
+    cdef PyObject *found
+    if context is None:
+        context = current_context()
+    if type(context) is context_type:
+        found = PyDict_GetItemWithError(context, span_key)
+        if found is NULL:
+            return invalid_span
+        span = <object> found
+    else:
+        span = context.get(span_key)
+    # The quick check is right for real subclasses; isinstance also knows those registered with the ABC.
+    if PyObject_TypeCheck(span, <PyTypeObject *> span_type) or isinstance(span, span_type):
+        return span
+    return invalid_span
+
+
+# --- setting ----------------------------------------------------------------------------------------------------------
+
+# A Context is a dict of a Python class, and making one costs as much as starting a span. One that held nothing but a span
+# and has come back with nobody else holding it serves again.
+cdef enum:
+    MOST_SPARE = 32
+
+cdef PyObject *spare[MOST_SPARE]
+cdef int spare_count = 0
+
+
+cdef object new_context(object current, object span):
+    global spare_count
+    cdef Py_ssize_t others = PyDict_Size(current)
+    if others == 0 or (others == 1 and PyDict_Contains(current, span_key)):
+        if spare_count:
+            spare_count -= 1
+            made = <object> spare[spare_count]
+            Py_DECREF(made)  # the reference that the store held
+        else:
+            made = context_type.__new__(context_type)
+    else:
+        made = context_type.__new__(context_type)
+        PyDict_Update(made, current)
+    PyDict_SetItem(made, span_key, span)
+    return made
+
+
+cdef void recycle(object context) noexcept:
+    global spare_count
+    if (Py_REFCNT(context) == 1 and spare_count < MOST_SPARE and type(context) is context_type
+            and PyDict_Size(context) == 1):
+        try:
+            PyDict_SetItem(context, span_key, None)
+        except BaseException:
+            return
+        if spare_count < MOST_SPARE:
+            Py_INCREF(context)
+            spare[spare_count] = <PyObject *> context
+            spare_count += 1
+
+
+cdef int make_current(object span, Activated *made) except -1:
+    own = native_variable()
+    if own is not None:
+        current = variable_value(own)
+        if type(current) is context_type:
+            context = new_context(current, span)
+            token = PyContextVar_Set(own, context)
+            Py_INCREF(context)
+            made.context = <PyObject *> context
+            Py_INCREF(token)
+            made.token = <PyObject *> token
+            return 0
+    token = api.attach(set_span_in_context(span))
+    Py_INCREF(token)
+    made.token = <PyObject *> token
+    made.context = NULL
+    return 0
+
+
+cdef int undo_current(Activated *made) except -1:
+    cdef bint foreign = made.context is NULL
+    token = <object> made.token
+    Py_DECREF(token)
+    made.token = NULL
+    if not foreign:
+        context = <object> made.context
+        Py_DECREF(context)
+        made.context = NULL
+        try:
+            # Another Context's token, or another runtime context meanwhile: the API's own way below logs it.
+            PyContextVar_Reset(variable, token)
+        except Exception:
+            foreign = True
+        else:
+            token = None  # it holds on to the Context
+            recycle(context)
+    if foreign:
+        api.detach(token)
+    return 0

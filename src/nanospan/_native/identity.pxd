@@ -1,0 +1,57 @@
+"""Who a span is, as numbers; the API's SpanContext is made when somebody asks for it."""
+
+from libc.stdint cimport uint8_t, uint64_t
+
+from nanospan._native.encoder cimport EncodableSpan
+
+cdef struct Ids:
+    uint64_t trace_high
+    uint64_t trace_low
+    uint64_t span
+    uint8_t flags    # the W3C trace flags
+    bint is_remote
+
+cdef inline bint ids_are_valid(const Ids *ids) noexcept nogil:
+    return (ids.trace_high | ids.trace_low) != 0 and ids.span != 0
+
+
+# The base of every native span, recording or not.
+cdef class Identified(EncodableSpan):
+    cdef Ids ids
+    cdef bint as_numbers      # `ids` and `trace_state` say the same as the context; if not, only `context` holds
+    cdef bint has_context     # `context` was made or assigned
+    cdef object trace_state   # None for the API's default, an empty one
+    cdef object context
+    cdef object own_dict      # NULL until somebody sets an attribute of his own; see spare.h
+    cdef object __weakref__
+
+    cdef object span_context(self)
+    cdef int adopt(self, object context) except -1  # from a SpanContext, or whatever was assigned
+    cdef bint forget(self) except -1                # for another use; False if somebody has an eye on the instance
+
+
+cdef class NativeNonRecordingSpan(Identified):
+    pass
+
+
+# A new NonRecordingSpan, without ids.
+cdef NativeNonRecordingSpan new_non_recording_span()
+
+# Gives instances of a class and its subclasses the dict slot of Identified. Called for each cdef class below it, before a
+# Python class derives from it.
+cdef int inherit_dict_slot(object cls) except -1
+
+
+# Whether a SpanContext is the tuple (trace_id, span_id, is_remote, trace_flags, trace_state, is_valid): tried at import.
+cdef bint context_is_tuple() noexcept
+
+# A SpanContext of these ids; `trace_state` None for the default.
+cdef object make_context(const Ids *ids, object trace_state)
+
+# A trace state that lives as long as the SpanContext it was read from; NULL for the default.
+cdef struct BorrowedState:
+    void *state
+
+# The ids and the trace state of a SpanContext. False if it is no plain SpanContext, or its ids are no numbers of the
+# right size.
+cdef bint read_context(object context, Ids *ids, BorrowedState *trace_state) except -1

@@ -1,0 +1,100 @@
+"""The processors of a provider, called for each span of the native tracer.
+
+Those of nanospan are called without a Python frame and take the span as it is. Any other gets what the SDK gives it: the
+span at its start, and a new ReadableSpan, the same for all, when it has ended. Foreign ones see an ended span first: they
+may replace its fields, and what they leave is what nanospan's encode.
+"""
+
+from nanospan._foreign import report_fault
+from nanospan._native.encoder cimport EncodableSpan
+from nanospan._native.queue cimport NativeBatchProcessor
+
+cdef tuple CALLS = ("on_start", "_on_ending", "on_end")
+
+
+cdef bint is_native(object processor) except -1:
+    """Whether none of the three calls is anybody else's."""
+    cdef str call
+    if not isinstance(processor, NativeBatchProcessor):
+        return False
+    for call in CALLS:
+        if getattr(type(processor), call) is not getattr(NativeBatchProcessor, call):
+            return False
+    return True
+
+
+cdef bint is_foreign(object processor) except -1:
+    return not is_native(processor) or (<NativeBatchProcessor> processor).patched
+
+
+cdef class NativeProcessors:
+    """The first base of `nanospan.provider.SpanProcessors`; the second is the SDK's SynchronousMultiSpanProcessor."""
+
+    def __cinit__(self):
+        self.members = ()
+        self.all_native = True
+
+    @property
+    def _span_processors(self):
+        return self.members
+
+    @_span_processors.setter
+    def _span_processors(self, tuple members not None):
+        cdef bint all_native = True
+        for processor in members:
+            all_native = all_native and is_native(processor)
+        self.only = members[0] if all_native and len(members) == 1 else None
+        self.all_native = all_native
+        self.members = members
+
+    cdef bint has_foreign(self) noexcept:
+        if not self.all_native:
+            return True
+        for processor in self.members:
+            if (<NativeBatchProcessor> processor).patched:
+                return True
+        return False
+
+    cdef int started(self, EncodableSpan span, object parent_context) except -1:
+        if not self.has_foreign():
+            return 0
+        for processor in self.members:
+            if is_foreign(processor):
+                try:
+                    processor.on_start(span, parent_context=parent_context)
+                except Exception:
+                    report_fault(processor, "on_start")
+        return 0
+
+    cdef int ended(self, EncodableSpan span) except -1:
+        cdef NativeBatchProcessor only = self.only
+        if only is not None and not only.patched:
+            if only._queue is not None:  # None while a subclass is being constructed
+                only._queue.end_native(span)
+            return 0
+        if self.has_foreign():
+            return self.end_beside_foreign(span)
+        for processor in self.members:
+            if (<NativeBatchProcessor> processor)._queue is not None:
+                (<NativeBatchProcessor> processor)._queue.end_native(span)
+        return 0
+
+    cdef int end_beside_foreign(self, EncodableSpan span) except -1:
+        cdef list native = []
+        cdef list foreign = []
+        for processor in self.members:
+            (foreign if is_foreign(processor) else native).append(processor)
+        for processor in foreign:
+            try:
+                processor._on_ending(span)
+            except Exception:
+                report_fault(processor, "_on_ending")
+        readable = span.readable()
+        for processor in foreign:
+            try:
+                processor.on_end(readable)
+            except Exception:
+                report_fault(processor, "on_end")
+        for processor in native:
+            processor.on_end(readable)
+        return 0

@@ -1,0 +1,115 @@
+"""The native span. Everything it holds is a number or a reference; containers are made when first touched."""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from nanospan._native.encoder cimport AttributePair
+from nanospan._native.identity cimport Identified, Ids
+from nanospan._native.processors cimport NativeProcessors
+
+
+# What the spans of one tracer have in common. Never changed once a span may hold it: who changes one of its fields makes
+# a new one.
+cdef class SpanShared:
+    cdef object sampler
+    cdef object resource
+    cdef object span_processor
+    cdef object instrumentation_info
+    cdef object instrumentation_scope
+    cdef object limits
+    cdef NativeProcessors processors     # span_processor, if it is native; else None
+    cdef Py_ssize_t max_attributes       # of limits; -1 for no limit
+    cdef Py_ssize_t max_value_length
+
+    cdef SpanShared copy(self)
+    cdef int take_limits(self, object limits) except -1
+    cdef int take_processor(self, object span_processor) except -1
+
+
+cdef enum TimeState:
+    NO_TIME      # None
+    TIME_NUMBER  # nanoseconds since the epoch, in the field
+    TIME_OBJECT  # what somebody gave
+
+
+# What few spans have, made when first touched: every object field that a span holds costs it two writes to a reference
+# count, even to say None.
+cdef class SpanDetails:
+    cdef object status          # None: UNSET
+    cdef object parent_state    # the parent's trace state, None for the default
+    cdef object parent_context  # its SpanContext, once somebody has asked for it or assigned one
+    cdef object start_object
+    cdef object end_object
+    cdef object attributes
+    cdef object events
+    cdef object links
+    cdef object lock
+    cdef object end_metrics     # called at the end; None for nothing
+    cdef object trace_config
+
+
+cdef class SpanFields(Identified):
+    cdef SpanShared shared
+    cdef SpanDetails details  # None until needed
+    cdef object name
+    cdef object kind
+    cdef Identified parent_span  # until the end, so that both show the same SpanContext if somebody asks; or None
+
+    cdef bint owns_shared
+    cdef bint records_exception
+    cdef bint sets_status
+    cdef bint customised      # somebody has set an attribute of his own on the instance
+
+    # Where the truth is: here as numbers, or in `details`.
+    cdef bint has_parent
+    cdef bint parent_as_numbers
+    cdef TimeState start_state
+    cdef TimeState end_state
+    cdef bint has_container         # details.attributes is the SDK's container, or what was assigned
+    cdef bint has_event_container   # details.events likewise; until then it is None or a list of NativeEvent
+    cdef bint has_links             # details.links is the SDK's container, or what was assigned
+
+    cdef Ids parent_ids
+    cdef uint64_t start_number
+    cdef uint64_t end_number
+
+    # Attributes: the pairs, oldest first, until somebody asks for the SDK's container, assigns one, or sets what only that
+    # container can deal with (a key that is no str, more attributes than the limit).
+    #
+    #     pairs -> | hash key value | hash key value | ... room
+    #
+    # The pairs stay until the span goes, also when a container has taken over: they may be being encoded.
+    cdef AttributePair *pairs
+    cdef uint32_t pair_count
+    cdef uint32_t pair_room
+
+    cdef SpanDetails more(self)
+    cdef int let_go_of_parent(self) except -1
+    cdef SpanShared own_shared(self)
+    cdef object own_status(self)
+    cdef bint is_ended(self) noexcept
+    cdef object container(self)
+    cdef object event_container(self)
+
+
+cdef class NativeSpan(SpanFields):
+    cdef int begin(self, object start_time, object parent_context) except -1
+    cdef int finish(self, object end_time) except -1
+    cdef int end_in_foreign(self, object span_processor) except -1
+    cdef int put(self, object key, object value) except -1
+    cdef int put_all(self, object attributes) except -1
+    cdef int insert(self, object key, object value) except -1
+    cdef int append(self, object key, object value, Py_hash_t hash) except -1
+    cdef dict event_attributes(self, object attributes, object limits)
+
+
+cdef class NativeEvent:
+    cdef readonly object name
+    cdef readonly object timestamp
+    cdef readonly dict attributes
+    cdef readonly uint32_t dropped_attributes  # always 0: the encoder asks
+
+    cdef object as_sdk_event(self, object limits)
+
+
+# A new instance of the public class, without ids, name, kind or what its tracer shares.
+cdef NativeSpan new_span()

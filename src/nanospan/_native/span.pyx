@@ -1,0 +1,432 @@
+"""The native span: what `opentelemetry.sdk.trace.Span` does, kept as numbers and references until somebody looks.
+
+`nanospan.Span` derives from `NativeSpan` and from the SDK's Span. What is hot is here; what is rare is inherited from the
+SDK and works on the same private names, which are properties here: reading `_attributes`, `_events` or `_links` makes the
+SDK's container, which from then on holds the truth, and assigning any of them works as it does on a stock span.
+"""
+
+import logging
+import threading
+from types import MappingProxyType
+
+cimport cython
+from cpython.dict cimport PyDict_Next, PyDict_Size
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_FromUnsignedLongLong
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.object cimport PyObject, PyObject_GenericSetAttr
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memmove
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from nanospan import _sdk_private as private
+from nanospan._foreign import report_fault
+from nanospan._native.encoder cimport (
+    AttributePair, EncodableSpan, EncodeCounts, SpanParts, encode_parts, encode_span, time_of
+)
+from nanospan._native.ground cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE, ns_buf
+from nanospan._native.identity cimport (
+    BorrowedState, Identified, Ids, inherit_dict_slot, make_context, read_context
+)
+from nanospan._native.processors cimport NativeProcessors
+
+cdef extern from "Python.h":
+    Py_ssize_t PyUnicode_GET_LENGTH(object)
+    int PyUnicode_Compare(object, object) except? -1
+
+cdef extern from "pyshim.h":
+    Py_hash_t nspy_hash(object text)
+
+cdef extern from "ns_clock.h" nogil:
+    uint64_t ns_clock_wall()
+
+cdef extern from "ns_ids.h" nogil:
+    ctypedef struct ns_trace_id:
+        uint64_t high
+        uint64_t low
+    void ns_span_id_store(uint8_t *to, uint64_t id)
+    void ns_trace_id_store(uint8_t *to, ns_trace_id id)
+
+cdef extern from "spare.h":
+    ctypedef struct nspy_spare:
+        pass
+    object nspy_spare_take(nspy_spare *spare, tuple no_arguments)
+    void nspy_spare_dealloc(nspy_spare *spare, PyObject *instance)
+    void nspy_spare_install(nspy_spare *spare, object cls, void (*dealloc)(PyObject *) noexcept,
+                            int (*reset)(PyObject *) noexcept)
+
+cdef object logger = logging.getLogger(sdk.__name__)
+cdef object clean_attribute_value = private.clean_attribute_value
+cdef str BOUNDED_ATTRIBUTES_DICT = private.BOUNDED_ATTRIBUTES_DICT
+cdef str BOUNDED_ATTRIBUTES_IMMUTABLE = private.BOUNDED_ATTRIBUTES_IMMUTABLE
+cdef str BOUNDED_LIST_DEQUE = private.BOUNDED_LIST_DEQUE
+cdef object sdk_span = sdk.Span
+cdef object readable_span_type = ReadableSpan
+cdef object status_type = Status
+cdef object status_code_type = StatusCode
+cdef object UNSET = StatusCode.UNSET
+cdef object OK = StatusCode.OK
+cdef object unset_status = ReadableSpan("").status
+cdef object internal = SpanKind.INTERNAL
+
+include "attributes.pxi"
+
+
+include "span_shared.pxi"
+include "span_fields.pxi"
+
+
+@cython.no_gc_clear  # what a span refers to can break a cycle; NULL in its dict slot must not become None
+cdef class NativeSpan(SpanFields):
+    """The hot half of `nanospan.Span`."""
+
+    def __setattr__(self, str name, value):
+        # The SDK's private names are properties; any other name is the application's, perhaps in place of a method.
+        if name[0] != "_":
+            self.customised = True
+        PyObject_GenericSetAttr(self, name, value)
+
+    # --- start and end ------------------------------------------------------------------------------------------------
+
+    cdef int begin(self, object start_time, object parent_context) except -1:
+        if start_time is None:
+            self.start_number = ns_clock_wall()
+            self.start_state = TIME_NUMBER
+        else:
+            self._start_time = start_time
+        if self.shared.processors is not None:
+            self.shared.processors.started(self, parent_context)
+            return 0
+        try:
+            self.shared.span_processor.on_start(self, parent_context=parent_context)
+        except Exception:
+            report_fault(self.shared.span_processor, "on_start")
+        return 0
+
+    def start(self, start_time=None, parent_context=None):
+        """Start the span: called once, by the tracer."""
+        if self.start_state != NO_TIME:
+            logger.warning("Calling start() on a started span.")
+            return
+        self.begin(start_time, parent_context)
+
+    cdef int finish(self, object end_time) except -1:
+        if self.start_state == NO_TIME:
+            raise RuntimeError("Calling end() on a not started span.")
+        if self.is_ended():
+            logger.warning("Calling end() on an ended span.")
+            return 0
+        if end_time is None:
+            self.end_number = ns_clock_wall()
+            self.end_state = TIME_NUMBER
+        else:
+            self._end_time = end_time
+        if self.details is not None:
+            if self.has_container and isinstance(self.details.attributes, BoundedAttributes):
+                setattr(self.details.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
+            if self.details.end_metrics is not None:
+                self.details.end_metrics()
+        if self.shared.processors is not None:
+            self.shared.processors.ended(self)
+        else:
+            self.end_in_foreign(self.shared.span_processor)
+        if self.parent_span is not None:
+            self.let_go_of_parent()
+        return 0
+
+    cdef int end_in_foreign(self, object span_processor) except -1:
+        """For a composite of somebody else's making."""
+        try:
+            span_processor._on_ending(self)
+        except Exception:
+            report_fault(span_processor, "_on_ending")
+        try:
+            span_processor.on_end(self.readable())
+        except Exception:
+            report_fault(span_processor, "on_end")
+        return 0
+
+    def end(self, end_time=None):
+        """End the span and hand it to the processors; a second call logs a warning and does nothing.
+
+        ``end_time``: nanoseconds since the epoch; the wall clock's if None. Raises RuntimeError if it was never started.
+        """
+        self.finish(end_time)
+
+    def is_recording(self):
+        """Whether the span has not ended."""
+        return not self.is_ended()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, exc_type, exc_val, exc_tb):
+        """End the span; an exception on its way out is recorded before that."""
+        if exc_val is not None:
+            sdk_span.__exit__(self, exc_type, exc_val, exc_tb)
+        elif self.customised or type(self) is not concrete:
+            self.end()
+        else:
+            self.finish(None)
+
+    # --- attributes ---------------------------------------------------------------------------------------------------
+
+    def set_attribute(self, key, value):
+        """Set one attribute: a non-empty str key, and a value that OpenTelemetry allows (others become their str)."""
+        if self.is_ended():
+            logger.warning("Setting attribute on ended span.")
+        else:
+            self.put(key, value)
+
+    def set_attributes(self, attributes):
+        """Set several attributes from a mapping."""
+        if self.is_ended():
+            logger.warning("Setting attribute on ended span.")
+        else:
+            self.put_all(attributes)
+
+    cdef int put(self, object key, object value) except -1:
+        if self.has_container or not is_plain_key(key):
+            self.container()[key] = value
+            return 0
+        if type(value) is not str or self.shared.max_value_length >= 0:
+            value = clean(value, self.shared.max_value_length)
+        return self.insert(key, value)
+
+    cdef int put_all(self, object attributes) except -1:
+        cdef PyObject *key
+        cdef PyObject *value
+        cdef Py_ssize_t position = 0
+        cdef Py_ssize_t size
+        cdef bint is_plain_dict = type(attributes) is dict and not self.has_container
+        if is_plain_dict:
+            size = PyDict_Size(attributes)
+            is_plain_dict = size <= MOST_PAIRS and not 0 <= self.shared.max_attributes < size
+            while is_plain_dict and PyDict_Next(attributes, &position, &key, NULL):
+                is_plain_dict = is_plain_key(<object> key)
+        if not is_plain_dict:
+            self.container()._set_items(attributes)
+            return 0
+        # All of them are cleaned before the first is set: cleaning may raise, and may set attributes itself.
+        attributes = clean_all(attributes, self.shared.max_value_length)
+        if self.has_container or self.pair_count or self.is_ended():
+            for name, content in (<dict> attributes).items():
+                self.insert(name, content)
+            return 0
+        if size > self.pair_room:
+            self.pairs = more_pairs(self.pairs, &self.pair_room, <uint32_t> size)
+        position = 0
+        while PyDict_Next(attributes, &position, &key, &value):
+            # Nothing to look for: the keys of a dict differ from each other.
+            self.append(<object> key, <object> value, nspy_hash(<object> key))
+        return 0
+
+    cdef int insert(self, object key, object value) except -1:
+        """A clean value under a plain key. A key that is there already moves to the end, as in the SDK."""
+        cdef Py_hash_t hash = nspy_hash(key)
+        cdef uint32_t i
+        cdef AttributePair old
+        if self.has_container or self.is_ended():
+            # Meanwhile: cleaning may have run Python code, or let other threads in.
+            if not self.is_ended():
+                self.details.attributes[key] = value
+            return 0
+        for i in range(self.pair_count):
+            if same_key(&self.pairs[i], key, hash):
+                old = self.pairs[i]
+                self.pair_count -= 1
+                memmove(&self.pairs[i], &self.pairs[i + 1], (self.pair_count - i) * sizeof(AttributePair))
+                self.append(key, value, hash)  # cannot fail: there is room
+                Py_DECREF(<object> old.key)
+                Py_DECREF(<object> old.value)
+                return 0
+        if self.pair_count == self.shared.max_attributes or self.pair_count == MOST_PAIRS:
+            self.container()[key] = value
+            return 0
+        return self.append(key, value, hash)
+
+    cdef inline int append(self, object key, object value, Py_hash_t hash) except -1:
+        cdef AttributePair *pair
+        if self.pair_count == self.pair_room:
+            self.pairs = more_pairs(self.pairs, &self.pair_room, FIRST_ROOM)
+        Py_INCREF(key)
+        Py_INCREF(value)
+        pair = &self.pairs[self.pair_count]
+        pair.hash = hash
+        pair.key = <PyObject *> key
+        pair.value = <PyObject *> value
+        self.pair_count += 1
+        return 0
+
+    # --- events -------------------------------------------------------------------------------------------------------
+
+    def add_event(self, name, attributes=None, timestamp=None):
+        """Add an event. ``timestamp``: nanoseconds since the epoch; the wall clock's if None."""
+        cdef NativeEvent event
+        cdef dict cleaned = None
+        limits = self.shared.limits
+        if not self.has_event_container and not self.is_ended() and limits is not None:
+            cleaned = self.event_attributes(attributes, limits)
+        if cleaned is None:
+            sdk_span.add_event(self, name, attributes, timestamp)
+            return
+        event = NativeEvent.__new__(NativeEvent)
+        event.name = name
+        event.timestamp = PyLong_FromUnsignedLongLong(ns_clock_wall()) if timestamp is None else timestamp
+        event.attributes = cleaned
+        if self.has_event_container or self.is_ended():
+            self._add_event(event.as_sdk_event(limits))
+        elif self.more().events is None:
+            self.details.events = [event]
+        else:
+            (<list> self.details.events).append(event)
+
+    cdef dict event_attributes(self, object attributes, object limits):
+        """The attributes of an event, clean; None if the SDK's own code has to see to it."""
+        cdef dict cleaned = {}
+        cdef Py_ssize_t most, longest
+        most = -1 if limits.max_events is None else limits.max_events
+        events = None if self.details is None else self.details.events
+        if 0 <= most <= (0 if events is None else len(<list> events)):
+            return None
+        if attributes is None:
+            return cleaned
+        most = -1 if limits.max_event_attributes is None else limits.max_event_attributes
+        if type(attributes) is not dict or 0 <= most < len(<dict> attributes):
+            return None
+        longest = -1 if limits.max_attribute_length is None else limits.max_attribute_length
+        for key, value in (<dict> attributes).items():
+            if not is_plain_key(key):
+                return None
+            if type(value) is not str or longest >= 0:
+                value = clean(value, longest)
+            cleaned[key] = value
+        return cleaned
+
+    # --- name and status ----------------------------------------------------------------------------------------------
+
+    def update_name(self, name):
+        """Replace the name."""
+        if self.is_ended():
+            logger.warning("Tried calling %s on an ended span.", "update_name")
+        else:
+            self.name = name
+
+    def set_status(self, status, description=None):
+        """Set the status from a Status or a StatusCode. OK is final; UNSET changes nothing."""
+        if self.is_ended():
+            logger.warning("Tried calling %s on an ended span.", "set_status")
+            return
+        current = self.own_status()
+        if isinstance(status, status_type):
+            code = status.status_code
+        elif isinstance(status, status_code_type):
+            code = status
+        else:
+            return
+        if (current and current.status_code is OK) or code is UNSET:
+            return
+        if status is code:
+            status = status_type(status, description)
+        elif description is not None:
+            logger.warning(
+                "Description %s ignored. Use either `Status` or `(StatusCode, Description)`", description
+            )
+        self.more().status = status
+
+    # --- for the processors -------------------------------------------------------------------------------------------
+
+    cdef object readable(self):
+        return self._readable_span()
+
+    def _readable_span(self):
+        return readable_span_type(
+            name=self.name,
+            context=self.span_context(),
+            parent=self._parent,
+            resource=self.shared.resource,
+            attributes=self.container(),
+            events=self.event_container(),
+            links=self._links,
+            kind=self.kind,
+            status=self.own_status(),
+            start_time=self._start_time,
+            end_time=self._end_time,
+            instrumentation_info=self.shared.instrumentation_info,
+            instrumentation_scope=self.shared.instrumentation_scope,
+        )
+
+    cdef bint is_sampled(self) noexcept:
+        return self.ids.flags & 1
+
+    cdef object own_resource(self):
+        return self.shared.resource
+
+    cdef object own_scope(self):
+        return self.shared.instrumentation_scope or None
+
+    cdef int encode(self, ns_buf *buf, EncodeCounts *counts) except -1:
+        cdef SpanParts parts
+        cdef ns_trace_id trace_id
+        cdef SpanDetails details = self.details
+        if not self.as_numbers or (self.has_parent and not self.parent_as_numbers):
+            return encode_span(buf, self.readable(), counts)
+        trace_id.high = self.ids.trace_high
+        trace_id.low = self.ids.trace_low
+        ns_trace_id_store(parts.head.trace_id, trace_id)
+        ns_span_id_store(parts.head.span_id, self.ids.span)
+        parts.flags = NS_FLAGS_HAS_IS_REMOTE | self.ids.flags
+        parts.head.has_parent = self.has_parent
+        if self.has_parent:
+            ns_span_id_store(parts.head.parent_span_id, self.parent_ids.span)
+            if self.parent_ids.is_remote:
+                parts.flags |= NS_FLAGS_IS_REMOTE
+        parts.head.start_time = (
+            self.start_number if self.start_state == TIME_NUMBER else time_of(self._start_time, counts))
+        parts.head.end_time = self.end_number if self.end_state == TIME_NUMBER else time_of(self._end_time, counts)
+        parts.pairs = self.pairs
+        parts.pair_count = self.pair_count
+        if details is None:
+            return encode_parts(
+                buf, &parts, self.trace_state, self.name, self.kind, None, None, None, unset_status, counts)
+        return encode_parts(
+            buf, &parts, self.trace_state, self.name, self.kind, details.attributes if self.has_container else None,
+            details.events, details.links, self.own_status(), counts)
+
+
+# --- spare instances --------------------------------------------------------------------------------------------------
+
+inherit_dict_slot(SpanFields)
+inherit_dict_slot(NativeSpan)
+
+cdef nspy_spare spare
+cdef object concrete = None
+cdef tuple no_arguments = ()
+
+
+cdef void dealloc(PyObject *span) noexcept:
+    nspy_spare_dealloc(&spare, span)
+
+
+cdef int reset(PyObject *span) noexcept:
+    try:
+        return (<NativeSpan> span).forget()
+    except BaseException:
+        return False
+
+
+def bind_span_class(cls):
+    """Names the public class of native spans, once, at import."""
+    global concrete
+    concrete = cls
+    nspy_spare_install(&spare, cls, dealloc, reset)
+    return cls
+
+
+cdef NativeSpan new_span():
+    return <NativeSpan> nspy_spare_take(&spare, no_arguments)

@@ -1,0 +1,281 @@
+# What a span holds, under the names by which the SDK, and libraries that lean on its private side, read and assign it;
+# included by span.pyx.
+
+cdef inline bint same_ids(const Ids *one, const Ids *other) noexcept:
+    return one.trace_high == other.trace_high and one.trace_low == other.trace_low and one.span == other.span
+
+
+cdef inline object number_or_none(TimeState state, uint64_t number):
+    return PyLong_FromUnsignedLongLong(number) if state == TIME_NUMBER else None
+
+
+@cython.no_gc_clear  # what a span refers to can break a cycle; NULL in its dict slot must not become None
+cdef class SpanFields(Identified):
+    """The fields of a native span."""
+
+    def __cinit__(self):
+        self.shared = nothing_shared
+
+    def __dealloc__(self):
+        if self.pairs is not NULL:
+            release_pairs(self.pairs, self.pair_count)
+            PyMem_Free(self.pairs)
+
+    cdef bint forget(self) except -1:
+        if self.customised or not Identified.forget(self):
+            return False
+        self.name = None
+        self.shared = nothing_shared
+        if self.details is not None:
+            self.details = None
+        if self.parent_span is not None:
+            self.parent_span = None
+        self.owns_shared = self.has_parent = self.parent_as_numbers = False
+        self.has_container = self.has_event_container = self.has_links = False
+        self.start_state = self.end_state = NO_TIME
+        cdef uint32_t count = self.pair_count
+        self.pair_count = 0
+        if self.pairs is not NULL:
+            release_pairs(self.pairs, count)
+            if self.pair_room > MOST_KEPT_ROOM:
+                PyMem_Free(self.pairs)
+                self.pairs = NULL
+                self.pair_room = 0
+        return True
+
+    cdef SpanDetails more(self):
+        if self.details is None:
+            self.details = SpanDetails.__new__(SpanDetails)
+        return self.details
+
+    cdef int let_go_of_parent(self) except -1:
+        """A span that has ended keeps no other alive."""
+        if self.parent_span.has_context:
+            self._parent  # what both show from now on
+        self.parent_span = None
+        return 0
+
+    cdef SpanShared own_shared(self):
+        if not self.owns_shared:
+            self.shared = self.shared.copy()
+            self.owns_shared = True
+        return self.shared
+
+    cdef object own_status(self):
+        return unset_status if self.details is None or self.details.status is None else self.details.status
+
+    cdef bint is_ended(self) noexcept:
+        return self.end_state != NO_TIME
+
+    cdef object container(self):
+        """The attributes as the SDK's container, which holds them from now on."""
+        cdef dict items
+        cdef uint32_t i
+        if not self.has_container:
+            items = {}
+            for i in range(self.pair_count):
+                items[<object> self.pairs[i].key] = <object> self.pairs[i].value
+            made = bounded_attributes(items, as_limit(self.shared.max_attributes),
+                                      as_limit(self.shared.max_value_length), self.is_ended())
+            if not self.has_container:
+                self.more().attributes = made
+                self.has_container = True
+        return self.details.attributes
+
+    cdef object event_container(self):
+        """The events as the SDK's container, which holds them from now on."""
+        cdef NativeEvent event
+        if not self.has_event_container:
+            limits = self.shared.limits
+            made = BoundedList(limits.max_events)
+            for event in self.more().events or ():
+                getattr(made, BOUNDED_LIST_DEQUE).append(event.as_sdk_event(limits))
+            if not self.has_event_container:
+                self.details.events = made
+                self.has_event_container = True
+        return self.details.events
+
+    @property
+    def _name(self):
+        return self.name
+
+    @_name.setter
+    def _name(self, name):
+        self.name = name
+
+    @property
+    def _kind(self):
+        return self.kind
+
+    @_kind.setter
+    def _kind(self, kind):
+        self.kind = kind
+
+    @property
+    def _parent(self):
+        if not self.has_parent:
+            return None
+        details = self.more()
+        if details.parent_context is None:
+            if self.parent_span is not None and same_ids(&self.parent_span.ids, &self.parent_ids):
+                details.parent_context = self.parent_span.span_context()
+            else:
+                details.parent_context = make_context(&self.parent_ids, details.parent_state)
+        return details.parent_context
+
+    @_parent.setter
+    def _parent(self, parent):
+        cdef BorrowedState state
+        state.state = NULL
+        self.parent_span = None
+        self.has_parent = parent is not None
+        self.parent_as_numbers = parent is not None and read_context(parent, &self.parent_ids, &state)
+        self.more().parent_context = parent
+
+    @property
+    def _start_time(self):
+        return self.details.start_object if self.start_state == TIME_OBJECT else number_or_none(
+            self.start_state, self.start_number)
+
+    @_start_time.setter
+    def _start_time(self, start_time):
+        self.more().start_object = start_time
+        self.start_state = NO_TIME if start_time is None else TIME_OBJECT
+
+    @property
+    def _end_time(self):
+        return self.details.end_object if self.end_state == TIME_OBJECT else number_or_none(self.end_state, self.end_number)
+
+    @_end_time.setter
+    def _end_time(self, end_time):
+        self.more().end_object = end_time
+        self.end_state = NO_TIME if end_time is None else TIME_OBJECT
+
+    @property
+    def _status(self):
+        return self.own_status()
+
+    @_status.setter
+    def _status(self, status):
+        self.more().status = status
+
+    @property
+    def _attributes(self):
+        return self.container()
+
+    @_attributes.setter
+    def _attributes(self, attributes):
+        self.more().attributes = attributes
+        self.has_container = True
+
+    @property
+    def _events(self):
+        return self.event_container()
+
+    @_events.setter
+    def _events(self, events):
+        self.more().events = events
+        self.has_event_container = True
+
+    @property
+    def _links(self):
+        if not self.has_links:
+            self.more().links = BoundedList(self.shared.limits.max_links)
+            self.has_links = True
+        return self.details.links
+
+    @_links.setter
+    def _links(self, links):
+        self.more().links = links
+        self.has_links = True
+
+    @property
+    def _resource(self):
+        return self.shared.resource
+
+    @_resource.setter
+    def _resource(self, resource):
+        self.own_shared().resource = resource
+
+    @property
+    def _instrumentation_scope(self):
+        return self.shared.instrumentation_scope
+
+    @_instrumentation_scope.setter
+    def _instrumentation_scope(self, scope):
+        self.own_shared().instrumentation_scope = scope
+
+    @property
+    def _instrumentation_info(self):
+        return self.shared.instrumentation_info
+
+    @_instrumentation_info.setter
+    def _instrumentation_info(self, info):
+        self.own_shared().instrumentation_info = info
+
+    @property
+    def _sampler(self):
+        return self.shared.sampler
+
+    @_sampler.setter
+    def _sampler(self, sampler):
+        self.own_shared().sampler = sampler
+
+    @property
+    def _span_processor(self):
+        return self.shared.span_processor
+
+    @_span_processor.setter
+    def _span_processor(self, span_processor):
+        self.own_shared().take_processor(span_processor)
+
+    @property
+    def _limits(self):
+        return self.shared.limits
+
+    @_limits.setter
+    def _limits(self, limits):
+        self.own_shared().take_limits(limits)
+
+    @property
+    def _lock(self):
+        details = self.more()
+        if details.lock is None:
+            details.lock = threading.Lock()
+        return details.lock
+
+    @_lock.setter
+    def _lock(self, lock):
+        self.more().lock = lock
+
+    @property
+    def _record_end_metrics(self):
+        return None if self.details is None else self.details.end_metrics
+
+    @_record_end_metrics.setter
+    def _record_end_metrics(self, record_end_metrics):
+        self.more().end_metrics = record_end_metrics
+
+    @property
+    def _trace_config(self):
+        return None if self.details is None else self.details.trace_config
+
+    @_trace_config.setter
+    def _trace_config(self, trace_config):
+        self.more().trace_config = trace_config
+
+    @property
+    def _record_exception(self):
+        return self.records_exception
+
+    @_record_exception.setter
+    def _record_exception(self, record_exception):
+        self.records_exception = record_exception
+
+    @property
+    def _set_status_on_exception(self):
+        return self.sets_status
+
+    @_set_status_on_exception.setter
+    def _set_status_on_exception(self, set_status_on_exception):
+        self.sets_status = set_status_on_exception

@@ -1,0 +1,129 @@
+# The native way of starting a span; included by tracer.pyx.
+
+cdef int decision_of(object verdict) except -1:
+    """A foreign sampler's verdict as the value that the native route deals in."""
+    if verdict is sdk_record_and_sample:
+        return RECORD_AND_SAMPLE
+    if verdict is sdk_drop:
+        return DROP
+    if verdict is sdk_record_only:
+        return RECORD_ONLY
+    if verdict.is_sampled():
+        return RECORD_AND_SAMPLE
+    return RECORD_ONLY if verdict.is_recording() else DROP
+
+
+cdef object sdk_decision(int decision):
+    if decision == RECORD_AND_SAMPLE:
+        return sdk_record_and_sample
+    return sdk_record_only if decision == RECORD_ONLY else sdk_drop
+
+
+cdef Identified identified(object context):
+    """The parent that a span of another make stands for; None if its context is no plain SpanContext."""
+    cdef Identified made = Identified.__new__(Identified)
+    made.adopt(context)
+    return made if made.as_numbers else None
+
+
+cdef object start_native(NativeTracer self, object name, object context, object kind, object attributes, object links,
+                         object start_time, bint record_exception, bint set_status_on_exception):
+    cdef SpanShared shared = self.shared
+    cdef Identified parent = None
+    cdef Identified started
+    cdef NativeSpan span
+    cdef Ids ids
+    cdef ns_trace_id trace_id
+    cdef int decision, parent_bits = 0
+    cdef bint has_context = False
+
+    current = span_in(context)
+    if current is not invalid_span:
+        if type(current) is span_class or type(current) is non_recording_class:
+            parent = <Identified> current
+        else:
+            parent = identified(current.get_span_context())
+        if parent is None or not parent.as_numbers:
+            return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
+                                   set_status_on_exception)
+    if not self.enabled:
+        return NonRecordingSpan(current.get_span_context())
+    if parent is not None and not ids_are_valid(&parent.ids):
+        parent = None
+    if not self.native_ids:
+        # Ids of somebody else's making may be anything.
+        return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
+                               set_status_on_exception)
+
+    ids.is_remote = False
+    if parent is not None:
+        ids.span = new_span_id()
+        ids.trace_high = parent.ids.trace_high
+        ids.trace_low = parent.ids.trace_low
+        ids.flags = parent.ids.flags & RANDOM
+        trace_state = parent.trace_state
+        parent_bits = PARENT_VALID
+        if parent.ids.is_remote:
+            parent_bits |= PARENT_REMOTE
+        if parent.ids.flags & SAMPLED:
+            parent_bits |= PARENT_SAMPLED
+    else:
+        new_root_ids(&trace_id, &ids.span)
+        ids.trace_high = trace_id.high
+        ids.trace_low = trace_id.low
+        ids.flags = RANDOM
+        trace_state = None
+
+    decision = self.route.decide(ids.trace_low, parent_bits)
+    if decision == ASK:
+        try:
+            result = shared.sampler.should_sample(
+                context, nspy_trace_id(ids.trace_high, ids.trace_low), name, kind, attributes, links or ()
+            )
+            verdict = result.decision
+            decision = decision_of(verdict)
+            attributes = result.attributes
+            trace_state = result.trace_state
+        except Exception:
+            report_fault(shared.sampler, "should_sample")
+            decision = DROP
+            trace_state = None
+    if decision == RECORD_AND_SAMPLE:
+        ids.flags |= SAMPLED
+
+    if decision == DROP:
+        started = new_non_recording_span()
+    else:
+        started = new_span()
+    started.ids = ids
+    started.as_numbers = True
+    if trace_state is not None and trace_state is not default_trace_state:
+        started.trace_state = trace_state
+    if self.metered:
+        end_metrics = self.metrics.start_span(None if parent is None else parent.span_context(), sdk_decision(decision))
+    if decision == DROP:
+        return started
+
+    span = <NativeSpan> started
+    span.shared = shared
+    span.name = name
+    if span.kind is not kind:  # a spare span still has its last one
+        span.kind = kind
+    if self.metered:
+        span.more().end_metrics = end_metrics
+    span.records_exception = record_exception
+    span.sets_status = set_status_on_exception
+    if parent is not None:
+        span.has_parent = True
+        span.parent_as_numbers = True
+        span.parent_ids = parent.ids
+        span.parent_span = parent
+        if parent.trace_state is not None:
+            span.more().parent_state = parent.trace_state
+    if attributes:
+        # As the SDK, which shows the sampler's result such a view: what is no mapping raises TypeError.
+        span.put_all(attributes if type(attributes) is dict else MappingProxyType(attributes))
+    if links:
+        span._links = span._new_links(links)
+    span.begin(start_time, context)
+    return span

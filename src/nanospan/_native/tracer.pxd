@@ -1,0 +1,13 @@
+from nanospan._native.samplers cimport NativeSampler
+from nanospan._native.span cimport SpanShared
+
+cdef class NativeTracer:
+    cdef SpanShared shared
+    cdef NativeSampler route    # decides natively, where it can, what shared.sampler would
+    cdef object own_id_generator
+    cdef bint native_ids        # own_id_generator is exactly nanospan's
+    cdef object config
+    cdef bint enabled
+    cdef object metrics
+    cdef bint metered
+    cdef bint customised        # start_span or start_as_current_span was assigned on the instance

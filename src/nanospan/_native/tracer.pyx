@@ -1,0 +1,213 @@
+"""The native tracer: from a name to a started span, and the span made current for the length of a block.
+
+`nanospan.Tracer` derives from `NativeTracer` and from the SDK's Tracer. Its two methods are the functions of this module:
+they take any `self`, as a method written in Python does, since libraries call them with a proxy of a tracer, or borrow them
+for classes of their own. A tracer of exactly that class takes the short way; everything else the general one, which is
+Python (nanospan.tracer).
+"""
+
+from types import MappingProxyType
+
+cimport cython
+from cpython.object cimport PyObject, PyObject_GenericSetAttr, PyTypeObject
+from cpython.type cimport PyType_Modified
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from libc.stdint cimport uint64_t
+
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanKind, Status, StatusCode
+from opentelemetry.trace.span import DEFAULT_TRACE_STATE
+
+from nanospan import _sdk_private as private
+from nanospan._foreign import report_fault
+from nanospan._native.context cimport Activated, make_current, span_in, undo_current
+from nanospan._native.identity cimport Identified, Ids, ids_are_valid, new_non_recording_span
+from nanospan._native.ids cimport new_root_ids, new_span_id, ns_trace_id
+from nanospan._native.samplers cimport (
+    ASK, DROP, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, NativeSampler
+)
+from nanospan._native.span cimport NativeSpan, SpanShared, new_span
+
+cdef extern from "pyshim.h":
+    object nspy_trace_id(uint64_t high, uint64_t low)
+
+cdef enum:
+    SAMPLED = 1
+    RANDOM = 2
+
+cdef object INTERNAL = SpanKind.INTERNAL
+cdef object api_span = Span
+cdef object default_trace_state = DEFAULT_TRACE_STATE
+cdef object invalid_span = INVALID_SPAN
+cdef object sdk_drop = Decision.DROP
+cdef object sdk_record_only = Decision.RECORD_ONLY
+cdef object sdk_record_and_sample = Decision.RECORD_AND_SAMPLE
+cdef tuple NO_LINKS = ()
+
+# The public classes, and what Python adds; bound once, by nanospan.tracer.
+cdef object tracer_class = None
+cdef object span_class = None
+cdef object non_recording_class = None
+cdef object id_generator_class = None
+cdef object route_of = None
+cdef object start_generally = None
+cdef object decorate = None
+
+
+def bind(*, tracer, span, non_recording_span, id_generator, route, general_start, decorator):
+    """Tell the module the public classes. Called once, at import."""
+    global tracer_class, span_class, non_recording_class, id_generator_class, route_of, start_generally, decorate
+    tracer_class, span_class, non_recording_class = tracer, span, non_recording_span
+    id_generator_class, route_of, start_generally, decorate = id_generator, route, general_start, decorator
+    watch(&tracer_watch, tracer, "start_span")
+    watch(&span_watch, span, "end")
+
+
+include "watch.pxi"
+
+# Its `decide` answers ASK.
+cdef NativeSampler foreign_route = NativeSampler()
+
+
+cdef class NativeTracer:
+    """The hot half of `nanospan.Tracer`. The SDK's attributes are properties, each honoured by the next span."""
+
+    def __cinit__(self):
+        self.shared = SpanShared.__new__(SpanShared)
+        self.route = foreign_route
+        self.enabled = True
+
+    def __setattr__(self, str name, value):
+        if name in ("start_span", "start_as_current_span"):
+            self.customised = True
+        PyObject_GenericSetAttr(self, name, value)
+
+    @property
+    def sampler(self):
+        return self.shared.sampler
+
+    @sampler.setter
+    def sampler(self, sampler):
+        route = route_of(sampler)
+        shared = self.shared.copy()
+        shared.sampler = sampler
+        self.shared = shared
+        self.route = foreign_route if route is None else route
+
+    @property
+    def resource(self):
+        return self.shared.resource
+
+    @resource.setter
+    def resource(self, resource):
+        shared = self.shared.copy()
+        shared.resource = resource
+        self.shared = shared
+
+    @property
+    def span_processor(self):
+        return self.shared.span_processor
+
+    @span_processor.setter
+    def span_processor(self, span_processor):
+        shared = self.shared.copy()
+        shared.take_processor(span_processor)
+        self.shared = shared
+
+    @property
+    def id_generator(self):
+        return self.own_id_generator
+
+    @id_generator.setter
+    def id_generator(self, id_generator):
+        self.own_id_generator = id_generator
+        self.native_ids = type(id_generator) is id_generator_class
+
+    @property
+    def instrumentation_info(self):
+        return self.shared.instrumentation_info
+
+    @instrumentation_info.setter
+    def instrumentation_info(self, info):
+        shared = self.shared.copy()
+        shared.instrumentation_info = info
+        self.shared = shared
+
+    @property
+    def _instrumentation_scope(self):
+        return self.shared.instrumentation_scope
+
+    @_instrumentation_scope.setter
+    def _instrumentation_scope(self, scope):
+        shared = self.shared.copy()
+        shared.instrumentation_scope = scope
+        self.shared = shared
+
+    @property
+    def _span_limits(self):
+        return self.shared.limits
+
+    @_span_limits.setter
+    def _span_limits(self, limits):
+        shared = self.shared.copy()
+        shared.take_limits(limits)
+        self.shared = shared
+
+    @property
+    def _tracer_config(self):
+        return self.config
+
+    @_tracer_config.setter
+    def _tracer_config(self, config):
+        self.config = config
+        self.enabled = config.is_enabled
+
+    @property
+    def _tracer_metrics(self):
+        return self.metrics
+
+    @_tracer_metrics.setter
+    def _tracer_metrics(self, metrics):
+        self.metrics = metrics
+        self.metered = not private.counts_nothing(metrics)
+
+
+include "start.pxi"
+
+
+def start_span(
+    self,
+    name,
+    context=None,
+    kind=INTERNAL,
+    attributes=None,
+    links=(),
+    start_time=None,
+    record_exception=True,
+    set_status_on_exception=True,
+):
+    """Start a span that is not made current.
+
+    Args:
+        name: The operation's name.
+        context: Where the parent span is looked for; the current Context if None.
+        kind: The `opentelemetry.trace.SpanKind`.
+        attributes: Set before the sampler is asked.
+        links: `opentelemetry.trace.Link` objects.
+        start_time: Nanoseconds since the epoch; now if None.
+        record_exception: Whether an exception that leaves the span used as a context manager is recorded as an event.
+        set_status_on_exception: Whether it sets the status to ERROR.
+
+    Returns:
+        A recording `nanospan.Span`, or a NonRecordingSpan if the sampler or the tracer's configuration says so.
+    """
+    if type(self) is tracer_class:
+        return start_native(
+            <NativeTracer> self, name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
+        )
+    return start_generally(
+        self, name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
+    )
+
+
+include "activation.pxi"

@@ -1,0 +1,34 @@
+"""The W3C trace context propagator (`traceparent` and `tracestate`), native inside.
+
+A drop-in for `opentelemetry.trace.propagation.tracecontext.TraceContextTextMapPropagator`, from which it derives: same
+constructor, same headers read, refused and written, same warnings.
+
+    from opentelemetry import propagate
+    from nanospan.propagation import TraceContextTextMapPropagator
+
+    propagate.set_global_textmap(TraceContextTextMapPropagator())
+
+Specification: W3C Trace Context level 2 (https://www.w3.org/TR/trace-context-2/) and OpenTelemetry API, "Propagators".
+"""
+
+from __future__ import annotations
+
+from opentelemetry.trace.propagation import tracecontext as api
+
+from nanospan._native.propagator import NativeTraceContextPropagator, native_route
+
+__all__ = ["TraceContextTextMapPropagator"]
+
+
+@native_route
+class TraceContextTextMapPropagator(NativeTraceContextPropagator, api.TraceContextTextMapPropagator):
+    """Carries the span context in the headers `traceparent` and `tracestate`, as the API's class of the same name.
+
+    `traceparent` is read and written natively, from any carrier and through any getter or setter; from a plain dict
+    with the default ones without a call of Python. `tracestate` is parsed and joined by the API's `TraceState`. Odd
+    input (characters beyond ASCII, headers of more than 512 characters, a `tracestate` of more than 8192, ids out of
+    range) runs the API's own code.
+
+    A subclass is served by the API's code throughout, at its speed: it may have renamed the headers. Renaming them on
+    this class or an instance of it has no effect.
+    """

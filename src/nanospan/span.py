@@ -1,0 +1,32 @@
+"""`Span` and `NonRecordingSpan`: the SDK's and the API's classes of those names, native inside."""
+
+from __future__ import annotations
+
+from opentelemetry import trace as api
+from opentelemetry.sdk import trace as sdk
+
+from nanospan._native.identity import NativeNonRecordingSpan, bind_non_recording_class
+from nanospan._native.span import NativeSpan, bind_span_class
+from nanospan._sdk_private import SPAN_FIELDS
+
+__all__ = ["NonRecordingSpan", "Span"]
+
+
+@bind_span_class
+class Span(NativeSpan, sdk.Span):
+    """A span that records, made by `nanospan.Tracer`.
+
+    An ``opentelemetry.sdk.trace.Span`` in every respect. What is rarely called is that class's own code, so a patch of
+    ``opentelemetry.sdk.trace.Span.record_exception``, say, holds here too.
+    """
+
+    def __copy__(self) -> Span:
+        copied = type(self).__new__(type(self))
+        for name in SPAN_FIELDS:
+            setattr(copied, name, getattr(self, name))
+        return copied
+
+
+@bind_non_recording_class
+class NonRecordingSpan(NativeNonRecordingSpan, api.NonRecordingSpan):
+    """A span that was sampled out: it carries its SpanContext and does nothing else."""
