@@ -1,6 +1,6 @@
 """The table of the README: nanospan beside the stock packages and fastotel, interleaved in one run.
 
-    python benchmarks/compare.py [encoding] [on_end] [pipeline] [latency] [sustained]
+    python benchmarks/compare.py [encoding] [on_end] [spans] [pipeline] [upstream] [latency] [sustained]
 
 Ratios are of minima, with the ratio of medians in parentheses. Nothing else may run on the machine meanwhile.
 """
@@ -18,8 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter_ns
 
-from contenders import CONTENDERS, ended_spans
-from interleave import Series, interleave, report
+import span_cases
+import upstream_cases
+from contenders import CONTENDERS, PIPELINES, SENDING_NOTHING, ended_spans, missing_package
+from interleave import Series, interleave, ratios, report
 
 from nanospan.receiver import ReceiverProcess
 
@@ -70,25 +72,39 @@ def on_end() -> None:
     report("on_end of a ten-attribute stock span, per span", series, "fastotel")
 
 
-def pipeline(rounds: int = 7, spans: int = 20_000, rate: float = 3000.0) -> None:
-    cpu: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-    wall: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+def pipeline(rounds: int = 7, spans: int = 20_000, rate: float = 3000.0, burst: int = 50) -> None:
+    """Bursts with pauses between, as requests come; what the pauses cost by themselves is measured as "pacing"."""
+    names = []
+    for name in PIPELINES:
+        if package := missing_package(name):
+            print(f"\n{name} is left out: {package} is not installed")
+        else:
+            names.append(name)
+    cpu: dict[str, list[float]] = {name: [] for name in names}
+    wall: dict[str, list[float]] = {name: [] for name in names}
     with ReceiverProcess() as receiver:
         for _ in range(rounds):
-            for name in CONTENDERS:
+            for name in names:
                 before = receiver.stats()["spans"]
-                result = _worker(name, receiver.endpoint_http, spans, rate)
-                if name != "floor":
+                result = _worker("pipeline_worker.py", name, receiver.endpoint_http, spans, rate, burst)
+                if name not in SENDING_NOTHING:
                     receiver.wait_for_spans(before + result["sent"], 10.0)
                     assert receiver.stats()["spans"] - before == result["sent"], f"{name} lost spans"
                 cpu[name].append(result["cpu"])
                 wall[name].append(result["wall"])
     cpu_series = {name: Series(values) for name, values in cpu.items()}
     report("whole pipeline into a local receiver, process CPU per span", cpu_series, "stock")
-    report("the same, wall time on the application's thread", {n: Series(v) for n, v in wall.items()}, "stock")
+    pacing = cpu_series["pacing"].median
+    without = {n: Series([v - pacing for v in s.values]) for n, s in cpu_series.items() if n != "pacing"}
+    report("the same without what the loop and its pauses cost by themselves (pacing)", without, "stock")
+    report("the whole, wall time on the application's thread", {n: Series(v) for n, v in wall.items()}, "stock")
     least = cpu_series["stock"].least
-    for name in ("nanospan", "floor", "fastotel"):
+    for name in names:
         print(f"  {name}: {100 * cpu_series[name].least / least:.1f} % of the stock pipeline's CPU")
+    for name in names:
+        if name not in ("stock", "nanospan_native", *SENDING_NOTHING):
+            by_minima, by_medians = ratios(cpu_series[name], cpu_series["nanospan_native"])
+            print(f"  nanospan_native takes {by_minima:.1f}x less CPU than {name} ({by_medians:.1f}x)")
 
 
 def sustained(seconds: int = 10) -> None:
@@ -97,7 +113,7 @@ def sustained(seconds: int = 10) -> None:
     with ReceiverProcess() as receiver:
         for name, rate in (("nanospan", 50_000.0), ("stock", 6_000.0)):
             before = receiver.stats()["spans"]
-            result = _worker(name, receiver.endpoint_http, int(rate * seconds), rate, "sustained_worker.py")
+            result = _worker("sustained_worker.py", name, receiver.endpoint_http, int(rate * seconds), rate)
             receiver.wait_for_spans(before + result["sent"], 5.0)
             lost = result["sent"] - (receiver.stats()["spans"] - before)
             print(f"  {name:10} {result['rate']:8.0f} spans/s for {seconds} s: {lost} of {result['sent']} lost")
@@ -169,18 +185,20 @@ def _quantiles(processor, spans: list, calls: int, rate: float) -> tuple[float, 
     return timings[len(timings) // 2], timings[int(len(timings) * 0.999)]
 
 
-def _worker(name: str, endpoint: str, spans: int, rate: float, script: str = "pipeline_worker.py") -> dict:
-    command = [sys.executable, str(HERE / script), name, endpoint, str(spans), str(rate)]
+def _worker(script: str, *arguments: object) -> dict:
+    command = [sys.executable, str(HERE / script), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{name}: {done.stderr.strip()[-500:]}")
+        raise RuntimeError(f"{script} {arguments[0]}: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout)
 
 
 PARTS = {
     "encoding": encoding,
     "on_end": on_end,
+    "spans": span_cases.run,
     "pipeline": pipeline,
+    "upstream": upstream_cases.run,
     "latency": latency,
     "sustained": sustained,
 }

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
 from nanospan.cli.cost_worker import ATTRIBUTES as TEN_ATTRIBUTES
 
@@ -40,13 +45,78 @@ def floor(endpoint: str, **settings) -> SpanProcessor:
 CONTENDERS = {"stock": stock, "fastotel": fastotel, "nanospan": nanospan, "floor": floor}
 
 
-def provider_with(*processors: SpanProcessor) -> TracerProvider:
-    provider = TracerProvider(
-        sampler=ALWAYS_ON, resource=Resource({"service.name": "benchmark"}), shutdown_on_exit=False
-    )
+def native_provider_class() -> type[TracerProvider]:
+    """nanospan's TracerProvider; a call and no import, so that what needs none of it runs without."""
+    import nanospan
+
+    return nanospan.TracerProvider
+
+
+def provider_with(
+    *processors: SpanProcessor, kind: type[TracerProvider] = TracerProvider, sampler: Sampler = ALWAYS_ON
+) -> TracerProvider:
+    provider = kind(sampler=sampler, resource=Resource({"service.name": "benchmark"}), shutdown_on_exit=False)
     for processor in processors:
         provider.add_span_processor(processor)
     return provider
+
+
+@dataclass(frozen=True, slots=True)
+class Implementation:
+    """A TracerProvider with the batch processor that belongs to it."""
+
+    kind: Callable[[], type[TracerProvider]]
+    processor: Callable[..., SpanProcessor]
+    """Takes an OTLP/HTTP endpoint and settings, gives a live BatchSpanProcessor."""
+
+    def provider(self, *processors: SpanProcessor, sampler: Sampler = ALWAYS_ON) -> TracerProvider:
+        return provider_with(*processors, kind=self.kind(), sampler=sampler)
+
+
+IMPLEMENTATIONS = {
+    "stock": Implementation(lambda: TracerProvider, stock),
+    "nanospan": Implementation(native_provider_class, nanospan),
+}
+
+
+def _native(endpoint: str) -> TracerProvider:
+    implementation = IMPLEMENTATIONS["nanospan"]
+    return implementation.provider(implementation.processor(endpoint))
+
+
+def _honeycomb(endpoint: str) -> Any:
+    from honeycomb_provider import HoneycombProvider
+
+    return HoneycombProvider(endpoint)
+
+
+def _pacing(endpoint: str) -> Any:
+    from null_tracing import NullProvider
+
+    return NullProvider()
+
+
+def _behind_stock(name: str) -> Callable[[str], TracerProvider]:
+    return lambda endpoint: provider_with(CONTENDERS[name](endpoint))
+
+
+PIPELINES: dict[str, Callable[[str], Any]] = {
+    **{name: _behind_stock(name) for name in CONTENDERS},
+    "nanospan_native": _native,
+    "honeycomb": _honeycomb,
+    "pacing": _pacing,
+}
+"""Whole pipelines by name, from provider to exporter. "floor" and "pacing" send nothing: they are what the stock span
+object, and the loop with its pauses, cost by themselves."""
+
+SENDING_NOTHING = ("floor", "pacing")
+_PACKAGES = {"fastotel": "fastotel", "honeycomb": "honeycomb_pycpp"}
+
+
+def missing_package(name: str) -> str | None:
+    """The import name of the package that this contender needs and that is not installed."""
+    package = _PACKAGES.get(name)
+    return package if package is not None and find_spec(package) is None else None
 
 
 class Collecting(SpanProcessor):

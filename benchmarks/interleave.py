@@ -52,10 +52,16 @@ def interleave(
     return {name: Series(values) for name, values in timings.items()}
 
 
+def ratios(base: Series, other: Series) -> tuple[float, float]:
+    """How many times less than ``base`` the other takes, by minima and by medians."""
+    return base.least / other.least, base.median / other.median
+
+
 def report(title: str, series: Mapping[str, Series], against: str) -> None:
     """Print a block: each contender, and how many times less than ``against`` it takes (minima and medians)."""
     print(f"\n{title}")
     base = series[against]
     for name, one in series.items():
-        ratio = "" if name == against else f"   {base.least / one.least:6.1f}x less ({base.median / one.median:.1f}x)"
-        print(f"  {name:10} {one}{ratio}")
+        by_minima, by_medians = ratios(base, one)
+        ratio = "" if name == against else f"   {by_minima:6.1f}x less ({by_medians:.1f}x)"
+        print(f"  {name:16} {one}{ratio}")

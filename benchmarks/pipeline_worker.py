@@ -1,6 +1,6 @@
 """One run of a whole pipeline in a process of its own, started by compare.py. Prints one line of JSON.
 
-    python pipeline_worker.py CONTENDER ENDPOINT SPANS RATE
+    python pipeline_worker.py CONTENDER ENDPOINT SPANS RATE BURST
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ import json
 import sys
 import time
 
-from contenders import CONTENDERS, TEN_ATTRIBUTES, provider_with
+from contenders import PIPELINES, TEN_ATTRIBUTES
 
-BURST = 50
 WARM_UP = 500
 
 
-def run(contender: str, endpoint: str, spans: int, rate: float) -> dict[str, float]:
-    provider = provider_with(CONTENDERS[contender](endpoint))
+def run(contender: str, endpoint: str, spans: int, rate: float, size: int) -> dict[str, float]:
+    provider = PIPELINES[contender](endpoint)
     tracer = provider.get_tracer("benchmark", "1.0")
 
     def burst(count: int) -> None:
@@ -29,11 +28,11 @@ def run(contender: str, endpoint: str, spans: int, rate: float) -> dict[str, flo
     cpu = time.process_time_ns()
     began = time.perf_counter_ns()
     wall = 0
-    for made in range(0, spans, BURST):
+    for made in range(0, spans, size):
         burst_began = time.perf_counter_ns()
-        burst(BURST)
+        burst(size)
         wall += time.perf_counter_ns() - burst_began
-        ahead = (made + BURST) / rate - (time.perf_counter_ns() - began) / 1e9
+        ahead = (made + size) / rate - (time.perf_counter_ns() - began) / 1e9
         if ahead > 0:
             time.sleep(ahead)
     elapsed = (time.perf_counter_ns() - began) / 1e9
@@ -44,5 +43,5 @@ def run(contender: str, endpoint: str, spans: int, rate: float) -> dict[str, flo
 
 
 if __name__ == "__main__":
-    contender, endpoint, spans, rate = sys.argv[1:]
-    print(json.dumps(run(contender, endpoint, int(spans), float(rate))))
+    contender, endpoint, spans, rate, size = sys.argv[1:]
+    print(json.dumps(run(contender, endpoint, int(spans), float(rate), int(size))))

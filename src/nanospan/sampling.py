@@ -153,7 +153,9 @@ def native_sampler(sampler: Sampler) -> NativeSampler | None:
     if isinstance(sampler, NativeSampler):
         return sampler
     twin_of = _TWINS.get(type(sampler))
-    if twin_of is None or type(sampler).should_sample is not _STOCK_DECISIONS[type(sampler)]:
+    if twin_of is None or "should_sample" in vars(sampler):
+        return None
+    if type(sampler).should_sample is not _STOCK_DECISIONS[type(sampler)]:
         return None
     return twin_of(sampler)
 

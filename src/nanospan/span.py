@@ -5,7 +5,7 @@ from __future__ import annotations
 from opentelemetry import trace as api
 from opentelemetry.sdk import trace as sdk
 
-from nanospan._native.identity import NativeNonRecordingSpan, bind_non_recording_class
+from nanospan._native.identity import NativeNonRecordingSpan, bind_non_recording_class, own_dict
 from nanospan._native.span import NativeSpan, bind_span_class
 from nanospan._sdk_private import SPAN_FIELDS
 
@@ -20,6 +20,8 @@ class Span(NativeSpan, sdk.Span):
     ``opentelemetry.sdk.trace.Span.record_exception``, say, holds here too.
     """
 
+    __dict__ = property(own_dict)
+
     def __copy__(self) -> Span:
         copied = type(self).__new__(type(self))
         for name in SPAN_FIELDS:
@@ -30,3 +32,5 @@ class Span(NativeSpan, sdk.Span):
 @bind_non_recording_class
 class NonRecordingSpan(NativeNonRecordingSpan, api.NonRecordingSpan):
     """A span that was sampled out: it carries its SpanContext and does nothing else."""
+
+    __dict__ = property(own_dict)

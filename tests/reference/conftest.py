@@ -1,38 +1,181 @@
-"""The source distributions of the reference packages: they carry the tests that their wheels leave out."""
+"""What the tests of this folder share: other packages' sdists, what their tests need, and a process to run them in."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+HERE = Path(__file__).parent
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+MOST_SECONDS = 120  # for both runs of a suite; the longest takes 13 seconds on an idle machine
 
 
 @pytest.fixture
-def reference_sdist(tmp_path: Path) -> Callable[[str], Path]:
-    """Gives the unpacked source of the installed release of a package, fetched with pip; skips where that fails.
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder that outlives the run, one for each interpreter; without pytest's cache it lasts for one test."""
+    cache = getattr(request.config, "cache", None)
+    return cache.mkdir(f"suites-{sys.implementation.cache_tag}") if cache else tmp_path
 
-    ``NANOSPAN_SDISTS`` may name a folder that already holds sdists.
+
+@pytest.fixture
+def reference_sdist(kept: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Gives the unpacked source of a package, fetched with pip; skips where that fails.
+
+    The release is the installed one, or the newest that ``versions`` (as in ``">=1,<2"``) allows. ``NANOSPAN_SDISTS`` may
+    name a folder that already holds sdists.
     """
 
-    def unpack(package: str) -> Path:
-        wanted = f"{package.replace('-', '_')}-{version(package)}"
-        kept = Path(os.environ.get("NANOSPAN_SDISTS") or tmp_path / "sdists")
-        archive = kept / f"{wanted}.tar.gz"
-        if not archive.exists():
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-            fetched = subprocess.run(
-                [*command, "--dest", str(kept), f"{package}=={version(package)}"], capture_output=True, text=True
-            )
-            if fetched.returncode or not archive.exists():
-                pytest.skip(f"the sdist of {package} cannot be fetched: {fetched.stderr.strip()[-200:]}")
+    def unpack(package: str, versions: str | None = None) -> Path:
+        versions = versions or f"=={version(package)}"
+        folder = Path(os.environ.get("NANOSPAN_SDISTS") or kept / "sdists" / _digest(package + versions))
+        archive = _newest(folder, package, versions)
+        if archive is None:
+            command = [*PIP, "download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), package + versions]
+            fetched = subprocess.run(command, capture_output=True, text=True)
+            archive = _newest(folder, package, versions)
+            if fetched.returncode or archive is None:
+                pytest.skip(f"the sdist of {package}{versions} cannot be fetched: {_last_line(fetched.stderr)}")
         with tarfile.open(archive) as tar:
             tar.extractall(tmp_path, filter="data")
-        return tmp_path / wanted
+        return tmp_path / archive.name.removesuffix(".tar.gz")
 
     return unpack
+
+
+@pytest.fixture
+def sdk_series() -> str:
+    """Version bounds for what is released together with the SDK as beta: up to its own release, of the same minor one."""
+    beta = version("opentelemetry-semantic-conventions")
+    return f">={beta.rpartition('b')[0]}b0,<={beta}"
+
+
+@pytest.fixture
+def reference_packages(kept: Path) -> Callable[..., Path]:
+    """Gives a folder for PYTHONPATH in which pip has installed what is named; skips where that fails.
+
+    ``needs=False`` leaves out what the packages depend on: those that pin a release of the SDK would bring it along.
+    """
+
+    def install(*requirements: str, needs: bool = True) -> Path:
+        folder = kept / "packages" / _digest(f"{needs} {sorted(requirements)}")
+        if not folder.exists():
+            half_done = folder.with_suffix(".part")
+            shutil.rmtree(half_done, ignore_errors=True)
+            options = [] if needs else ["--no-deps"]
+            command = [*PIP, "install", *options, "--target", str(half_done), *requirements]
+            installed = subprocess.run(command, capture_output=True, text=True)
+            if installed.returncode:
+                pytest.skip(f"{', '.join(requirements)} cannot be installed: {_last_line(installed.stderr)}")
+            half_done.rename(folder)
+        return folder
+
+    return install
+
+
+@dataclass
+class SuiteRun:
+    """What becomes of a suite: an outcome for each test id, how many "native" and "other" spans it made, what it printed."""
+
+    process: subprocess.Popen
+    report: Path
+    printed: Path
+    outcomes: dict[str, str] = field(default_factory=dict)
+    spans: dict[str, int] = field(default_factory=dict)
+    output: str = ""
+
+    @property
+    def passed(self) -> set[str]:
+        return {test for test, outcome in self.outcomes.items() if outcome == "passed"}
+
+    def describe(self, tests: set[str]) -> str:
+        """The outcome of each of these tests, the one in which the process died first, and all that was printed."""
+        lines = sorted(f"{self.outcomes.get(test, 'not run')}: {test}" for test in tests)
+        return "\n".join([*sorted(lines, key=lambda line: not line.startswith("started")), self.output])
+
+    def read(self) -> None:
+        """Take in what the process has left behind."""
+        self.output = self.printed.read_text(errors="replace")
+        for line in self.report.read_text().splitlines() if self.report.exists() else []:
+            test, phase, outcome = json.loads(line)
+            known = self.outcomes.get(test)
+            # One failed phase or subtest fails the test. "started" is left of a test in which the process died.
+            if outcome == "failed" or (known != "failed" and (phase in ("start", "call") or outcome == "skipped")):
+                self.outcomes[test] = outcome
+        spans = re.search(r"^spans counted: (.*)$", self.output, re.MULTILINE)
+        self.spans = json.loads(spans[1]) if spans else {}
+
+
+@pytest.fixture
+def run_suite(tmp_path: Path) -> Callable[..., tuple[SuiteRun, SuiteRun]]:
+    """Runs the tests of an unpacked sdist twice at the same time: with the stock SDK, and with nanospan in its place."""
+
+    def run(source: Path, tests: Sequence[str], packages: Sequence[Path]) -> tuple[SuiteRun, SuiteRun]:
+        first = tmp_path / "first"
+        first.mkdir(exist_ok=True)
+        (first / "sitecustomize.py").write_text("import sdk_trace_in_place\n")
+        inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        path = os.pathsep.join(map(str, [first, HERE, *packages, *filter(None, inherited)]))
+        runs = [_start(source, tests, path, in_place) for in_place in (False, True)]
+        last_moment = time.monotonic() + MOST_SECONDS
+        for run in runs:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                run.process.wait(max(0, last_moment - time.monotonic()))
+            run.process.kill()
+            run.process.wait()
+            run.read()
+        stock, native = runs
+        return stock, native
+
+    return run
+
+
+def _start(source: Path, tests: Sequence[str], path: str, in_place: bool) -> SuiteRun:
+    report = source / f"report-{int(in_place)}"
+    printed = report.with_suffix(".txt")
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTEST_"))}
+    environment = outside | {
+        "NANOSPAN_IN_PLACE": str(int(in_place)),
+        "NANOSPAN_OUTCOMES": str(report),
+        # Tests that start "python" mean this one.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PYTHONPATH": path,
+    }
+    plugins = ["-p", "sdk_trace_in_place", "-p", "suite_outcomes", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *plugins, "--timeout=60", "-c", os.devnull, "--rootdir=.", *tests]
+    with printed.open("w") as output:
+        process = subprocess.Popen(command, cwd=source, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    return SuiteRun(process, report, printed)
+
+
+def _newest(folder: Path, package: str, versions: str) -> Path | None:
+    """The sdist of the newest release in a folder that the version bounds allow."""
+    found = {}
+    for archive in folder.glob(f"{package.replace('-', '_')}-*.tar.gz"):
+        release = Version(archive.name.removesuffix(".tar.gz").rpartition("-")[2])
+        if SpecifierSet(versions).contains(release, prereleases=True):
+            found[release] = archive
+    return found[max(found)] if found else None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no message"])[-1][-200:]

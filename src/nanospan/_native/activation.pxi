@@ -1,5 +1,20 @@
 # The span made current for the length of a block; included by tracer.pyx.
 
+cdef extern from *:
+    """
+    /* Gives a type the vectorcall protocol, which Cython has no spelling for: `call` is a member of its instances. */
+    #define nspy_make_callable(type, instance)                                                                        \
+        do {                                                                                                          \
+            (type)->tp_vectorcall_offset = (char *)&(instance)->call - (char *)(instance);                            \
+            (type)->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;                                                           \
+            (type)->tp_call = PyVectorcall_Call;                                                                      \
+        } while (0)
+    """
+    ctypedef object (*vectorcallfunc)(PyObject *, PyObject *const *, size_t, PyObject *)
+    Py_ssize_t PyVectorcall_NARGS(size_t)
+    void nspy_make_callable(PyTypeObject *type, SpanActivation instance)
+
+
 cdef inline PyObject *kept(object value) noexcept:
     Py_INCREF(value)
     return <PyObject *> value
@@ -19,6 +34,7 @@ cdef class SpanActivation:
     """
 
     # Owned references. Those that few callers give are NULL: see SpanDetails for why.
+    cdef vectorcallfunc call   # what calling an instance does
     cdef PyObject *tracer      # NULL once entered
     cdef PyObject *name
     cdef PyObject *kind
@@ -59,6 +75,8 @@ cdef class SpanActivation:
         tracer = <object> self.tracer
         Py_DECREF(tracer)
         self.tracer = NULL
+        if self.context is not NULL:
+            look_at_runtime()  # without one given, starting the span does
         if type(tracer) is tracer_class and not (<NativeTracer> tracer).customised and unpatched(&tracer_watch):
             span = start_native(
                 <NativeTracer> tracer, <object> self.name, given(self.context, None), <object> self.kind,
@@ -104,17 +122,6 @@ cdef class SpanActivation:
             span.set_status(Status(StatusCode.ERROR, f"{type(exception).__name__}: {exception}"))
         return 0
 
-    def __call__(self, *arguments):
-        """As `__enter__`, `__exit__` or a decorator, by the number of arguments; see `SpecialMethod`."""
-        cdef Py_ssize_t count = len(arguments)
-        if count == 0:
-            return self.enter()
-        if count == 3:
-            return self.leave(arguments[1])
-        if count == 1:
-            return decorate(self, arguments[0])
-        raise TypeError(f"takes a function to decorate, not {count} arguments")
-
     def _recreate_cm(self):
         """The same again, not yet entered."""
         if self.tracer is NULL:
@@ -124,6 +131,20 @@ cdef class SpanActivation:
             given(self.attributes, None), given(self.links, NO_LINKS), given(self.start_time, None),
             self.record_exception, self.set_status_on_exception, self.end_on_exit,
         )
+
+
+cdef object call_activation(PyObject *called, PyObject *const *arguments, size_t count_and_flag, PyObject *names):
+    """Enters, leaves or decorates, by the number of arguments; see `SpecialMethod`."""
+    cdef SpanActivation activation = <SpanActivation> called
+    cdef Py_ssize_t count = PyVectorcall_NARGS(count_and_flag)
+    if names is NULL or not <tuple> names:
+        if count == 0:
+            return activation.enter()
+        if count == 3:
+            return activation.leave(<object> arguments[1])
+        if count == 1:
+            return decorate(activation, <object> arguments[0])
+    raise TypeError(f"takes a function to decorate, not {count} arguments")
 
 
 cdef class SpecialMethod:
@@ -139,9 +160,16 @@ cdef class SpecialMethod:
         return activation(*exc_info)
 
 
-cdef dict activation_names = <dict> (<PyTypeObject *> SpanActivation).tp_dict
-activation_names["__enter__"] = activation_names["__exit__"] = SpecialMethod()
-PyType_Modified(<type> SpanActivation)
+cdef int finish_activation_type() except -1:
+    cdef PyTypeObject *type_object = <PyTypeObject *> SpanActivation
+    names = <dict> type_object.tp_dict
+    names["__enter__"] = names["__exit__"] = SpecialMethod()
+    nspy_make_callable(type_object, SpanActivation.__new__(SpanActivation))
+    PyType_Modified(<type> SpanActivation)
+    return 0
+
+
+finish_activation_type()
 
 
 def start_as_current_span(
@@ -161,6 +189,7 @@ def start_as_current_span(
     Arguments as `start_span`; ``end_on_exit`` says whether leaving the block ends the span.
     """
     cdef SpanActivation made = SpanActivation.__new__(SpanActivation)
+    made.call = <vectorcallfunc> call_activation
     made.tracer = kept(self)
     made.name = kept(name)
     made.kind = kept(kind)

@@ -19,6 +19,12 @@ cdef inline bint is_plain_key(object key) noexcept:
     return type(key) is str and PyUnicode_GET_LENGTH(key) > 0
 
 
+cdef inline bint may_be_kept(object value) except -1:
+    """Whether a clean value refers to nothing that could refer to its span: the pairs are out of the collector's sight."""
+    return (type(value) is str or is_plain(value) or type(value) is tuple or type(value) is dict
+            or isinstance(value, Enum))
+
+
 cdef object clean_items(object values, Py_ssize_t max_length):
     """A list or tuple as a tuple, or None if its items need the SDK's cleaning."""
     for value in values:
@@ -42,25 +48,30 @@ cdef object clean(object value, Py_ssize_t max_length):
     return clean_attribute_value(value, None if max_length < 0 else max_length)
 
 
-cdef dict clean_all(dict attributes, Py_ssize_t max_length):
-    """The mapping itself if its values are clean, else a new one."""
+cdef dict clean_all(dict attributes, Py_ssize_t max_length, bint *plain):
+    """The mapping itself if its values are clean, else a new one; `plain` says whether its values may be kept as pairs."""
     cdef PyObject *key
     cdef PyObject *value
     cdef Py_ssize_t position = 0
     cdef bint is_clean = True
+    plain[0] = True
     while is_clean and PyDict_Next(attributes, &position, &key, &value):
         is_clean = is_plain(<object> value) or (
             type(<object> value) is str and not 0 <= max_length < PyUnicode_GET_LENGTH(<object> value))
     if is_clean:
         return attributes
-    return {name: clean(content, max_length) for name, content in attributes.items()}
+    cdef dict cleaned = {}
+    for name, content in attributes.items():
+        content = clean(content, max_length)
+        plain[0] = plain[0] and may_be_kept(content)
+        cleaned[name] = content
+    return cleaned
 
 
-cdef object bounded_attributes(dict items, object max_items, object max_length, bint immutable):
+cdef object bounded_attributes(dict items, object max_items, object max_length):
     """The SDK's container around attributes that are clean already."""
     made = BoundedAttributes(max_items, None, False, max_length)
     setattr(made, BOUNDED_ATTRIBUTES_DICT, items)
-    setattr(made, BOUNDED_ATTRIBUTES_IMMUTABLE, immutable)
     return made
 
 

@@ -12,7 +12,10 @@ cdef struct Activated:
     PyObject *context  # NULL if a foreign runtime context has it
     PyObject *token    # NULL when there is nothing to undo
 
-# Makes a Context current that is what is current now, with this span in it.
+# Notices a runtime context that was put in place since the last look; current_context, and span_in(None), do so themselves.
+cdef int look_at_runtime() except -1
+
+# To be called after such a look. Makes a Context current that is what is current now, with this span in it.
 cdef int make_current(object span, Activated *made) except -1
 
 # Makes current again what was. What goes wrong is logged, as opentelemetry.context.detach does, and not raised.

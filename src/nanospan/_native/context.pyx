@@ -14,6 +14,9 @@ from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 from nanospan import _sdk_private as private
 
+cdef extern from "pyshim.h":
+    bint has_weakrefs "nspy_has_weakrefs" (object)
+
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(object)
 
@@ -110,7 +113,7 @@ cdef object new_context(object current, object span):
 cdef void recycle(object context) noexcept:
     global spare_count
     if (Py_REFCNT(context) == 1 and spare_count < MOST_SPARE and type(context) is context_type
-            and PyDict_Size(context) == 1):
+            and PyDict_Size(context) == 1 and not has_weakrefs(context)):
         try:
             PyDict_SetItem(context, span_key, None)
         except BaseException:
@@ -121,8 +124,13 @@ cdef void recycle(object context) noexcept:
             spare_count += 1
 
 
+cdef int look_at_runtime() except -1:
+    native_variable()
+    return 0
+
+
 cdef int make_current(object span, Activated *made) except -1:
-    own = native_variable()
+    own = variable
     if own is not None:
         current = variable_value(own)
         if type(current) is context_type:

@@ -53,6 +53,7 @@ cdef object CLIENT = SpanKind.CLIENT
 cdef object PRODUCER = SpanKind.PRODUCER
 cdef object CONSUMER = SpanKind.CONSUMER
 cdef object UNSET = StatusCode.UNSET
+cdef object default_status = ReadableSpan("").status
 cdef object OK = StatusCode.OK
 cdef object ERROR = StatusCode.ERROR
 
@@ -87,6 +88,8 @@ cdef inline bint is_empty(object items) except -1:
 
 cdef inline uint32_t dropped_from(object items, object bounded, EncodeCounts *counts) except? 0:
     """The dropped count that the SDK's bounded containers carry; anything else has dropped nothing."""
+    if items is None:  # an isinstance of an abstract class costs more than the rest of a span
+        return 0
     if isinstance(items, bounded):
         return dropped_count(items.dropped, counts)
     return 0
@@ -143,6 +146,8 @@ cdef int put_items(ns_buf *buf, object items, put_item put, EncodeCounts *counts
 
 cdef int put_items_safely(ns_buf *buf, object items, put_item put, EncodeCounts *counts) except -1:
     cdef bint complete = True
+    if items is None:
+        return 0
     try:
         if not is_empty(items):
             put_items(buf, items, put, counts)
@@ -158,7 +163,7 @@ cdef object fill_status(ns_span_tail *tail, object status, EncodeCounts *counts)
     tail.has_status = status is not None
     tail.status_code = 0
     tail.status_message = no_text()
-    if status is None:
+    if status is None or status is default_status:
         return None
     try:
         if type(status) is Status:

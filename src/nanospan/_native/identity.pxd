@@ -15,17 +15,25 @@ cdef inline bint ids_are_valid(const Ids *ids) noexcept nogil:
     return (ids.trace_high | ids.trace_low) != 0 and ids.span != 0
 
 
+# The SpanContext of a span, once somebody has asked for it, shared with the span's children: they show the same object as
+# their parent. A child that held its parent itself would make a chain, which is freed by recursion.
+cdef class ContextCell:
+    cdef object context  # None until then
+
+
 # The base of every native span, recording or not.
 cdef class Identified(EncodableSpan):
     cdef Ids ids
     cdef bint as_numbers      # `ids` and `trace_state` say the same as the context; if not, only `context` holds
     cdef bint has_context     # `context` was made or assigned
+    cdef bint customised      # somebody has set an attribute of his own on the instance, or may have
     cdef object trace_state   # None for the API's default, an empty one
     cdef object context
-    cdef object own_dict      # NULL until somebody sets an attribute of his own; see spare.h
+    cdef ContextCell cell     # None until the first child starts
     cdef object __weakref__
 
     cdef object span_context(self)
+    cdef ContextCell shared_cell(self)
     cdef int adopt(self, object context) except -1  # from a SpanContext, or whatever was assigned
     cdef bint forget(self) except -1                # for another use; False if somebody has an eye on the instance
 
@@ -37,10 +45,11 @@ cdef class NativeNonRecordingSpan(Identified):
 # A new NonRecordingSpan, without ids.
 cdef NativeNonRecordingSpan new_non_recording_span()
 
-# Gives instances of a class and its subclasses the dict slot of Identified. Called for each cdef class below it, before a
-# Python class derives from it.
-cdef int inherit_dict_slot(object cls) except -1
+# Tells this module the public class of recording spans.
+cdef int name_span_class(object cls) except -1
 
+# Whether a span is a native one whose numbers say what its get_span_context() would.
+cdef bint shows_ids(object span) noexcept
 
 # Whether a SpanContext is the tuple (trace_id, span_id, is_remote, trace_flags, trace_state, is_valid): tried at import.
 cdef bint context_is_tuple() noexcept

@@ -2,7 +2,7 @@
 
 cimport cython
 from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_FromUnsignedLongLong
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyObject_GenericSetAttr
 from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport uint8_t, uint64_t
 
@@ -10,20 +10,17 @@ from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan._native.encoder cimport EncodableSpan
+from nanospan._sdk_private import SPAN_FIELDS
 
 cdef extern from "pyshim.h":
     object nspy_trace_id(uint64_t high, uint64_t low)
     int nspy_id_halves(object number, uint64_t *high, uint64_t *low)
-
-cdef extern from *:
-    """
-    static int nspy_has_weakrefs(PyObject *self) {
-        PyObject **list = PyObject_GET_WEAKREFS_LISTPTR(self);
-        return list && *list;
-    }
-    """
     bint has_weakrefs "nspy_has_weakrefs" (object)
 
+cdef extern from "Python.h":
+    object PyObject_GenericGetDict(object, void *)
+
+cdef frozenset own_names = frozenset(SPAN_FIELDS)
 cdef object span_context_type = SpanContext
 cdef object default_trace_state = DEFAULT_TRACE_STATE
 cdef object new_tuple = tuple.__new__
@@ -99,20 +96,26 @@ cdef extern from "spare.h":
     void nspy_spare_dealloc(nspy_spare *spare, PyObject *instance)
     void nspy_spare_install(nspy_spare *spare, object cls, void (*dealloc)(PyObject *) noexcept,
                             int (*reset)(PyObject *) noexcept)
-    PyObject *nspy_dict_slot(Identified)
-    void nspy_dict_slot_clear(Identified)
-    void nspy_dict_offset_set(Identified, PyObject *cls)
 
 
-@cython.no_gc_clear  # what a span refers to can break a cycle; NULL in its dict slot must not become None
+@cython.final
+@cython.no_gc  # a SpanContext refers to nothing that could refer to it
+@cython.freelist(64)
+cdef class ContextCell:
+    """A SpanContext that a span and its children share."""
+
+
 cdef class Identified(EncodableSpan):
     """A span that knows its ids as numbers."""
 
-    def __cinit__(self):
-        nspy_dict_slot_clear(self)
+    def __setattr__(self, str name, value):
+        # The SDK's private names are properties; any other name is the application's, perhaps in place of a method.
+        if name not in own_names:
+            self.customised = True
+        PyObject_GenericSetAttr(self, name, value)
 
     cdef bint forget(self) except -1:
-        if nspy_dict_slot(self) is not NULL or has_weakrefs(self):
+        if self.customised or has_weakrefs(self):
             return False
         self.as_numbers = False
         if self.has_context:
@@ -120,13 +123,27 @@ cdef class Identified(EncodableSpan):
             self.context = None
         if self.trace_state is not None:
             self.trace_state = None
+        if self.cell is not None:
+            self.cell = None
         return True
 
     cdef object span_context(self):
         if not self.has_context:
-            self.context = make_context(&self.ids, self.trace_state)
+            if self.cell is None:
+                self.context = make_context(&self.ids, self.trace_state)
+            else:
+                if self.cell.context is None:
+                    self.cell.context = make_context(&self.ids, self.trace_state)
+                self.context = self.cell.context
             self.has_context = True
         return self.context
+
+    cdef ContextCell shared_cell(self):
+        if self.cell is None:
+            self.cell = ContextCell.__new__(ContextCell)
+            if self.has_context:
+                self.cell.context = self.context
+        return self.cell
 
     cdef int adopt(self, object context) except -1:
         cdef BorrowedState state
@@ -135,6 +152,7 @@ cdef class Identified(EncodableSpan):
         self.trace_state = <object> state.state if self.as_numbers and state.state is not NULL else None
         self.context = context
         self.has_context = True
+        self.cell = None  # children that have started keep the context that they started under
         return 0
 
     def get_span_context(self):
@@ -150,7 +168,6 @@ cdef class Identified(EncodableSpan):
         self.adopt(context)
 
 
-@cython.no_gc_clear  # what a span refers to can break a cycle; NULL in its dict slot must not become None
 cdef class NativeNonRecordingSpan(Identified):
     """Does nothing but carry its SpanContext. `nanospan.NonRecordingSpan` is its public class."""
 
@@ -185,16 +202,14 @@ cdef class NativeNonRecordingSpan(Identified):
 
 # --- spare instances --------------------------------------------------------------------------------------------------
 
-cdef int inherit_dict_slot(object cls) except -1:
-    cdef Identified any_instance = Identified.__new__(Identified)
-    nspy_dict_offset_set(any_instance, <PyObject *> cls)
-    return 0
+def own_dict(span):
+    """The dict of a span's own attributes, as the property ``__dict__`` of the public classes: whoever asks may change it."""
+    (<Identified?> span).customised = True
+    return PyObject_GenericGetDict(span, NULL)
 
-
-inherit_dict_slot(Identified)
-inherit_dict_slot(NativeNonRecordingSpan)
 
 cdef nspy_spare spare
+cdef object non_recording_class = None
 cdef tuple no_arguments = ()
 
 
@@ -211,8 +226,25 @@ cdef int reset(PyObject *span) noexcept:
 
 def bind_non_recording_class(cls):
     """Names the public class of spans that were sampled out, once, at import."""
+    global non_recording_class
+    non_recording_class = cls
     nspy_spare_install(&spare, cls, dealloc, reset)
     return cls
+
+
+cdef object span_class = None
+
+
+cdef int name_span_class(object cls) except -1:
+    global span_class
+    span_class = cls
+    return 0
+
+
+cdef bint shows_ids(object span) noexcept:
+    if type(span) is not span_class and type(span) is not non_recording_class:
+        return False
+    return (<Identified> span).as_numbers and not (<Identified> span).customised
 
 
 cdef NativeNonRecordingSpan new_non_recording_span():

@@ -11,4 +11,4 @@ cdef void new_root_ids(ns_trace_id *trace_id, uint64_t *span_id) noexcept nogil
 
 
 cdef class NativeIdGenerator:
-    pass
+    cdef bint patched  # a method was assigned on the instance

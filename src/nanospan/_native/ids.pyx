@@ -1,5 +1,6 @@
 """Trace and span ids as Python integers; nanospan.ids gives the generator its public class."""
 
+from cpython.object cimport PyObject_GenericSetAttr
 from libc.stdint cimport uint64_t
 
 from nanospan._native.fork cimport generation_address
@@ -24,6 +25,10 @@ cdef void new_root_ids(ns_trace_id *trace_id, uint64_t *span_id) noexcept nogil:
 
 cdef class NativeIdGenerator:
     """Non-zero random ids from a generator that each thread owns and each forked child seeds anew."""
+
+    def __setattr__(self, str name, value):
+        self.patched = True
+        PyObject_GenericSetAttr(self, name, value)
 
     def generate_span_id(self):
         """A new 64-bit span id, never 0."""

@@ -10,7 +10,9 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.tuple cimport PyTuple_GET_ITEM
 
 from nanospan._native.context cimport span_in
-from nanospan._native.identity cimport BorrowedState, Ids, context_is_tuple, make_context, read_context
+from nanospan._native.identity cimport (
+    BorrowedState, Identified, Ids, context_is_tuple, ids_are_valid, make_context, read_context, shows_ids
+)
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -331,7 +333,14 @@ cdef class NativeTraceContextPropagator:
         if type(self) is not routed_type or not same_as_api or not span_is_found_as_ever():
             ApiPropagator.inject(self, carrier, context, setter)
             return
-        span_context = span_in(context).get_span_context()
+        span = span_in(context)
+        if shows_ids(span) and ids_are_valid(&(<Identified> span).ids):
+            put(carrier, setter, TRACEPARENT, write_traceparent(&(<Identified> span).ids))
+            state = (<Identified> span).trace_state
+            if state:
+                put(carrier, setter, TRACESTATE, state.to_header())
+            return
+        span_context = span.get_span_context()
         if span_context is no_span_context:
             return
         text = traceparent_of(span_context, &trace_state)

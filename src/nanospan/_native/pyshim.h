@@ -95,4 +95,10 @@ static inline int nspy_id_halves(PyObject *id, uint64_t *high, uint64_t *low) {
     return 0;
 }
 
+/* Whether somebody holds a weak reference to an instance. */
+static inline int nspy_has_weakrefs(PyObject *instance) {
+    PyObject **list = PyObject_GET_WEAKREFS_LISTPTR(instance);
+    return list && *list;
+}
+
 #endif

@@ -8,7 +8,7 @@ made here.
 from types import MappingProxyType
 
 from libc.stdint cimport uint64_t
-from cpython.object cimport PyTypeObject
+from cpython.object cimport PyObject_GenericSetAttr, PyTypeObject
 
 from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
@@ -159,6 +159,11 @@ def native_route(cls):
 
 cdef class NativeSampler:
     """Base of the native samplers: the SDK's should_sample, and `decide` for native callers."""
+
+    def __setattr__(self, str name, value):
+        if name == "should_sample":
+            self.native = False  # whoever puts a function of his own there wants it called
+        PyObject_GenericSetAttr(self, name, value)
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
         return ASK

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from nanospan._native.encoder cimport AttributePair
-from nanospan._native.identity cimport Identified, Ids
+from nanospan._native.identity cimport ContextCell, Identified, Ids
 from nanospan._native.processors cimport NativeProcessors
 
 
@@ -36,7 +36,7 @@ cdef enum TimeState:
 cdef class SpanDetails:
     cdef object status          # None: UNSET
     cdef object parent_state    # the parent's trace state, None for the default
-    cdef object parent_context  # its SpanContext, once somebody has asked for it or assigned one
+    cdef object parent_context  # the SpanContext that was assigned as the parent's
     cdef object start_object
     cdef object end_object
     cdef object attributes
@@ -52,12 +52,11 @@ cdef class SpanFields(Identified):
     cdef SpanDetails details  # None until needed
     cdef object name
     cdef object kind
-    cdef Identified parent_span  # until the end, so that both show the same SpanContext if somebody asks; or None
+    cdef ContextCell parent_cell  # None if there is no parent, or one was assigned
 
     cdef bint owns_shared
     cdef bint records_exception
     cdef bint sets_status
-    cdef bint customised      # somebody has set an attribute of his own on the instance
 
     # Where the truth is: here as numbers, or in `details`.
     cdef bint has_parent
@@ -83,22 +82,24 @@ cdef class SpanFields(Identified):
     cdef uint32_t pair_room
 
     cdef SpanDetails more(self)
-    cdef int let_go_of_parent(self) except -1
     cdef SpanShared own_shared(self)
     cdef object own_status(self)
     cdef bint is_ended(self) noexcept
     cdef object container(self)
     cdef object event_container(self)
+    cdef object link_container(self)
 
 
 cdef class NativeSpan(SpanFields):
     cdef int begin(self, object start_time, object parent_context) except -1
+    cdef bint stop_clock(self, object end_time) except -1
     cdef int finish(self, object end_time) except -1
     cdef int end_in_foreign(self, object span_processor) except -1
     cdef int put(self, object key, object value) except -1
     cdef int put_all(self, object attributes) except -1
     cdef int insert(self, object key, object value) except -1
     cdef int append(self, object key, object value, Py_hash_t hash) except -1
+    cdef bint has_all_events(self, object limits) except -1
     cdef dict event_attributes(self, object attributes, object limits)
 
 

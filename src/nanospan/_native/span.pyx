@@ -7,13 +7,13 @@ SDK's container, which from then on holds the truth, and assigning any of them w
 
 import logging
 import threading
-from types import MappingProxyType
+from enum import Enum
 
 cimport cython
-from cpython.dict cimport PyDict_Next, PyDict_Size
+from cpython.dict cimport PyDict_Next, PyDict_SetItem, PyDict_Size
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_FromUnsignedLongLong
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from cpython.object cimport PyObject, PyObject_GenericSetAttr
+from cpython.object cimport PyObject, PyObject_GenericGetAttr
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memmove
@@ -31,13 +31,16 @@ from nanospan._native.encoder cimport (
 )
 from nanospan._native.ground cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE, ns_buf
 from nanospan._native.identity cimport (
-    BorrowedState, Identified, Ids, inherit_dict_slot, make_context, read_context
+    BorrowedState, Identified, Ids, make_context, name_span_class, read_context
 )
 from nanospan._native.processors cimport NativeProcessors
 
 cdef extern from "Python.h":
+    Py_ssize_t PyList_GET_SIZE(object)
+    PyObject *PyList_GET_ITEM(object, Py_ssize_t)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     int PyUnicode_Compare(object, object) except? -1
+    object PyDictProxy_New(object)
 
 cdef extern from "pyshim.h":
     Py_hash_t nspy_hash(object text)
@@ -81,15 +84,8 @@ include "span_shared.pxi"
 include "span_fields.pxi"
 
 
-@cython.no_gc_clear  # what a span refers to can break a cycle; NULL in its dict slot must not become None
 cdef class NativeSpan(SpanFields):
     """The hot half of `nanospan.Span`."""
-
-    def __setattr__(self, str name, value):
-        # The SDK's private names are properties; any other name is the application's, perhaps in place of a method.
-        if name[0] != "_":
-            self.customised = True
-        PyObject_GenericSetAttr(self, name, value)
 
     # --- start and end ------------------------------------------------------------------------------------------------
 
@@ -115,28 +111,32 @@ cdef class NativeSpan(SpanFields):
             return
         self.begin(start_time, parent_context)
 
-    cdef int finish(self, object end_time) except -1:
+    @cython.critical_section
+    cdef bint stop_clock(self, object end_time) except -1:
+        """Marks the span ended; False if it was before."""
         if self.start_state == NO_TIME:
             raise RuntimeError("Calling end() on a not started span.")
         if self.is_ended():
-            logger.warning("Calling end() on an ended span.")
-            return 0
+            return False
         if end_time is None:
             self.end_number = ns_clock_wall()
             self.end_state = TIME_NUMBER
         else:
             self._end_time = end_time
-        if self.details is not None:
-            if self.has_container and isinstance(self.details.attributes, BoundedAttributes):
-                setattr(self.details.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
-            if self.details.end_metrics is not None:
-                self.details.end_metrics()
+        if self.has_container and isinstance(self.details.attributes, BoundedAttributes):
+            setattr(self.details.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
+        return True
+
+    cdef int finish(self, object end_time) except -1:
+        if not self.stop_clock(end_time):
+            logger.warning("Calling end() on an ended span.")
+            return 0
+        if self.details is not None and self.details.end_metrics is not None:
+            self.details.end_metrics()
         if self.shared.processors is not None:
             self.shared.processors.ended(self)
         else:
             self.end_in_foreign(self.shared.span_processor)
-        if self.parent_span is not None:
-            self.let_go_of_parent()
         return 0
 
     cdef int end_in_foreign(self, object span_processor) except -1:
@@ -176,6 +176,7 @@ cdef class NativeSpan(SpanFields):
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 
+    @cython.critical_section
     def set_attribute(self, key, value):
         """Set one attribute: a non-empty str key, and a value that OpenTelemetry allows (others become their str)."""
         if self.is_ended():
@@ -183,6 +184,7 @@ cdef class NativeSpan(SpanFields):
         else:
             self.put(key, value)
 
+    @cython.critical_section
     def set_attributes(self, attributes):
         """Set several attributes from a mapping."""
         if self.is_ended():
@@ -196,6 +198,8 @@ cdef class NativeSpan(SpanFields):
             return 0
         if type(value) is not str or self.shared.max_value_length >= 0:
             value = clean(value, self.shared.max_value_length)
+            if not may_be_kept(value):
+                self.container()  # insert goes to it
         return self.insert(key, value)
 
     cdef int put_all(self, object attributes) except -1:
@@ -203,6 +207,7 @@ cdef class NativeSpan(SpanFields):
         cdef PyObject *value
         cdef Py_ssize_t position = 0
         cdef Py_ssize_t size
+        cdef bint may_be_pairs = True
         cdef bint is_plain_dict = type(attributes) is dict and not self.has_container
         if is_plain_dict:
             size = PyDict_Size(attributes)
@@ -213,7 +218,9 @@ cdef class NativeSpan(SpanFields):
             self.container()._set_items(attributes)
             return 0
         # All of them are cleaned before the first is set: cleaning may raise, and may set attributes itself.
-        attributes = clean_all(attributes, self.shared.max_value_length)
+        attributes = clean_all(attributes, self.shared.max_value_length, &may_be_pairs)
+        if not may_be_pairs:
+            self.container()
         if self.has_container or self.pair_count or self.is_ended():
             for name, content in (<dict> attributes).items():
                 self.insert(name, content)
@@ -265,6 +272,7 @@ cdef class NativeSpan(SpanFields):
 
     # --- events -------------------------------------------------------------------------------------------------------
 
+    @cython.critical_section
     def add_event(self, name, attributes=None, timestamp=None):
         """Add an event. ``timestamp``: nanoseconds since the epoch; the wall clock's if None."""
         cdef NativeEvent event
@@ -279,20 +287,26 @@ cdef class NativeSpan(SpanFields):
         event.name = name
         event.timestamp = PyLong_FromUnsignedLongLong(ns_clock_wall()) if timestamp is None else timestamp
         event.attributes = cleaned
-        if self.has_event_container or self.is_ended():
+        # Again: cleaning may have run Python code, or let other threads in.
+        if self.has_event_container or self.is_ended() or self.has_all_events(limits):
             self._add_event(event.as_sdk_event(limits))
         elif self.more().events is None:
             self.details.events = [event]
         else:
             (<list> self.details.events).append(event)
 
+    cdef bint has_all_events(self, object limits) except -1:
+        """Whether another event is one too many for the list that is kept here."""
+        if limits.max_events is None:
+            return False
+        cdef Py_ssize_t most = limits.max_events
+        return most <= (0 if self.details is None or self.details.events is None else len(<list> self.details.events))
+
     cdef dict event_attributes(self, object attributes, object limits):
         """The attributes of an event, clean; None if the SDK's own code has to see to it."""
         cdef dict cleaned = {}
         cdef Py_ssize_t most, longest
-        most = -1 if limits.max_events is None else limits.max_events
-        events = None if self.details is None else self.details.events
-        if 0 <= most <= (0 if events is None else len(<list> events)):
+        if self.has_all_events(limits):
             return None
         if attributes is None:
             return cleaned
@@ -308,8 +322,32 @@ cdef class NativeSpan(SpanFields):
             cleaned[key] = value
         return cleaned
 
+    @cython.critical_section
+    def _add_event(self, event):
+        if self.is_ended():
+            logger.warning("Tried calling %s on an ended span.", "_add_event")
+        else:
+            self.event_container().append(event)
+
+    @cython.critical_section
+    def _add_link(self, link):
+        if self.is_ended():
+            logger.warning("Tried calling %s on an ended span.", "_add_link")
+        else:
+            self.link_container().append(link)
+
+    @property
+    def attributes(self):
+        """A read-only view of the attributes."""
+        attributes = self.container()
+        if type(attributes) is BoundedAttributes:
+            # Its own truth value is a call of Python.
+            return PyDictProxy_New(attributes if PyObject_GenericGetAttr(attributes, BOUNDED_ATTRIBUTES_DICT) else {})
+        return PyDictProxy_New(attributes or {})
+
     # --- name and status ----------------------------------------------------------------------------------------------
 
+    @cython.critical_section
     def update_name(self, name):
         """Replace the name."""
         if self.is_ended():
@@ -317,6 +355,7 @@ cdef class NativeSpan(SpanFields):
         else:
             self.name = name
 
+    @cython.critical_section
     def set_status(self, status, description=None):
         """Set the status from a Status or a StatusCode. OK is final; UNSET changes nothing."""
         if self.is_ended():
@@ -401,9 +440,6 @@ cdef class NativeSpan(SpanFields):
 
 # --- spare instances --------------------------------------------------------------------------------------------------
 
-inherit_dict_slot(SpanFields)
-inherit_dict_slot(NativeSpan)
-
 cdef nspy_spare spare
 cdef object concrete = None
 cdef tuple no_arguments = ()
@@ -424,6 +460,7 @@ def bind_span_class(cls):
     """Names the public class of native spans, once, at import."""
     global concrete
     concrete = cls
+    name_span_class(cls)
     nspy_spare_install(&spare, cls, dealloc, reset)
     return cls
 

@@ -1,15 +1,10 @@
 # What a span holds, under the names by which the SDK, and libraries that lean on its private side, read and assign it;
 # included by span.pyx.
 
-cdef inline bint same_ids(const Ids *one, const Ids *other) noexcept:
-    return one.trace_high == other.trace_high and one.trace_low == other.trace_low and one.span == other.span
-
-
 cdef inline object number_or_none(TimeState state, uint64_t number):
     return PyLong_FromUnsignedLongLong(number) if state == TIME_NUMBER else None
 
 
-@cython.no_gc_clear  # what a span refers to can break a cycle; NULL in its dict slot must not become None
 cdef class SpanFields(Identified):
     """The fields of a native span."""
 
@@ -22,14 +17,14 @@ cdef class SpanFields(Identified):
             PyMem_Free(self.pairs)
 
     cdef bint forget(self) except -1:
-        if self.customised or not Identified.forget(self):
+        if not Identified.forget(self):
             return False
         self.name = None
         self.shared = nothing_shared
         if self.details is not None:
             self.details = None
-        if self.parent_span is not None:
-            self.parent_span = None
+        if self.parent_cell is not None:
+            self.parent_cell = None
         self.owns_shared = self.has_parent = self.parent_as_numbers = False
         self.has_container = self.has_event_container = self.has_links = False
         self.start_state = self.end_state = NO_TIME
@@ -48,13 +43,6 @@ cdef class SpanFields(Identified):
             self.details = SpanDetails.__new__(SpanDetails)
         return self.details
 
-    cdef int let_go_of_parent(self) except -1:
-        """A span that has ended keeps no other alive."""
-        if self.parent_span.has_context:
-            self._parent  # what both show from now on
-        self.parent_span = None
-        return 0
-
     cdef SpanShared own_shared(self):
         if not self.owns_shared:
             self.shared = self.shared.copy()
@@ -67,33 +55,57 @@ cdef class SpanFields(Identified):
     cdef bint is_ended(self) noexcept:
         return self.end_state != NO_TIME
 
+    # The SDK's containers are made by Python code, which lets other threads in: each is made first, and filled and put in
+    # place after a second look, without any Python code in between.
+
     cdef object container(self):
         """The attributes as the SDK's container, which holds them from now on."""
         cdef dict items
         cdef uint32_t i
+        if self.has_container:
+            return self.details.attributes
+        details = self.more()
+        items = {}
+        made = bounded_attributes(items, as_limit(self.shared.max_attributes), as_limit(self.shared.max_value_length))
         if not self.has_container:
-            items = {}
             for i in range(self.pair_count):
-                items[<object> self.pairs[i].key] = <object> self.pairs[i].value
-            made = bounded_attributes(items, as_limit(self.shared.max_attributes),
-                                      as_limit(self.shared.max_value_length), self.is_ended())
-            if not self.has_container:
-                self.more().attributes = made
-                self.has_container = True
-        return self.details.attributes
+                PyDict_SetItem(items, <object> self.pairs[i].key, <object> self.pairs[i].value)
+            details.attributes = made
+            self.has_container = True
+            if self.is_ended():
+                setattr(made, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
+        return details.attributes
 
     cdef object event_container(self):
         """The events as the SDK's container, which holds them from now on."""
         cdef NativeEvent event
+        cdef Py_ssize_t converted = 0
+        if self.has_event_container:
+            return self.details.events
+        details = self.more()
+        limits = self.shared.limits
+        made = BoundedList(limits.max_events)
+        append = getattr(made, BOUNDED_LIST_DEQUE).append
+        # By index: events may be added while the ones before them are converted.
+        while (not self.has_event_container and details.events is not None
+                and converted < PyList_GET_SIZE(details.events)):
+            event = <NativeEvent> PyList_GET_ITEM(details.events, converted)
+            append(event.as_sdk_event(limits))
+            converted += 1
         if not self.has_event_container:
-            limits = self.shared.limits
-            made = BoundedList(limits.max_events)
-            for event in self.more().events or ():
-                getattr(made, BOUNDED_LIST_DEQUE).append(event.as_sdk_event(limits))
-            if not self.has_event_container:
-                self.details.events = made
-                self.has_event_container = True
-        return self.details.events
+            details.events = made
+            self.has_event_container = True
+        return details.events
+
+    cdef object link_container(self):
+        if self.has_links:
+            return self.details.links
+        details = self.more()
+        made = BoundedList(self.shared.limits.max_links)
+        if not self.has_links:
+            details.links = made
+            self.has_links = True
+        return details.links
 
     @property
     def _name(self):
@@ -115,19 +127,18 @@ cdef class SpanFields(Identified):
     def _parent(self):
         if not self.has_parent:
             return None
-        details = self.more()
-        if details.parent_context is None:
-            if self.parent_span is not None and same_ids(&self.parent_span.ids, &self.parent_ids):
-                details.parent_context = self.parent_span.span_context()
-            else:
-                details.parent_context = make_context(&self.parent_ids, details.parent_state)
-        return details.parent_context
+        if self.parent_cell is None:
+            return self.details.parent_context
+        if self.parent_cell.context is None:
+            state = None if self.details is None else self.details.parent_state
+            self.parent_cell.context = make_context(&self.parent_ids, state)
+        return self.parent_cell.context
 
     @_parent.setter
     def _parent(self, parent):
         cdef BorrowedState state
         state.state = NULL
-        self.parent_span = None
+        self.parent_cell = None
         self.has_parent = parent is not None
         self.parent_as_numbers = parent is not None and read_context(parent, &self.parent_ids, &state)
         self.more().parent_context = parent
@@ -179,10 +190,7 @@ cdef class SpanFields(Identified):
 
     @property
     def _links(self):
-        if not self.has_links:
-            self.more().links = BoundedList(self.shared.limits.max_links)
-            self.has_links = True
-        return self.details.links
+        return self.link_container()
 
     @_links.setter
     def _links(self, links):
@@ -241,7 +249,9 @@ cdef class SpanFields(Identified):
     def _lock(self):
         details = self.more()
         if details.lock is None:
-            details.lock = threading.Lock()
+            made = threading.Lock()
+            if details.lock is None:
+                details.lock = made
         return details.lock
 
     @_lock.setter

@@ -41,5 +41,6 @@ cdef class NativeEvent:
     """An event whose attributes are clean; becomes an `opentelemetry.sdk.trace.Event` when somebody looks."""
 
     cdef object as_sdk_event(self, object limits):
-        attributes = bounded_attributes(self.attributes, limits.max_event_attributes, limits.max_attribute_length, True)
+        attributes = bounded_attributes(self.attributes, limits.max_event_attributes, limits.max_attribute_length)
+        setattr(attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
         return Event(self.name, attributes, self.timestamp)

@@ -50,7 +50,7 @@ cdef object start_native(NativeTracer self, object name, object context, object 
         return NonRecordingSpan(current.get_span_context())
     if parent is not None and not ids_are_valid(&parent.ids):
         parent = None
-    if not self.native_ids:
+    if self.native_ids is None or self.native_ids.patched:
         # Ids of somebody else's making may be anything.
         return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
                                set_status_on_exception)
@@ -117,7 +117,7 @@ cdef object start_native(NativeTracer self, object name, object context, object 
         span.has_parent = True
         span.parent_as_numbers = True
         span.parent_ids = parent.ids
-        span.parent_span = parent
+        span.parent_cell = parent.shared_cell()
         if parent.trace_state is not None:
             span.more().parent_state = parent.trace_state
     if attributes:

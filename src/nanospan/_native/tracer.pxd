@@ -1,3 +1,4 @@
+from nanospan._native.ids cimport NativeIdGenerator
 from nanospan._native.samplers cimport NativeSampler
 from nanospan._native.span cimport SpanShared
 
@@ -5,7 +6,7 @@ cdef class NativeTracer:
     cdef SpanShared shared
     cdef NativeSampler route    # decides natively, where it can, what shared.sampler would
     cdef object own_id_generator
-    cdef bint native_ids        # own_id_generator is exactly nanospan's
+    cdef NativeIdGenerator native_ids  # own_id_generator, if it is exactly nanospan's; else None
     cdef object config
     cdef bint enabled
     cdef object metrics

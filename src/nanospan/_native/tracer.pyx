@@ -20,9 +20,9 @@ from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan import _sdk_private as private
 from nanospan._foreign import report_fault
-from nanospan._native.context cimport Activated, make_current, span_in, undo_current
+from nanospan._native.context cimport Activated, look_at_runtime, make_current, span_in, undo_current
 from nanospan._native.identity cimport Identified, Ids, ids_are_valid, new_non_recording_span
-from nanospan._native.ids cimport new_root_ids, new_span_id, ns_trace_id
+from nanospan._native.ids cimport NativeIdGenerator, new_root_ids, new_span_id, ns_trace_id
 from nanospan._native.samplers cimport (
     ASK, DROP, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, NativeSampler
 )
@@ -121,7 +121,7 @@ cdef class NativeTracer:
     @id_generator.setter
     def id_generator(self, id_generator):
         self.own_id_generator = id_generator
-        self.native_ids = type(id_generator) is id_generator_class
+        self.native_ids = id_generator if type(id_generator) is id_generator_class else None
 
     @property
     def instrumentation_info(self):

@@ -1,0 +1,49 @@
+"""Runs scripts that use other people's packages, once on the stock provider and once on nanospan's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from extra_packages import Collector, Finished, environment_with
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+PROVIDERS = {"stock": "opentelemetry.sdk.trace.TracerProvider", "nanospan": "nanospan.provider.TracerProvider"}
+
+
+class Program:
+    """A script, run with one of the two implementations, that sends its spans to ``collector``."""
+
+    def __init__(self, config: pytest.Config, implementation: str, collector: Collector) -> None:
+        self._config = config
+        self._implementation = implementation
+        self.collector = collector
+
+    def run(self, script: str, *requirements: str, case: str = "") -> Finished:
+        """Run ``script`` where ``requirements`` are installed; ``case`` is its second argument."""
+        environment = environment_with(self._config, *requirements)
+        finished = environment.run(
+            "python",
+            str(SCRIPTS / script),
+            self._implementation,
+            case,
+            OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=self.collector.endpoint_http,
+            OTEL_BSP_SCHEDULE_DELAY="600000",
+        )
+        # The library has the provider, directly or as a base class, that this run is about.
+        assert PROVIDERS[self._implementation] in finished.report["providers"]
+        assert (PROVIDERS["nanospan"] in finished.report["providers"]) == (self._implementation == "nanospan")
+        return finished
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with Collector() as running:
+        yield running
+
+
+@pytest.fixture(params=["stock", "nanospan"])
+def program(request: pytest.FixtureRequest, collector: Collector) -> Program:
+    return Program(request.config, request.param, collector)

@@ -1,0 +1,60 @@
+"""Puts nanospan's TracerProvider, Tracer and Span in the place of the SDK's, for other projects' own tests.
+
+Imported by the ``sitecustomize`` that the ``run_suite`` fixture writes, so that it comes before every import of a test and
+reaches the processes that tests start. ``NANOSPAN_IN_PLACE=0`` leaves the SDK's classes where they are. It is a pytest
+plugin too, which counts the spans that reach a SimpleSpanProcessor: the one processor that nearly every suite uses.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections import Counter
+from types import ModuleType
+
+from opentelemetry.context import Context
+from opentelemetry.sdk import trace as sdk_trace
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+IN_PLACE = os.environ.get("NANOSPAN_IN_PLACE", "1") == "1"
+
+spans: Counter[str] = Counter()
+_import_again = importlib.reload
+
+
+def put_in_place(replacements: dict[str, type]) -> None:
+    """Binds each name of ``opentelemetry.sdk.trace`` anew, there and wherever an OpenTelemetry module has copied it."""
+    stock = {name: getattr(sdk_trace, name) for name in replacements}
+    for module_name, module in list(sys.modules.items()):
+        if module_name.partition(".")[0] != "opentelemetry":
+            continue
+        for name, replacement in replacements.items():
+            if getattr(module, name, None) is stock[name]:
+                setattr(module, name, replacement)
+
+
+def reload(module: ModuleType) -> ModuleType:
+    """``importlib.reload`` of everything but ``opentelemetry.sdk.trace``.
+
+    The SDK's tests load that module again after they have changed the environment. It reads the environment when a provider
+    or its limits are made, not when it is loaded, so nothing is lost; loaded again it would bring back the SDK's classes.
+    """
+    return module if module is sdk_trace else _import_again(module)
+
+
+def count_span(_processor: SimpleSpanProcessor, span: sdk_trace.Span, parent_context: Context | None = None) -> None:
+    spans["native" if IN_PLACE and isinstance(span, nanospan.Span) else "other"] += 1
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    terminalreporter.write_line(f"spans counted: {json.dumps(spans)}")
+
+
+if IN_PLACE:
+    import nanospan
+
+    put_in_place({"TracerProvider": nanospan.TracerProvider, "Tracer": nanospan.Tracer, "_Span": nanospan.Span})
+    importlib.reload = reload
+SimpleSpanProcessor.on_start = count_span
