@@ -1,5 +1,6 @@
 # make demo      a traced service into the embedded receiver: spans, accounting and cost
-# make test      the tests, on the installed wheel, with every CPython from 3.11 to 3.13 found on this machine
+# make test      the tests, on the installed wheel, with every CPython from 3.11 to 3.13 found on this machine; the suites of
+#                the instrumentations with the first of them only (NANOSPAN_SUITES)
 # make test-oldest-sdk  the same on one CPython with the oldest opentelemetry-sdk supported
 # make bench     the benchmarks, each against the stock packages in the same run
 # make sanitize  the ground floor under ASan, UBSan and TSan, and the native modules under ASan
@@ -55,7 +56,8 @@ test: build/sdist/.made
 test-one: build/sdist/.made
 	$(call install,$(PYTHON),grpc$(,)cli,--group test)
 	@echo "== $$($(PYTHON) --version)"
-	@$(call venv_of,$(PYTHON))/bin/python -m pytest $(PYTEST_ARGS)
+	@NANOSPAN_SUITES=$(if $(filter $(PYTHON),$(firstword $(PYTHONS))),1,0) \
+	    $(call venv_of,$(PYTHON))/bin/python -m pytest $(PYTEST_ARGS)
 
 # The oldest SDK that pyproject.toml allows, in a virtual environment of its own.
 OLDEST_SDK := $(shell sed -n 's/.*"opentelemetry-sdk>=\([0-9.]*\)".*/\1/p' pyproject.toml)
@@ -67,13 +69,15 @@ test-oldest-sdk: build/sdist/.made
 	    "$$(echo build/wheels/$(notdir $(PYTHON))/*.whl)[grpc,cli]" \
 	    $(foreach part,api sdk proto exporter-otlp-proto-common exporter-otlp-proto-http exporter-otlp-proto-grpc,\
 	        opentelemetry-$(part)==$(OLDEST_SDK))
-	@build/venv/oldest-sdk/bin/python -m pytest $(PYTEST_ARGS)
+	@NANOSPAN_SUITES=1 build/venv/oldest-sdk/bin/python -m pytest $(PYTEST_ARGS)
 
 bench: build/sdist/.made
 	$(call install,$(PYTHON),grpc$(,)cli,--group test --group bench)
 	@$(call venv_of,$(PYTHON))/bin/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,stddev,rounds
 	@$(MAKE) --no-print-directory -C csrc bench
 	@$(call venv_of,$(PYTHON))/bin/python benchmarks/compare.py
+	@$(call venv_of,$(PYTHON))/bin/python benchmarks/memory.py
+	@$(call venv_of,$(PYTHON))/bin/python benchmarks/web_service.py
 
 sanitize: build/sdist/.made
 	@$(MAKE) -C csrc check SANITIZE=address,undefined

@@ -90,17 +90,20 @@ cdef class SpanFields(Identified):
     cdef object link_container(self)
 
 
-cdef class NativeSpan(SpanFields):
-    cdef int begin(self, object start_time, object parent_context) except -1
-    cdef bint stop_clock(self, object end_time) except -1
-    cdef int finish(self, object end_time) except -1
-    cdef int end_in_foreign(self, object span_processor) except -1
+cdef class SpanContent(SpanFields):
     cdef int put(self, object key, object value) except -1
     cdef int put_all(self, object attributes) except -1
     cdef int insert(self, object key, object value) except -1
     cdef int append(self, object key, object value, Py_hash_t hash) except -1
     cdef bint has_all_events(self, object limits) except -1
     cdef dict event_attributes(self, object attributes, object limits)
+
+
+cdef class NativeSpan(SpanContent):
+    cdef int begin(self, object start_time, object parent_context) except -1
+    cdef bint stop_clock(self, object end_time) except -1
+    cdef int finish(self, object end_time) except -1
+    cdef int end_in_foreign(self, object span_processor) except -1
 
 
 cdef class NativeEvent:

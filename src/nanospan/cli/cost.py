@@ -19,10 +19,13 @@ from dataclasses import dataclass
 from nanospan.receiver import ReceiverProcess
 
 __all__ = [
-    "FLOOR",
+    "API_ALONE",
     "NANOSPAN",
     "PIPELINES",
+    "PROCESSOR_ONLY",
+    "SENDING_NOTHING",
     "STOCK",
+    "STOCK_SPAN",
     "CostError",
     "CostRun",
     "Spread",
@@ -31,9 +34,17 @@ __all__ = [
 ]
 
 STOCK = "stock"
+"""The SDK's TracerProvider with its BatchSpanProcessor and the official OTLP/HTTP exporter."""
+PROCESSOR_ONLY = "processor-only"
+"""The SDK's TracerProvider with nanospan's BatchSpanProcessor and exporter."""
 NANOSPAN = "nanospan"
-FLOOR = "floor"
-PIPELINES = (STOCK, NANOSPAN, FLOOR)
+"""nanospan's TracerProvider, BatchSpanProcessor and exporter."""
+STOCK_SPAN = "stock-span"
+"""The SDK's TracerProvider without a processor: the least that any processor behind it can cost."""
+API_ALONE = "api-alone"
+"""The API without a provider: what the measurement costs by itself, and the least for any provider."""
+PIPELINES = (STOCK, PROCESSOR_ONLY, NANOSPAN, STOCK_SPAN, API_ALONE)
+SENDING_NOTHING = (STOCK_SPAN, API_ALONE)
 
 SPANS_A_SECOND = 2000.0
 _WORKER_TIMEOUT_SECONDS = 180.0
@@ -52,7 +63,7 @@ class CostRun:
     cpu_ns: float
     wall_ns: float
     lost: int
-    """Spans that did not reach the receiver; 0 for the floor, which sends none."""
+    """Spans that did not reach the receiver; 0 for the pipelines that send none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +131,7 @@ def _run_once(pipeline: str, spans: int, receiver: ReceiverProcess) -> CostRun:
         raise CostError(f"the {pipeline} run failed: {last_line}")
     result = json.loads(worker.stdout)
     lost = 0
-    if pipeline != FLOOR:
+    if pipeline not in SENDING_NOTHING:
         sent = result["spans"] + result["warm_up"]
         receiver.wait_for_spans(before + sent, _ARRIVAL_TIMEOUT_SECONDS)
         lost = before + sent - receiver.stats()["spans"]

@@ -16,9 +16,9 @@ import time
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import Tracer
+from opentelemetry.trace import NoOpTracer, Tracer
 
-from nanospan.cli.cost import NANOSPAN, PIPELINES, STOCK
+from nanospan.cli.cost import API_ALONE, NANOSPAN, PIPELINES, PROCESSOR_ONLY, STOCK
 
 BURST = 50
 WARM_UP_SPANS = 200
@@ -39,18 +39,34 @@ ATTRIBUTES: dict[str, str | int | float | bool] = {
 
 
 def make_processor(pipeline: str, endpoint: str) -> SpanProcessor | None:
-    """The processor of a pipeline, None for the floor; ModuleNotFoundError when it is not installed."""
+    """The processor of a pipeline, None if it has none; ModuleNotFoundError when it is not installed."""
     if pipeline == STOCK:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         return BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint))
-    if pipeline == NANOSPAN:
+    if pipeline in (PROCESSOR_ONLY, NANOSPAN):
         import nanospan
         from nanospan.export.http import OTLPSpanExporter as NanospanExporter
 
         return nanospan.BatchSpanProcessor(NanospanExporter(endpoint=endpoint))
     return None
+
+
+def make_provider(pipeline: str, endpoint: str) -> TracerProvider | None:
+    """The provider of a pipeline with its processor; None for the API alone."""
+    if pipeline == API_ALONE:
+        return None
+    kind = TracerProvider
+    if pipeline == NANOSPAN:
+        import nanospan
+
+        kind = nanospan.TracerProvider
+    provider = kind(sampler=ALWAYS_ON, resource=Resource({"service.name": "cost"}), shutdown_on_exit=False)
+    processor = make_processor(pipeline, endpoint)
+    if processor is not None:
+        provider.add_span_processor(processor)
+    return provider
 
 
 def create_spans(tracer: Tracer, number: int) -> None:
@@ -62,15 +78,11 @@ def create_spans(tracer: Tracer, number: int) -> None:
 
 def run(pipeline: str, endpoint: str, spans: int, rate: float) -> dict[str, int | float]:
     """Nanoseconds of process CPU and of wall time in all, and the spans made, each without the warm-up."""
-    provider = TracerProvider(
-        sampler=ALWAYS_ON, resource=Resource({"service.name": "cost"}), shutdown_on_exit=False
-    )
-    processor = make_processor(pipeline, endpoint)
-    if processor is not None:
-        provider.add_span_processor(processor)
-    tracer = provider.get_tracer("nanospan.cost")
+    provider = make_provider(pipeline, endpoint)
+    tracer = NoOpTracer() if provider is None else provider.get_tracer("nanospan.cost")
     create_spans(tracer, WARM_UP_SPANS)
-    provider.force_flush(FLUSH_MILLIS)
+    if provider is not None:
+        provider.force_flush(FLUSH_MILLIS)
 
     wall = 0
     made = 0
@@ -85,9 +97,11 @@ def run(pipeline: str, endpoint: str, spans: int, rate: float) -> dict[str, int 
         ahead = made / rate - (time.perf_counter_ns() - started) / 1e9
         if ahead > 0:
             time.sleep(ahead)
-    provider.force_flush(FLUSH_MILLIS)
+    if provider is not None:
+        provider.force_flush(FLUSH_MILLIS)
     cpu = time.process_time_ns() - cpu_started
-    provider.shutdown()
+    if provider is not None:
+        provider.shutdown()
     return {"cpu_ns": cpu, "wall_ns": wall, "spans": made, "warm_up": WARM_UP_SPANS}
 
 
