@@ -16,6 +16,7 @@ from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace import Tracer as ApiTracer
 from opentelemetry.util.types import Attributes
 
+from nanospan._limits import span_limits_from_environment
 from nanospan._native.processors import NativeProcessors
 from nanospan._sdk_private import TracerConfigurator
 from nanospan.ids import RandomIdGenerator
@@ -41,15 +42,13 @@ class TracerProvider(sdk.TracerProvider):
         shutdown_on_exit: Whether the end of the interpreter shuts the provider down.
         active_span_processor: A composite of your own to hold the processors.
         id_generator: Any IdGenerator; `nanospan.RandomIdGenerator` if None.
-        span_limits: The limits; from ``OTEL_SPAN_*_LIMIT`` and ``OTEL_ATTRIBUTE_*_LIMIT`` if None.
+        span_limits: The limits; from ``OTEL_SPAN_*_LIMIT`` and ``OTEL_ATTRIBUTE_*_LIMIT`` if None, of which wrong values are
+            ignored with a warning.
         meter_provider: For the ``otel.sdk.span.*`` metrics, which ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true``
             switches on. The global one if None.
 
     A processor or a sampler that raises does not break the application: the exception is logged, the other processors are
     still called, and the span of a sampler that raised is dropped.
-
-    Raises:
-        ValueError: if a limit's variable is no non-negative integer, as the SDK does.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class TracerProvider(sdk.TracerProvider):
             shutdown_on_exit,
             active_span_processor or SpanProcessors(),
             RandomIdGenerator() if id_generator is None else id_generator,
-            span_limits,
+            span_limits or span_limits_from_environment(),
             meter_provider=meter_provider,
             _tracer_configurator=_tracer_configurator,
         )
