@@ -83,7 +83,6 @@ setup(
             "language_level": "3",
             "boundscheck": False,
             "wraparound": False,
-            "embedsignature": True,
             "binding": True,
         },
     )

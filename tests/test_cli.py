@@ -21,9 +21,12 @@ from click.testing import CliRunner
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from rich.console import Console, RenderableType
 
+from nanospan import BatchSpanProcessor, TracerProvider
 from nanospan.cli import cost
 from nanospan.cli.commands import nanospan as command
-from nanospan.cli.cost import FLOOR, NANOSPAN, STOCK, CostRun
+from nanospan.cli.cost import NANOSPAN, PAUSES, PROCESSOR_ONLY, STOCK, STOCK_SPAN, CostRun
+from nanospan.cli.demo import make_tracing
+from nanospan.cli.demo_report import accounting_table, cost_notes, cost_table
 from nanospan.cli.receive import PendingTraces, RateMeter
 from nanospan.receiver import Receiver, TraceSummary
 
@@ -271,8 +274,6 @@ class TestReport:
     }
 
     def table(self, received: int = 7, **changed: int) -> str:
-        from nanospan.cli.demo_report import accounting_table
-
         return rendered(accounting_table(self.STATS | changed, received))
 
     def test_accounting_that_adds_up(self):
@@ -287,31 +288,37 @@ class TestReport:
 
     RUNS: ClassVar = [
         CostRun(pipeline, cpu, 5_000, 0)
-        for nanospan_cpu in (30_000, 20_000, 40_000)
-        for pipeline, cpu in ((STOCK, 100_000), (NANOSPAN, nanospan_cpu), (FLOOR, 20_000))
+        for stock_cpu, nanospan_cpu in ((100_000, 7_000), (200_000, 12_000), (50_000, 4_000))
+        for pipeline, cpu in zip(
+            cost.PIPELINES, (stock_cpu, 0.4 * stock_cpu, nanospan_cpu, 0.3 * stock_cpu, 500), strict=True
+        )
     ]
 
     def test_cost(self):
-        from nanospan.cli.demo_report import cost_notes, cost_table
-
         table = rendered(cost_table(self.RUNS))
-        assert re.search(r"nanospan processor.* 30.0 µs +20.0 µs..40.0 µs", table)
+        assert [re.sub(" +", " ", row.strip()) for row in table.splitlines()[1:]] == [
+            "stock stock 100 µs 50.0 µs..200 µs 100 % 5.00 µs",
+            "stock nanospan 40.0 µs 20.0 µs..80.0 µs 40 % 5.00 µs",
+            "nanospan nanospan 7.00 µs 4.00 µs..12.0 µs 7.0 % 5.00 µs",
+            "stock none 30.0 µs 15.0 µs..60.0 µs 30 % 5.00 µs",
+            "none none 500 ns 500 ns..500 ns 0.5 % 5.00 µs",
+        ]
+        assert max(map(len, table.splitlines())) <= 80
         notes = rendered(cost_notes(self.RUNS, 2000), width=1000)
-        assert "30 % of the stock pipeline's CPU (20..40 % over the rounds)" in notes
-        assert "10.0 µs against 80.0 µs" in notes
+        # Each run against the stock one of its own round: 7, 6 and 8 per cent.
+        assert "nanospan used 7.0 % of the stock pipeline's CPU (6.0 % to 8.0 % over the rounds)" in notes
+        assert "behind the stock provider 40 %, where 30 % is the stock span itself" in notes
         assert "No run lost a span" in notes
 
     def test_cost_without_the_stock_pipeline_compares_nothing(self):
-        from nanospan.cli.demo_report import cost_notes, cost_table
-
         runs = [one for one in self.RUNS if one.pipeline != STOCK]
-        assert "stock processor" not in rendered(cost_table(runs))
+        table = rendered(cost_table(runs))
+        assert len(table.splitlines()) == 5
+        assert "of stock" not in table
         assert "stock" not in rendered(cost_notes(runs, 5))
 
     def test_cost_with_losses_says_so(self):
-        from nanospan.cli.demo_report import cost_notes
-
-        lossy = [CostRun(STOCK, 1, 1, 3), CostRun(NANOSPAN, 1, 1, 0), CostRun(FLOOR, 1, 1, 0)]
+        lossy = [CostRun(name, 1, 1, 3 if name == STOCK else 0) for name in cost.PIPELINES]
         notes = rendered(cost_notes(lossy, 5), width=1000)
         assert "The stock runs lost 3 spans" in notes
         assert "No run lost" not in notes
@@ -320,9 +327,10 @@ class TestReport:
 class TestCost:
     def test_the_pipelines_take_turns_and_lose_nothing(self):
         heard: list[CostRun] = []
-        runs = cost.measure([NANOSPAN, FLOOR], rounds=2, spans=300, on_run=heard.append)
+        pipelines = [PROCESSOR_ONLY, NANOSPAN, STOCK_SPAN, PAUSES]
+        runs = cost.measure(pipelines, rounds=2, spans=300, on_run=heard.append)
         assert runs == heard
-        assert [one.pipeline for one in runs] == [NANOSPAN, FLOOR, NANOSPAN, FLOOR]
+        assert [one.pipeline for one in runs] == 2 * pipelines
         assert all(one.cpu_ns > 0 and one.wall_ns > 0 and one.lost == 0 for one in runs)
 
     def test_the_stock_pipeline(self):
@@ -331,6 +339,29 @@ class TestCost:
         (one,) = cost.measure([STOCK], rounds=1, spans=100)
         assert one.lost == 0
 
+    @pytest.mark.parametrize(
+        ("pipeline", "provider", "processor"),
+        [
+            (STOCK, "opentelemetry.sdk.trace", "opentelemetry.sdk.trace.export"),
+            (PROCESSOR_ONLY, "opentelemetry.sdk.trace", "nanospan.processor"),
+            (NANOSPAN, "nanospan.provider", "nanospan.processor"),
+            (STOCK_SPAN, "opentelemetry.sdk.trace", None),
+            (PAUSES, None, None),
+        ],
+    )
+    def test_a_pipeline_has_the_provider_and_the_processor_it_names(self, pipeline, provider, processor):
+        from nanospan.cli.cost_worker import make_provider
+
+        if pipeline == STOCK and not cost.stock_is_installed():
+            pytest.skip("opentelemetry-exporter-otlp-proto-http is not installed")
+        made = make_provider(pipeline, "http://127.0.0.1:9/v1/traces")
+        if made is None:
+            assert provider is None
+            return
+        made.shutdown()
+        processors = [type(one).__module__ for one in made._active_span_processor._span_processors]
+        assert (type(made).__module__, processors) == (provider, [processor] if processor else [])
+
     def test_a_failing_run_is_an_error_with_its_message(self):
         with pytest.raises(cost.CostError, match="invalid choice"):
             cost.measure(["nothing"], rounds=1, spans=1)
@@ -338,6 +369,12 @@ class TestCost:
     def test_settings_of_the_shell_do_not_reach_the_runs(self, monkeypatch):
         monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
         assert not [name for name in cost.child_environment() if name.startswith("OTEL_")]
+
+
+def test_the_service_of_the_demo_is_traced_by_nanospan():
+    provider, processor = make_tracing("http://127.0.0.1:9/v1/traces")
+    provider.shutdown()
+    assert (type(provider), type(processor)) == (TracerProvider, BatchSpanProcessor)
 
 
 def test_demo(monkeypatch):
@@ -353,6 +390,7 @@ def test_demo(monkeypatch):
     assert re.search(r"ended +1,500 ", output)
     assert output.count("yes:") == 2
     assert "NO:" not in output
-    assert "nanospan processor and exporter" in output
-    assert "stock processor" not in output
+    assert "nanospan.TracerProvider" in output
+    rows = [line.split()[:2] for line in output.partition("its thread")[2].splitlines()[1:5]]
+    assert rows == [["stock", "nanospan"], ["nanospan", "nanospan"], ["stock", "none"], ["none", "none"]]
     assert max(map(len, output.splitlines())) <= 80

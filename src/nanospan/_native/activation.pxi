@@ -48,8 +48,8 @@ cdef class SpanActivation:
     cdef bint set_status_on_exception
     cdef bint end_on_exit
 
-    # Not known to the garbage collector, which costs a tenth of an unsampled span: between entry and exit it holds the
-    # span, before that what the tracer was asked for, and none of that refers to it.
+    # Not known to the garbage collector, which costs a tenth of an unsampled span. One that is never entered, or never left,
+    # and that its own span or attributes refer to, is not freed: see docs/limitations.md.
 
     def __dealloc__(self):
         if self.span is not NULL:
@@ -90,7 +90,11 @@ cdef class SpanActivation:
                 start_time=given(self.start_time, None), record_exception=self.record_exception,
                 set_status_on_exception=self.set_status_on_exception,
             )
-        make_current(span, &self.activated)
+        try:
+            make_current(span, &self.activated)
+        except BaseException as error:
+            self.close(span, error)
+            raise
         self.span = kept(span)
         return span
 
@@ -102,6 +106,12 @@ cdef class SpanActivation:
         self.span = NULL
         try:
             undo_current(&self.activated)
+        finally:
+            self.close(span, exc_val)
+        return False
+
+    cdef int close(self, object span, object exc_val) except -1:
+        try:
             # Only what is an error: GeneratorExit, KeyboardInterrupt and their like are not.
             if exc_val is not None and isinstance(exc_val, Exception):
                 self.note(span, exc_val)
@@ -111,7 +121,7 @@ cdef class SpanActivation:
                     (<NativeSpan> span).finish(None)
                 elif type(span) is not non_recording_class:
                     span.end()
-        return False
+        return 0
 
     cdef int note(self, object span, object exception) except -1:
         if not isinstance(span, api_span) or not span.is_recording():

@@ -19,6 +19,7 @@ cdef extern from "pyshim.h":
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(object)
+    object PyObject_GenericGetDict(object, void *)
 
 cdef object context_type = Context
 cdef object span_type = Span
@@ -54,7 +55,9 @@ cdef inline object native_variable():
 
 cdef inline object variable_value(object own):
     cdef PyObject *value = NULL
-    PyContextVar_Get(own, NULL, &value)  # never NULL: the variable has a default
+    PyContextVar_Get(own, NULL, &value)
+    if value is NULL:
+        raise LookupError(own)  # as its own get() would: somebody's variable without a default
     result = <object> value
     Py_DECREF(result)  # the reference that PyContextVar_Get gave
     return result
@@ -110,18 +113,27 @@ cdef object new_context(object current, object span):
     return made
 
 
+cdef bint is_as_made(object context) except -1:
+    """Whether nobody holds or has left anything on a Context that new_context made."""
+    if Py_REFCNT(context) != 1 or type(context) is not context_type or has_weakrefs(context):
+        return False
+    if PyDict_Size(context) != 1 or not PyDict_Contains(context, span_key):
+        return False
+    # The first look makes the dict of its own attributes, which then stays with it.
+    return PyDict_Size(PyObject_GenericGetDict(context, NULL)) == 0
+
+
 cdef void recycle(object context) noexcept:
     global spare_count
-    if (Py_REFCNT(context) == 1 and spare_count < MOST_SPARE and type(context) is context_type
-            and PyDict_Size(context) == 1 and not has_weakrefs(context)):
-        try:
+    try:
+        if spare_count < MOST_SPARE and is_as_made(context):
             PyDict_SetItem(context, span_key, None)
-        except BaseException:
-            return
-        if spare_count < MOST_SPARE:
-            Py_INCREF(context)
-            spare[spare_count] = <PyObject *> context
-            spare_count += 1
+            if spare_count < MOST_SPARE:  # letting go of the span may have run Python code
+                Py_INCREF(context)
+                spare[spare_count] = <PyObject *> context
+                spare_count += 1
+    except BaseException:
+        pass
 
 
 cdef int look_at_runtime() except -1:

@@ -34,7 +34,7 @@ cdef uint64_t time_of(object value, EncodeCounts *counts) except? 0
 
 cdef class EncodableSpan:
     cdef int encode(self, ns_buf *buf, EncodeCounts *counts) except -1  # as encode_span
-    cdef bint is_sampled(self) noexcept
+    cdef bint is_sampled(self) except -1
     cdef object own_resource(self)
     cdef object own_scope(self)
     cdef object readable(self)  # a new ReadableSpan

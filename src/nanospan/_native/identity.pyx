@@ -60,6 +60,7 @@ cdef object make_context(const Ids *ids, object trace_state):
 
 cdef bint read_context(object context, Ids *ids, BorrowedState *trace_state) except -1:
     cdef uint64_t nothing
+    cdef Ids read
     cdef int overflow = 0
     cdef long bits
     if positions_hold and type(context) is span_context_type:
@@ -73,17 +74,18 @@ cdef bint read_context(object context, Ids *ids, BorrowedState *trace_state) exc
         flags, state = context.trace_flags, context.trace_state
     else:
         return False
-    if nspy_id_halves(trace_id, &ids.trace_high, &ids.trace_low) != 0:
+    if nspy_id_halves(trace_id, &read.trace_high, &read.trace_low) != 0:
         return False
-    if nspy_id_halves(span_id, &nothing, &ids.span) != 0 or nothing:
+    if nspy_id_halves(span_id, &nothing, &read.span) != 0 or nothing:
         return False
     if not isinstance(flags, int):
         return False
     bits = PyLong_AsLongAndOverflow(flags, &overflow)
     if overflow or not 0 <= bits <= 255:
         return False
-    ids.flags = <uint8_t> bits
-    ids.is_remote = bool(remote)
+    read.flags = <uint8_t> bits
+    read.is_remote = bool(remote)
+    ids[0] = read
     # Borrowed from the context: exact SpanContexts are immutable. Of anything else it may be a new object each time.
     trace_state.state = NULL if state is default_trace_state else <void *> state
     return type(context) is span_context_type

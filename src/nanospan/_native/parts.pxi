@@ -28,7 +28,7 @@ cdef class EncodableSpan:
     cdef int encode(self, ns_buf *buf, EncodeCounts *counts) except -1:
         raise NotImplementedError
 
-    cdef bint is_sampled(self) noexcept:
+    cdef bint is_sampled(self) except -1:
         return False
 
     cdef object own_resource(self):

@@ -84,17 +84,23 @@ cdef class NativeProcessors:
         cdef list foreign = []
         for processor in self.members:
             (foreign if is_foreign(processor) else native).append(processor)
-        for processor in foreign:
-            try:
-                processor._on_ending(span)
-            except Exception:
-                report_fault(processor, "_on_ending")
-        readable = span.readable()
-        for processor in foreign:
-            try:
-                processor.on_end(readable)
-            except Exception:
-                report_fault(processor, "on_end")
-        for processor in native:
-            processor.on_end(readable)
+        readable = None
+        try:
+            for processor in foreign:
+                try:
+                    processor._on_ending(span)
+                except Exception:
+                    report_fault(processor, "_on_ending")
+            readable = span.readable()
+            for processor in foreign:
+                try:
+                    processor.on_end(readable)
+                except Exception:
+                    report_fault(processor, "on_end")
+        finally:
+            # Also when something that is no Exception is on its way out, a KeyboardInterrupt for one.
+            if native:
+                readable = span.readable() if readable is None else readable
+                for processor in native:
+                    processor.on_end(readable)
         return 0

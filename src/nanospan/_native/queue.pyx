@@ -236,18 +236,18 @@ cdef class EncodedQueue(SpanQueue):
         if self.generation != GENERATION[0]:
             self.notice_fork()
         ns_count(&self.counters, NS_ENDED, 1)
-        if not span.is_sampled():
-            ns_count(&self.counters, NS_SAMPLED_OUT, 1)
-        elif self.stopped:
-            ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
-        elif not ns_ring_refuse(self.ring):
-            try:
+        try:
+            if not span.is_sampled():
+                ns_count(&self.counters, NS_SAMPLED_OUT, 1)
+            elif self.stopped:
+                ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
+            elif not ns_ring_refuse(self.ring):
                 self.put_native(span)
-            except Exception:
-                ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
-            except BaseException:
-                self.put_native_again(span)  # see `end`
-                raise
+        except Exception:
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        except BaseException:
+            self.put_native_again(span)  # see `end`
+            raise
         return 0
 
     cdef int put_native_again(self, EncodableSpan span) except -1:

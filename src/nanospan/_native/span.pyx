@@ -170,10 +170,8 @@ cdef class NativeSpan(SpanContent):
         """End the span; an exception on its way out is recorded before that."""
         if exc_val is not None:
             sdk_span.__exit__(self, exc_type, exc_val, exc_tb)
-        elif self.customised or type(self) is not concrete:
-            self.end()
         else:
-            self.finish(None)
+            self.end()
 
     # --- name and status ----------------------------------------------------------------------------------------------
 
@@ -230,8 +228,11 @@ cdef class NativeSpan(SpanContent):
             instrumentation_scope=self.shared.instrumentation_scope,
         )
 
-    cdef bint is_sampled(self) noexcept:
-        return self.ids.flags & 1
+    cdef bint is_sampled(self) except -1:
+        if self.as_numbers:
+            return self.ids.flags & 1
+        context = self.span_context()
+        return bool(context and context.trace_flags.sampled)
 
     cdef object own_resource(self):
         return self.shared.resource
@@ -271,7 +272,6 @@ cdef class NativeSpan(SpanContent):
 # --- spare instances --------------------------------------------------------------------------------------------------
 
 cdef nspy_spare spare
-cdef object concrete = None
 cdef tuple no_arguments = ()
 
 
@@ -288,8 +288,6 @@ cdef int reset(PyObject *span) noexcept:
 
 def bind_span_class(cls):
     """Names the public class of native spans, once, at import."""
-    global concrete
-    concrete = cls
     name_span_class(cls)
     nspy_spare_install(&spare, cls, dealloc, reset)
     return cls

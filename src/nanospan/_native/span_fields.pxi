@@ -137,11 +137,18 @@ cdef class SpanFields(Identified):
     @_parent.setter
     def _parent(self, parent):
         cdef BorrowedState state
+        cdef Ids ids
+        cdef bint as_numbers = False
         state.state = NULL
+        details = self.more()
+        if parent is not None:
+            as_numbers = read_context(parent, &ids, &state)  # may run Python code, which may ask for the parent
+        details.parent_context = parent
         self.parent_cell = None
         self.has_parent = parent is not None
-        self.parent_as_numbers = parent is not None and read_context(parent, &self.parent_ids, &state)
-        self.more().parent_context = parent
+        self.parent_as_numbers = as_numbers
+        if as_numbers:
+            self.parent_ids = ids
 
     @property
     def _start_time(self):

@@ -18,6 +18,7 @@ typedef struct nspy_spare {
     destructor interpreters;  /* the tp_dealloc that the interpreter gave the class */
     int (*reset)(PyObject *); /* lets go of everything; 0 if the instance cannot be used again */
     int count;
+    int depth; /* of spans that are let go of by spans that are let go of */
     PyObject *items[NSPY_SPARE_MOST];
 } nspy_spare;
 
@@ -31,11 +32,17 @@ static inline PyObject *nspy_spare_take(nspy_spare *spare, PyObject *no_argument
     return spare->type->tp_new(spare->type, no_arguments, NULL);
 }
 
+/* A chain of spans, each referred to by the one before, is freed by recursion; the interpreter's function has a way to bound
+ * that, this one leaves what is deeper to it. */
+#define NSPY_SPARE_DEPTH 32
+
 static inline void nspy_spare_dealloc(nspy_spare *spare, PyObject *instance) {
-    if (Py_TYPE(instance) == spare->type && spare->count < NSPY_SPARE_MOST) {
+    if (Py_TYPE(instance) == spare->type && spare->count < NSPY_SPARE_MOST && spare->depth < NSPY_SPARE_DEPTH) {
         PyObject_GC_UnTrack(instance);
         Py_SET_REFCNT(instance, 1); /* `reset` handles it as any object */
+        spare->depth++;
         int usable = spare->reset(instance);
+        spare->depth--;
         /* Again: letting go may have run Python code, which ends spans too. */
         if (usable && spare->count < NSPY_SPARE_MOST) {
             spare->items[spare->count++] = instance;

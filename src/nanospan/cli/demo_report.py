@@ -8,16 +8,29 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from nanospan.cli.cost import FLOOR, NANOSPAN, PIPELINES, SPANS_A_SECOND, STOCK, CostRun, Spread
+from nanospan.cli.cost import (
+    NANOSPAN,
+    PAUSES,
+    PIPELINES,
+    PROCESSOR_ONLY,
+    SPANS_A_SECOND,
+    STOCK,
+    STOCK_SPAN,
+    CostRun,
+    Spread,
+)
 from nanospan.cli.format import count, duration
 
 __all__ = ["accounting_table", "cost_notes", "cost_table"]
 
-PIPELINE_NAMES = {
-    STOCK: "stock processor and exporter",
-    NANOSPAN: "nanospan processor and exporter",
-    FLOOR: "no processor (the span alone)",
+PARTS = {
+    STOCK: ("stock", "stock"),
+    PROCESSOR_ONLY: ("stock", "nanospan"),
+    NANOSPAN: ("nanospan", "nanospan"),
+    STOCK_SPAN: ("stock", "none"),
+    PAUSES: ("none", "none"),
 }
+"""The provider and the processor of each pipeline; a processor stands for its exporter too."""
 
 REASONS = {
     "queue_full": "queue full",
@@ -60,48 +73,39 @@ def accounting_table(stats: Mapping[str, Any], received: int) -> Table:
 
 def cost_table(runs: Sequence[CostRun]) -> Table:
     """CPU and wall time per span of each pipeline: the median of its runs, and the lowest and the highest."""
+    by_pipeline = _by_pipeline(runs)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("per ten-attribute span")
+    table.add_column("provider")
+    table.add_column("processor")
     table.add_column("process CPU", justify="right")
     table.add_column("lowest..highest", justify="right", style="dim")
+    if STOCK in by_pipeline:
+        table.add_column("of stock", justify="right")
     table.add_column("its thread", justify="right")
     for pipeline in PIPELINES:
-        of_pipeline = [run for run in runs if run.pipeline == pipeline]
-        if not of_pipeline:
+        if pipeline not in by_pipeline:
             continue
-        cpu = Spread.of([run.cpu_ns for run in of_pipeline])
-        wall = Spread.of([run.wall_ns for run in of_pipeline])
-        table.add_row(
-            PIPELINE_NAMES[pipeline],
-            duration(cpu.median),
-            f"{duration(cpu.lowest)}..{duration(cpu.highest)}",
-            duration(wall.median),
-            style="bold" if pipeline == NANOSPAN else "",
-        )
+        cpu = Spread.of([run.cpu_ns for run in by_pipeline[pipeline]])
+        wall = Spread.of([run.wall_ns for run in by_pipeline[pipeline]])
+        cells = [*PARTS[pipeline], duration(cpu.median), f"{duration(cpu.lowest)}..{duration(cpu.highest)}"]
+        if STOCK in by_pipeline:
+            cells.append(_percent(_share_of_stock(by_pipeline, pipeline).median))
+        table.add_row(*cells, duration(wall.median), style="bold" if pipeline == NANOSPAN else "")
     return table
 
 
 def cost_notes(runs: Sequence[CostRun], spans: int) -> Text:
     """What the figures are, and what follows from them."""
-    text = Text()
-    by_pipeline = {
-        pipeline: [run for run in runs if run.pipeline == pipeline]
-        for pipeline in dict.fromkeys(r.pipeline for r in runs)
-    }
+    text = Text("\n")
+    by_pipeline = _by_pipeline(runs)
     if STOCK in by_pipeline:
-        pairs = zip(by_pipeline[NANOSPAN], by_pipeline[STOCK], strict=True)
-        share = Spread.of([100 * ours.cpu_ns / stock.cpu_ns for ours, stock in pairs])
-        text.append(
-            f"\nnanospan used {share.median:.0f} % of the stock pipeline's CPU "
-            f"({share.lowest:.0f}..{share.highest:.0f} % over the rounds)"
+        ours, behind_stock, span_alone = (
+            _share_of_stock(by_pipeline, pipeline) for pipeline in (NANOSPAN, PROCESSOR_ONLY, STOCK_SPAN)
         )
-        floor = Spread.of([run.cpu_ns for run in by_pipeline[FLOOR]]).median
-        above = [
-            Spread.of([run.cpu_ns for run in by_pipeline[name]]).median - floor for name in (NANOSPAN, STOCK)
-        ]
         text.append(
-            ".\nAbove the stock span itself, which both carry: "
-            f"{duration(above[0])} against {duration(above[1])}.\n"
+            f"nanospan used {_percent(ours.median)} of the stock pipeline's CPU "
+            f"({_percent(ours.lowest)} to {_percent(ours.highest)} over the rounds); its processor behind the stock "
+            f"provider {_percent(behind_stock.median)}, where {_percent(span_alone.median)} is the stock span itself.\n"
         )
     lost = {name: sum(run.lost for run in of_pipeline) for name, of_pipeline in by_pipeline.items()}
     for pipeline, number in lost.items():
@@ -114,10 +118,26 @@ def cost_notes(runs: Sequence[CostRun], spans: int) -> Text:
         f"\nMeasured just now on this machine: {rounds} {'round' if rounds == 1 else 'rounds'}, each run a "
         f"fresh process of {spans:,} spans at {SPANS_A_SECOND:,.0f} a second, the pipelines in turn. "
         'Process CPU counts every thread until all is flushed; "its thread" is the wall time on the thread '
-        f"that made the span. Medians; take the ratios, not the figures. {_loss_statement(lost)}",
+        "that made the span. The last row makes no spans: the pauses between bursts, which every row holds. "
+        f"Medians; take the ratios, not the figures. {_loss_statement(lost)}",
         style="dim",
     )
     return text
+
+
+def _by_pipeline(runs: Sequence[CostRun]) -> dict[str, list[CostRun]]:
+    names = dict.fromkeys(run.pipeline for run in runs)
+    return {name: [run for run in runs if run.pipeline == name] for name in names}
+
+
+def _share_of_stock(by_pipeline: Mapping[str, Sequence[CostRun]], pipeline: str) -> Spread:
+    """Per cent of the stock pipeline's CPU, each run against the stock one of its round."""
+    pairs = zip(by_pipeline[pipeline], by_pipeline[STOCK], strict=True)
+    return Spread.of([100 * run.cpu_ns / stock.cpu_ns for run, stock in pairs])
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1f} %" if share < 9.95 else f"{share:.0f} %"
 
 
 def _loss_statement(lost: Mapping[str, int]) -> str:

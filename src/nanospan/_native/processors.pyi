@@ -1,0 +1,4 @@
+from opentelemetry.sdk.trace import SpanProcessor
+
+class NativeProcessors:
+    _span_processors: tuple[SpanProcessor, ...]
