@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from opentelemetry import trace as api
 from opentelemetry.sdk import trace as sdk
 
@@ -26,6 +28,7 @@ class Span(NativeSpan, sdk.Span):
         copied = type(self).__new__(type(self))
         for name in SPAN_FIELDS:
             setattr(copied, name, getattr(self, name))
+        copied.__dict__.update(self.__dict__)
         return copied
 
 
@@ -34,3 +37,9 @@ class NonRecordingSpan(NativeNonRecordingSpan, api.NonRecordingSpan):
     """A span that was sampled out: it carries its SpanContext and does nothing else."""
 
     __dict__ = property(own_dict)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.get_span_context(),), self.__dict__ or None
+
+    def __setstate__(self, own_attributes: dict[str, Any]) -> None:
+        self.__dict__.update(own_attributes)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -11,6 +14,7 @@ from opentelemetry import context as context_api
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanContext, get_current_span
 from parity.implementation import Implementation
 from parity.pipeline import Recorder
@@ -138,3 +142,42 @@ print("alive")
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert run.stdout == "alive\n", run.stderr[-2000:]
+
+
+def test_a_value_that_changes_the_mapping_it_is_in(implementation: Implementation) -> None:
+    """The mapping was looked at before: what comes into it meanwhile is no key of a span unless it is a str."""
+    attributes: dict[Any, Any] = {}
+
+    class Changing(list):  # type: ignore[type-arg]
+        def __iter__(self) -> Any:
+            attributes.pop("b", None)
+            attributes[5] = 1
+            return iter(())
+
+    attributes.update({"a": Changing([object()]), "b": 2})
+    span = implementation.tracer().start_span("span", attributes=attributes)
+    assert all(isinstance(key, str) for key in span.attributes)
+    span.end()
+
+
+def test_copies_of_spans_that_were_sampled_out(implementation: Implementation) -> None:
+    span = implementation.tracer(sampler=ALWAYS_OFF).start_span("span")
+    span.mark = "own"  # type: ignore[attr-defined]
+    for made in (copy.copy(span), copy.deepcopy(span), pickle.loads(pickle.dumps(span))):
+        assert type(made) is type(span)
+        assert made.get_span_context() == span.get_span_context()
+        assert made.mark == "own"
+
+
+def test_a_copy_keeps_the_attributes_of_the_instance(implementation: Implementation) -> None:
+    span = implementation.tracer().start_span("span")
+    span.mark = "own"  # type: ignore[attr-defined]
+    assert copy.copy(span).mark == "own"
+
+
+def test_an_exit_that_is_given_the_type_alone(implementation: Implementation) -> None:
+    activation = implementation.tracer().start_as_current_span("span")
+    span = activation.__enter__()
+    with contextlib.suppress(ValueError):  # the SDK's generator raises it again
+        activation.__exit__(ValueError, None, None)
+    assert [event.name for event in span.events] == ["exception"]

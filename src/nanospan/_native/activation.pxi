@@ -143,6 +143,11 @@ cdef class SpanActivation:
         )
 
 
+cdef inline object raised(object exc_type, object exc_val):
+    # A caller may give the type alone, as to any context manager made of a generator.
+    return exc_type() if exc_val is None and exc_type is not None else exc_val
+
+
 cdef object call_activation(PyObject *called, PyObject *const *arguments, size_t count_and_flag, PyObject *names):
     """Enters, leaves or decorates, by the number of arguments; see `SpecialMethod`."""
     cdef SpanActivation activation = <SpanActivation> called
@@ -151,7 +156,7 @@ cdef object call_activation(PyObject *called, PyObject *const *arguments, size_t
         if count == 0:
             return activation.enter()
         if count == 3:
-            return activation.leave(<object> arguments[1])
+            return activation.leave(raised(<object> arguments[0], <object> arguments[1]))
         if count == 1:
             return decorate(activation, <object> arguments[0])
     raise TypeError(f"takes a function to decorate, not {count} arguments")

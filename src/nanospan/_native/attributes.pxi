@@ -61,7 +61,8 @@ cdef dict clean_all(dict attributes, Py_ssize_t max_length, bint *plain):
     if is_clean:
         return attributes
     cdef dict cleaned = {}
-    for name, content in attributes.items():
+    # A copy: what cleaning runs may change the mapping, and its keys are looked at once.
+    for name, content in attributes.copy().items():
         content = clean(content, max_length)
         plain[0] = plain[0] and may_be_kept(content)
         cleaned[name] = content

@@ -23,15 +23,11 @@ cdef bint is_native(object processor) except -1:
     return True
 
 
-cdef bint is_foreign(object processor) except -1:
-    return not is_native(processor) or (<NativeBatchProcessor> processor).patched
-
-
 cdef class NativeProcessors:
     """The first base of `nanospan.provider.SpanProcessors`; the second is the SDK's SynchronousMultiSpanProcessor."""
 
     def __cinit__(self):
-        self.members = ()
+        self.members = self.native = ()
         self.all_native = True
 
     @property
@@ -40,30 +36,38 @@ cdef class NativeProcessors:
 
     @_span_processors.setter
     def _span_processors(self, tuple members not None):
-        cdef bint all_native = True
-        for processor in members:
-            all_native = all_native and is_native(processor)
-        self.only = members[0] if all_native and len(members) == 1 else None
-        self.all_native = all_native
+        native = tuple([processor if is_native(processor) else None for processor in members])
+        self.all_native = None not in native
+        self.only = members[0] if self.all_native and len(members) == 1 else None
+        self.native = native
         self.members = members
 
     cdef bint has_foreign(self) noexcept:
         if not self.all_native:
             return True
-        for processor in self.members:
+        for processor in self.native:
             if (<NativeBatchProcessor> processor).patched:
                 return True
         return False
 
+    cdef tuple foreign_ones(self):
+        """The members that are called as the SDK calls them, in their order."""
+        cdef tuple members = self.members
+        cdef tuple native = self.native
+        if len(native) != len(members):
+            native = (None,) * len(members)  # another thread is adding one
+        return tuple([
+            member for member, own in zip(members, native) if own is None or (<NativeBatchProcessor> own).patched
+        ])
+
     cdef int started(self, EncodableSpan span, object parent_context) except -1:
         if not self.has_foreign():
             return 0
-        for processor in self.members:
-            if is_foreign(processor):
-                try:
-                    processor.on_start(span, parent_context=parent_context)
-                except Exception:
-                    report_fault(processor, "on_start")
+        for processor in self.foreign_ones():
+            try:
+                processor.on_start(span, parent_context=parent_context)
+            except Exception:
+                report_fault(processor, "on_start")
         return 0
 
     cdef int ended(self, EncodableSpan span) except -1:
@@ -80,10 +84,9 @@ cdef class NativeProcessors:
         return 0
 
     cdef int end_beside_foreign(self, EncodableSpan span) except -1:
-        cdef list native = []
-        cdef list foreign = []
-        for processor in self.members:
-            (foreign if is_foreign(processor) else native).append(processor)
+        cdef tuple foreign = self.foreign_ones()
+        cdef set others = {id(member) for member in foreign}
+        cdef list native = [member for member in self.members if id(member) not in others]
         readable = None
         try:
             for processor in foreign:

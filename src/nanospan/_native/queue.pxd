@@ -36,7 +36,7 @@ cdef class EncodedQueue(SpanQueue):
     cdef size_t most_span_bytes
 
     cdef int put_native(self, EncodableSpan span) except -1
-    cdef int put_native_again(self, EncodableSpan span) except -1
+    cdef int put_native_again(self, EncodableSpan span, bint wanted) except -1
     cdef int push(self, ns_buf *encoded, object resource, object scope) except -1
 
 

@@ -236,25 +236,30 @@ cdef class EncodedQueue(SpanQueue):
         if self.generation != GENERATION[0]:
             self.notice_fork()
         ns_count(&self.counters, NS_ENDED, 1)
+        cdef bint wanted = False
         try:
             if not span.is_sampled():
                 ns_count(&self.counters, NS_SAMPLED_OUT, 1)
             elif self.stopped:
                 ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
             elif not ns_ring_refuse(self.ring):
+                wanted = True
                 self.put_native(span)
         except Exception:
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         except BaseException:
-            self.put_native_again(span)  # see `end`
+            self.put_native_again(span, wanted)  # see `end`
             raise
         return 0
 
-    cdef int put_native_again(self, EncodableSpan span) except -1:
+    cdef int put_native_again(self, EncodableSpan span, bint wanted) except -1:
         try:
-            self.put_native(span)
+            if wanted:
+                self.put_native(span)
+                return 0
         except BaseException:
-            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+            pass
+        ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         return 0
 
     cdef int put_native(self, EncodableSpan span) except -1:

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
 from nanospan._native.context cimport span_in
+from nanospan._native.identity cimport context_is_tuple
 
 cdef extern from "Python.h":
     unsigned long long PyLong_AsUnsignedLongLongMask(object) except? -1
@@ -39,25 +40,14 @@ cdef object span_context_type = SpanContext
 cdef object trace_flags_type = TraceFlags
 
 
-cdef bint reads_by_position():
-    """Whether a SpanContext is still the tuple that its type parameters say it is."""
-    flags, state = TraceFlags(TraceFlags.SAMPLED), TraceState([("a", "b")])
-    for remote in (True, False):
-        for span_id in (0, 2):
-            seen = SpanContext(1, span_id, remote, flags, state)
-            if not isinstance(seen, tuple) or tuple(seen) != (1, span_id, remote, flags, state, span_id == 2):
-                return False
-    return True
-
-
-# Positions in the tuple, tried at import: a release that moves them costs time, not correctness.
+# Positions in the tuple that a SpanContext is; a release that moves them costs time, not correctness.
 cdef enum:
     IS_REMOTE = 2
     TRACE_FLAGS = 3
     TRACE_STATE = 4
     IS_VALID = 5
 
-cdef bint span_context_is_tuple = reads_by_position()
+cdef bint span_context_is_tuple = context_is_tuple()
 
 
 cdef object current_span_context(object context):

@@ -132,7 +132,7 @@ cdef class NativeSpan(SpanContent):
         if not self.stop_clock(end_time):
             logger.warning("Calling end() on an ended span.")
             return 0
-        if self.details is not None and self.details.end_metrics is not None:
+        if self.details is not None and self.details.end_metrics:
             self.details.end_metrics()
         if self.shared.processors is not None:
             self.shared.processors.ended(self)

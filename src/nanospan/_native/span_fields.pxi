@@ -20,6 +20,8 @@ cdef class SpanFields(Identified):
         if not Identified.forget(self):
             return False
         self.name = None
+        if self.kind is not internal:
+            self.kind = internal
         self.shared = nothing_shared
         if self.details is not None:
             self.details = None

@@ -39,7 +39,7 @@ static inline PyObject *nspy_spare_take(nspy_spare *spare, PyObject *no_argument
 static inline void nspy_spare_dealloc(nspy_spare *spare, PyObject *instance) {
     if (Py_TYPE(instance) == spare->type && spare->count < NSPY_SPARE_MOST && spare->depth < NSPY_SPARE_DEPTH) {
         PyObject_GC_UnTrack(instance);
-        Py_SET_REFCNT(instance, 1); /* `reset` handles it as any object */
+        _Py_NewReference(instance); /* `reset` handles it as any object */
         spare->depth++;
         int usable = spare->reset(instance);
         spare->depth--;

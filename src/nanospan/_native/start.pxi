@@ -35,7 +35,6 @@ cdef object start_native(NativeTracer self, object name, object context, object 
     cdef Ids ids
     cdef ns_trace_id trace_id
     cdef int decision, parent_bits = 0
-    cdef bint has_context = False
 
     current = span_in(context)
     if current is not invalid_span:
