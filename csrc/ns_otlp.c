@@ -112,7 +112,7 @@ static inline uint8_t *write_key(uint8_t *out, const ns_text *key, size_t key_si
     return out + key_size;
 }
 
-size_t ns_otlp_key_value_scalar(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_scalar *value) {
+size_t ns_otlp_any_key_value_scalar(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_scalar *value) {
     size_t key_size = ns_utf8_size(key), replaced = 0;
     size_t pair_size = key_field_size(key_size) + 2u + value->size;
     uint8_t *out = ns_buf_room(buf, ns_delimited_size(pair_size));
@@ -126,7 +126,7 @@ size_t ns_otlp_key_value_scalar(ns_buf *buf, uint8_t tag, const ns_text *key, co
     return replaced;
 }
 
-size_t ns_otlp_key_value_text(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_text *value) {
+size_t ns_otlp_any_key_value_text(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_text *value) {
     size_t key_size = ns_utf8_size(key), text_size = ns_utf8_size(value), replaced = 0;
     size_t value_size = ns_delimited_size(text_size);
     size_t pair_size = key_field_size(key_size) + ns_delimited_size(value_size);

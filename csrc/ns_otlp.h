@@ -112,9 +112,57 @@ void ns_otlp_container_close(ns_buf *buf, ns_container container);
 
 /* --- attributes ---------------------------------------------------------------------------------------------- */
 
-/* A whole KeyValue whose value is known; `tag` names the list it belongs to. */
-size_t ns_otlp_key_value_scalar(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_scalar *value);
-size_t ns_otlp_key_value_text(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_text *value);
+/* Nearly all pairs are short and ASCII: every length then takes one byte, and the whole is known beforehand. These are written
+ * in place, the others by ns_otlp_any_key_value_*. */
+#define NS_SHORT_PAIR 0x80
+
+static inline bool ns_otlp_is_short_pair(const ns_text *key, size_t value_size) {
+    return key->width == NS_TEXT_UTF8 && key->length && key->length < NS_SHORT_PAIR &&
+           4 + key->length + value_size < NS_SHORT_PAIR;
+}
+
+/* { key = text, value = AnyValue of `value_size` bytes } up to the value. */
+static inline uint8_t *ns_otlp_short_pair_head(uint8_t *out, uint8_t tag, const ns_text *key, size_t value_size) {
+    out[0] = tag;
+    out[1] = (uint8_t)(4 + key->length + value_size);
+    out[2] = NS_TAG(1, NS_WIRE_BYTES);
+    out[3] = (uint8_t)key->length;
+    ns_utf8_copy(key, out + 4);
+    out += 4 + key->length;
+    out[0] = NS_TAG_KEY_VALUE_VALUE;
+    out[1] = (uint8_t)value_size;
+    return out + 2;
+}
+
+size_t ns_otlp_any_key_value_scalar(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_scalar *value);
+size_t ns_otlp_any_key_value_text(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_text *value);
+
+/* A whole KeyValue whose value is known; `tag` names the list it belongs to. On failure nothing of it is written. */
+static inline size_t ns_otlp_key_value_scalar(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_scalar *value) {
+    if (NS_UNLIKELY(!ns_otlp_is_short_pair(key, value->size)))
+        return ns_otlp_any_key_value_scalar(buf, tag, key, value);
+    uint8_t *out = ns_buf_room(buf, 6 + key->length + value->size);
+    if (NS_UNLIKELY(!out)) return 0;
+    out = ns_otlp_short_pair_head(out, tag, key, value->size);
+    if (value->size > sizeof value->bytes) __builtin_unreachable(); /* what the compiler cannot see */
+    ns_copy_short(out, value->bytes, value->size);
+    buf->len = (size_t)(out + value->size - buf->data);
+    return 0;
+}
+
+static inline size_t ns_otlp_key_value_text(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_text *value) {
+    if (NS_UNLIKELY(value->width != NS_TEXT_UTF8 || value->length >= NS_SHORT_PAIR ||
+                    !ns_otlp_is_short_pair(key, 2 + value->length)))
+        return ns_otlp_any_key_value_text(buf, tag, key, value);
+    uint8_t *out = ns_buf_room(buf, 8 + key->length + value->length);
+    if (NS_UNLIKELY(!out)) return 0;
+    out = ns_otlp_short_pair_head(out, tag, key, 2 + value->length);
+    out[0] = NS_TAG(1, NS_WIRE_BYTES);
+    out[1] = (uint8_t)value->length;
+    ns_utf8_copy(value, out + 2);
+    buf->len = (size_t)(out + 2 + value->length - buf->data);
+    return 0;
+}
 
 /* A KeyValue whose value follows, written with NS_TAG_KEY_VALUE_VALUE, and ns_otlp_close. */
 ns_mark ns_otlp_key_value_open(ns_buf *buf, uint8_t tag, const ns_text *key, size_t *replaced);

@@ -27,6 +27,14 @@ static inline size_t ns_utf8_size(const ns_text *text) {
     return NS_LIKELY(text->width == NS_TEXT_UTF8) ? text->length : ns_utf8_size_wide(text);
 }
 
+/* The bytes of an NS_TEXT_UTF8. */
+static inline void ns_utf8_copy(const ns_text *text, uint8_t *out) {
+    if (NS_LIKELY(text->length <= NS_SHORT_COPY))
+        ns_copy_short(out, text->data, text->length);
+    else
+        __builtin_memcpy(out, text->data, text->length);
+}
+
 static inline size_t ns_utf8_write(const ns_text *text, uint8_t *out) {
     if (NS_LIKELY(text->width == NS_TEXT_UTF8)) {
         if (text->length) __builtin_memcpy(out, text->data, text->length);

@@ -24,6 +24,14 @@ cdef inline object given(PyObject *value, object default):
     return default if value is NULL else <object> value
 
 
+cdef inline int end_span(object span) except -1:
+    if type(span) is span_class and not (<NativeSpan> span).customised and unpatched(&span_watch):
+        (<NativeSpan> span).finish(None)
+    elif type(span) is not non_recording_class:
+        span.end()
+    return 0
+
+
 @cython.final
 @cython.freelist(64)
 @cython.no_gc
@@ -93,7 +101,12 @@ cdef class SpanActivation:
         try:
             make_current(span, &self.activated)
         except BaseException as error:
-            self.close(span, error)
+            try:
+                if isinstance(error, Exception):
+                    self.note(span, error)
+            finally:
+                if self.end_on_exit:
+                    end_span(span)
             raise
         self.span = kept(span)
         return span
@@ -106,22 +119,13 @@ cdef class SpanActivation:
         self.span = NULL
         try:
             undo_current(&self.activated)
-        finally:
-            self.close(span, exc_val)
-        return False
-
-    cdef int close(self, object span, object exc_val) except -1:
-        try:
             # Only what is an error: GeneratorExit, KeyboardInterrupt and their like are not.
             if exc_val is not None and isinstance(exc_val, Exception):
                 self.note(span, exc_val)
         finally:
             if self.end_on_exit:
-                if type(span) is span_class and not (<NativeSpan> span).customised and unpatched(&span_watch):
-                    (<NativeSpan> span).finish(None)
-                elif type(span) is not non_recording_class:
-                    span.end()
-        return 0
+                end_span(span)
+        return False
 
     cdef int note(self, object span, object exception) except -1:
         if not isinstance(span, api_span) or not span.is_recording():

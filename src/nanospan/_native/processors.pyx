@@ -61,7 +61,8 @@ cdef class NativeProcessors:
         ])
 
     cdef int started(self, EncodableSpan span, object parent_context) except -1:
-        if not self.has_foreign():
+        cdef NativeBatchProcessor only = self.only
+        if (only is not None and not only.patched) or not self.has_foreign():
             return 0
         for processor in self.foreign_ones():
             try:

@@ -1,5 +1,6 @@
 """The native span. Everything it holds is a number or a reference; containers are made when first touched."""
 
+cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from nanospan._native.encoder cimport AttributePair
@@ -81,28 +82,45 @@ cdef class SpanFields(Identified):
     cdef uint32_t pair_count
     cdef uint32_t pair_room
 
+    @cython.final
     cdef SpanDetails more(self)
+    @cython.final
     cdef SpanShared own_shared(self)
+    @cython.final
     cdef object own_status(self)
+    @cython.final
     cdef bint is_ended(self) noexcept
+    @cython.final
     cdef object container(self)
+    @cython.final
     cdef object event_container(self)
+    @cython.final
     cdef object link_container(self)
 
 
 cdef class SpanContent(SpanFields):
+    @cython.final
     cdef int put(self, object key, object value) except -1
+    @cython.final
     cdef int put_all(self, object attributes) except -1
+    @cython.final
     cdef int insert(self, object key, object value) except -1
+    @cython.final
     cdef int append(self, object key, object value, Py_hash_t hash) except -1
+    @cython.final
     cdef bint has_all_events(self, object limits) except -1
+    @cython.final
     cdef dict event_attributes(self, object attributes, object limits)
 
 
 cdef class NativeSpan(SpanContent):
+    @cython.final
     cdef int begin(self, object start_time, object parent_context) except -1
+    @cython.final
     cdef bint stop_clock(self, object end_time) except -1
+    @cython.final
     cdef int finish(self, object end_time) except -1
+    @cython.final
     cdef int end_in_foreign(self, object span_processor) except -1
 
 

@@ -19,6 +19,14 @@ cdef inline int rewind_if_failed(ns_buf *buf, ns_savepoint before, EncodeCounts 
     return 1
 
 
+cdef inline int lost_if_failed(ns_buf *buf, bint failed_before, EncodeCounts *counts) noexcept:
+    """The same for a field of which nothing is written if it fails."""
+    if buf.failed and not failed_before:
+        buf.failed = False
+        counts.lost += 1
+    return 0
+
+
 cdef int put_big_int(ns_buf *buf, uint8_t tag, object value, EncodeCounts *counts) except -1:
     # OpenTelemetry's mapping of arbitrary data to AnyValue: integers beyond 64 bits become decimal strings.
     cdef str digits = int.__repr__(value)
@@ -126,32 +134,34 @@ cdef int put_pair(ns_buf *buf, uint8_t tag, object key, object value, int depth,
     """Writes one KeyValue as the field `tag` of its parent, or leaves it out and counts it.
 
     The four kinds that nearly all attributes are go out in one piece, their sizes being known."""
-    cdef ns_savepoint before = ns_buf_save(buf)
+    cdef ns_savepoint before
     cdef ns_text key_text, text
     cdef ns_scalar scalar
     cdef int overflow = 0
     cdef int64_t number
+    cdef bint failed = buf.failed
     cdef bint written = True
     if type(key) is str:
         key_text = nspy_text(key)
         if type(value) is str:
             text = nspy_text(value)
             counts.repaired += ns_otlp_key_value_text(buf, tag, &key_text, &text)
-            return rewind_if_failed(buf, before, counts) and 0
+            return lost_if_failed(buf, failed, counts)
         if type(value) is int:
             number = PyLong_AsLongLongAndOverflow(value, &overflow)
             if not overflow:
                 scalar = ns_scalar_int(number)
                 counts.repaired += ns_otlp_key_value_scalar(buf, tag, &key_text, &scalar)
-                return rewind_if_failed(buf, before, counts) and 0
+                return lost_if_failed(buf, failed, counts)
         elif type(value) is float:
             scalar = ns_scalar_double(PyFloat_AS_DOUBLE(value))
             counts.repaired += ns_otlp_key_value_scalar(buf, tag, &key_text, &scalar)
-            return rewind_if_failed(buf, before, counts) and 0
+            return lost_if_failed(buf, failed, counts)
         elif type(value) is bool:
             scalar = ns_scalar_bool(value is True)
             counts.repaired += ns_otlp_key_value_scalar(buf, tag, &key_text, &scalar)
-            return rewind_if_failed(buf, before, counts) and 0
+            return lost_if_failed(buf, failed, counts)
+    before = ns_buf_save(buf)
     try:
         put_pair_slowly(buf, tag, key, value, depth, counts)
     except Exception:
