@@ -1,6 +1,6 @@
 """The table of the README: nanospan beside the stock packages and fastotel, interleaved in one run.
 
-    python benchmarks/compare.py [encoding] [on_end] [spans] [pipeline] [upstream] [latency] [sustained]
+    python benchmarks/compare.py [encoding] [on_end] [spans] [busy] [pipeline] [upstream] [latency] [sustained]
 
 Ratios are of minima, with the ratio of medians in parentheses. Nothing else may run on the machine meanwhile.
 """
@@ -107,6 +107,19 @@ def pipeline(rounds: int = 7, spans: int = 20_000, rate: float = 3000.0, burst: 
             print(f"  nanospan_native takes {by_minima:.1f}x less CPU than {name} ({by_medians:.1f}x)")
 
 
+def busy(rounds: int = 40) -> None:
+    """One busy thread and what it takes to deliver all of it; large requests, as under load."""
+    from live import measure_live
+
+    names = [name for name in ("stock", "fastotel", "nanospan") if not missing_package(name)]
+    wall, cpu = measure_live("current_ten_at_start", rounds, names=names)
+    for title, series in (("process CPU", cpu), ("wall time on the application's thread", wall)):
+        report(f"whole pipeline under a busy thread, ten attributes, {title} per span", series, "stock")
+        for name in names[1:-1]:
+            by_minima, by_medians = ratios(series[name], series["nanospan"])
+            print(f"  nanospan takes {by_minima:.1f}x less than {name} ({by_medians:.1f}x)")
+
+
 def sustained(seconds: int = 10) -> None:
     """Every setting at its default, one busy thread."""
     print("\nsustained, every setting at its default")
@@ -197,6 +210,7 @@ PARTS = {
     "encoding": encoding,
     "on_end": on_end,
     "spans": span_cases.run,
+    "busy": busy,
     "pipeline": pipeline,
     "upstream": upstream_cases.run,
     "latency": latency,

@@ -76,6 +76,7 @@ class Implementation:
 IMPLEMENTATIONS = {
     "stock": Implementation(lambda: TracerProvider, stock),
     "nanospan": Implementation(native_provider_class, nanospan),
+    "fastotel": Implementation(lambda: TracerProvider, fastotel),
 }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from contenders import IMPLEMENTATIONS
 from interleave import Series
 
 from nanospan.receiver import ReceiverProcess
@@ -53,12 +54,14 @@ class LiveContender:
         self._receiver.stop()
 
 
-def measure_live(code: str, rounds: int, spans: int = SPANS) -> tuple[dict[str, Series], dict[str, Series]]:
+def measure_live(
+    code: str, rounds: int, spans: int = SPANS, names: Sequence[str] = ("stock", "nanospan")
+) -> tuple[dict[str, Series], dict[str, Series]]:
     """Wall time on the application's thread and CPU of the process, by implementation."""
-    wall: dict[str, list[float]] = {name: [] for name in IMPLEMENTATIONS}
-    cpu: dict[str, list[float]] = {name: [] for name in IMPLEMENTATIONS}
-    with LiveContender("stock") as stock, LiveContender("nanospan") as nanospan:
-        contenders = (stock, nanospan)
+    wall: dict[str, list[float]] = {name: [] for name in names}
+    cpu: dict[str, list[float]] = {name: [] for name in names}
+    with ExitStack() as processes:
+        contenders = [processes.enter_context(LiveContender(name)) for name in names]
         for contender in contenders:
             contender.round(code, spans)
         for _ in range(rounds):

@@ -1,6 +1,6 @@
 """What a span costs in the code that makes it, stock and nanospan in turn in one run, beside what it may cost.
 
-    python benchmarks/span_cases.py [--rounds 100] [--live-rounds 20] [--json FILE]
+    python benchmarks/span_cases.py [--rounds 100] [--live-rounds 60] [--json FILE]
 
 The ratio that counts is that of minima. Nothing else may run on the machine meanwhile.
 """
@@ -58,7 +58,7 @@ def measure_without_processor(case: Case, rounds: int, spans: int = SPANS) -> di
     return interleave(calls, items=spans, rounds=rounds)
 
 
-def run(rounds: int = 100, live_rounds: int = 20, live_spans: int = LIVE_SPANS) -> list[dict[str, object]]:
+def run(rounds: int = 100, live_rounds: int = 60, live_spans: int = LIVE_SPANS) -> list[dict[str, object]]:
     """Measure and print every case; the rows of the table at the end, and of the JSON file."""
     rows = []
     for case in NO_PROCESSOR:
@@ -102,7 +102,7 @@ def _print_table(rows: list[dict]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--live-rounds", type=int, default=20)
+    parser.add_argument("--live-rounds", type=int, default=60)
     parser.add_argument("--live-spans", type=int, default=LIVE_SPANS, help="spans a round, at most 16384")
     parser.add_argument("--json", type=Path, help="write the rows to this file as well")
     arguments = parser.parse_args()

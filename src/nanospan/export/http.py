@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import urllib3
 from opentelemetry.metrics import MeterProvider
@@ -126,6 +127,7 @@ class HttpCourier:
             self._headers.setdefault("content-encoding", compression.value)
         self._context = context
         self._pool: urllib3.PoolManager | None = None
+        self._urlopen: Callable[..., urllib3.BaseHTTPResponse] | None = None
 
     @property
     def display(self) -> str:
@@ -135,16 +137,13 @@ class HttpCourier:
         return compress(request, self._compression)
 
     def send(self, body: Body, timeout: float | None) -> Reply:
-        pool = self._pool
-        if pool is None:
-            pool = self._pool = new_pool(self._endpoint, self._context)
+        urlopen = self._urlopen or self._connect()
         deadline = Deadline(timeout)
         try:
             # A buffer object goes out with Content-Length, uncopied. Retrying is the delivery's task (see
             # _retry).
-            response = pool.urlopen(
+            response = urlopen(
                 "POST",
-                self._endpoint.url,
                 body=body,
                 headers=self._headers,
                 timeout=urllib3.Timeout(total=timeout),
@@ -163,10 +162,22 @@ class HttpCourier:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return _broken(error)
 
+    def _connect(self) -> Callable[..., urllib3.BaseHTTPResponse]:
+        pool = self._pool = new_pool(self._endpoint, self._context)
+        if isinstance(pool, urllib3.ProxyManager):
+            self._urlopen = partial(pool.urlopen, url=self._endpoint.url)
+        else:
+            # One host: what the manager does for every request, it is asked once.
+            path = urllib3.util.parse_url(self._endpoint.url).request_uri
+            self._urlopen = partial(
+                pool.connection_from_url(self._endpoint.url).urlopen, url=path, assert_same_host=False
+            )
+        return self._urlopen
+
     def after_fork(self) -> None:
         # Dropping closes the child's descriptors and nothing more: neither TCP nor TLS says goodbye for the
         # parent.
-        self._pool = None
+        self._pool = self._urlopen = None
 
     def close(self) -> None:
         if self._pool is not None:
