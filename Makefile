@@ -1,6 +1,6 @@
 # make demo      a traced service into the embedded receiver: spans, accounting and cost
 # make test      the tests, on the installed wheel, with every CPython from 3.11 to 3.13 found on this machine; the suites of
-#                the instrumentations with the first of them only (NANOSPAN_SUITES)
+#                the instrumentations, and the packages that lean on the SDK, with the first of them (NANOSPAN_SUITES)
 # make test-oldest-sdk  the same on one CPython with the oldest opentelemetry-sdk supported
 # make bench     the benchmarks, each against the stock packages in the same run
 # make sanitize  the ground floor under ASan, UBSan and TSan, and the native modules under ASan
