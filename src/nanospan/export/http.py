@@ -182,6 +182,8 @@ class HttpCourier:
     def close(self) -> None:
         if self._pool is not None:
             self._pool.clear()
+        # What is left of the pool must go now: at the end of the interpreter it would find its modules gone.
+        self._urlopen = None
 
 
 def _judge(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Reply:
