@@ -74,7 +74,7 @@ def sigint() -> None:
     app.end_spans("span", SPANS)
     report(ready=True)
     while True:
-        signal.pause()
+        time.sleep(0.1)  # not pause(): it would wait for a second signal if the first came just before it
 
 
 def daemon_threads() -> None:

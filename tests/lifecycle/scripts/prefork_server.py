@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import FrameType
 
@@ -51,7 +52,7 @@ def main() -> None:
     report(port=server.server_port)
     try:
         while True:
-            signal.pause()
+            time.sleep(0.1)  # not pause(): see sigint in exits.py
     finally:
         for pid in workers:
             os.kill(pid, signal.SIGTERM)
