@@ -286,30 +286,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 /* --- without libFuzzer --------------------------------------------------------------------------------------------- */
 
 #ifdef NS_FUZZ_MAIN
-#ifndef NS_FUZZ_MAIN_INPUTS
-#define NS_FUZZ_MAIN_INPUTS 1000
-#endif
-
-static uint8_t input[1 << 16];
-
-static void run_file(const char *path) {
-    FILE *file = fopen(path, "rb");
-    REQUIRE(file != NULL);
-    size_t size = fread(input, 1, sizeof input, file);
-    fclose(file);
-    LLVMFuzzerTestOneInput(input, size);
-}
+#include "fuzz_main.h"
 
 int main(int argc, char **argv) {
     uint64_t state = 1;
-    for (int i = 1; i < argc; i++) run_file(argv[i]);
+    fuzz_run_files(argc, argv);
     for (int i = 0; i < NS_FUZZ_MAIN_INPUTS; i++) {
         size_t size = (size_t)i % 900;
         for (size_t b = 0; b < size; b++) {
             state = state * 6364136223846793005u + 1442695040888963407u;
-            input[b] = (uint8_t)(state >> 56);
+            fuzz_buffer[b] = (uint8_t)(state >> 56);
         }
-        LLVMFuzzerTestOneInput(input, size);
+        LLVMFuzzerTestOneInput(fuzz_buffer, size);
     }
     printf("fuzz_otlp: ok, %d files and %d pseudo-random inputs\n", argc - 1, NS_FUZZ_MAIN_INPUTS);
     return 0;

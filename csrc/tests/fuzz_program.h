@@ -3,19 +3,9 @@
 #ifndef NS_FUZZ_PROGRAM_H
 #define NS_FUZZ_PROGRAM_H
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "decoder.h"
 #include "ns_otlp.h"
-
-#define REQUIRE(condition)                                                                    \
-    do {                                                                                      \
-        if (!(condition)) {                                                                   \
-            fprintf(stderr, "%s:%d: REQUIRE failed: %s\n", __FILE__, __LINE__, #condition);   \
-            abort();                                                                          \
-        }                                                                                     \
-    } while (0)
+#include "ns_require.h"
 
 /* Endless: zeros follow the last byte, and zero always means the least of what could be done. */
 typedef struct fuzz_input {

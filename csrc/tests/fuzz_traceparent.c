@@ -2,21 +2,13 @@
  *
  * For libFuzzer as it is; with -DNS_FUZZ_MAIN a program that runs the files it is given and then as many mutations of
  * a legal header as NS_FUZZ_MAIN_INPUTS says. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ns_require.h"
 #include "ns_traceparent.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition)                                                                    \
-    do {                                                                                      \
-        if (!(condition)) {                                                                   \
-            fprintf(stderr, "%s:%d: REQUIRE failed: %s\n", __FILE__, __LINE__, #condition);   \
-            abort();                                                                          \
-        }                                                                                     \
-    } while (0)
 
 /* --- the second reader --------------------------------------------------------------------------------------------- */
 
@@ -90,19 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 #ifdef NS_FUZZ_MAIN
-#ifndef NS_FUZZ_MAIN_INPUTS
-#define NS_FUZZ_MAIN_INPUTS 1000
-#endif
-
-static uint8_t input[1 << 16];
-
-static void run_file(const char *path) {
-    FILE *file = fopen(path, "rb");
-    REQUIRE(file != NULL);
-    size_t size = fread(input, 1, sizeof input, file);
-    fclose(file);
-    LLVMFuzzerTestOneInput(input, size);
-}
+#include "fuzz_main.h"
 
 static uint64_t state = 1;
 
@@ -140,13 +120,13 @@ int main(int argc, char **argv) {
         "00-00000000000000000000000000000000-0000000000000001-01",
         "00-00000000000000000000000000000001-0000000000000000-01",
     };
-    for (int i = 1; i < argc; i++) run_file(argv[i]);
+    fuzz_run_files(argc, argv);
     for (int i = 0; i < NS_FUZZ_MAIN_INPUTS * 100; i++) {
         const char *seed = seeds[below(sizeof seeds / sizeof *seeds)];
         size_t size = strlen(seed);
-        memcpy(input, seed, size);
-        for (size_t mutations = below(4); mutations > 0; mutations--) size = mutate(input, size);
-        LLVMFuzzerTestOneInput(input, size);
+        memcpy(fuzz_buffer, seed, size);
+        for (size_t mutations = below(4); mutations > 0; mutations--) size = mutate(fuzz_buffer, size);
+        LLVMFuzzerTestOneInput(fuzz_buffer, size);
     }
     printf("fuzz_traceparent: ok, %d files and %d mutated headers\n", argc - 1, NS_FUZZ_MAIN_INPUTS * 100);
     return 0;

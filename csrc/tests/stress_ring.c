@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "ns_require.h"
 #include "ns_ring.h"
 #include "ns_test.h"
 #include "ns_wake.h"
@@ -16,15 +17,6 @@ enum { MAX_PRODUCERS = 64, MAX_BYTES = 3 << 14, MAX_SPANS = 301, MAX_PAYLOAD = 9
 
 /* A sleep that lasts this long was a lost wake-up. */
 #define FOR_EVER (INT64_C(600) * 1000000000)
-
-/* Counts nothing, so that threads may use it. */
-#define REQUIRE(condition)                                                                    \
-    do {                                                                                      \
-        if (!(condition)) {                                                                   \
-            fprintf(stderr, "%s:%d: REQUIRE failed: %s\n", __FILE__, __LINE__, #condition);   \
-            abort();                                                                          \
-        }                                                                                     \
-    } while (0)
 
 typedef struct header {
     uint32_t producer;

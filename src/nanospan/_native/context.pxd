@@ -1,10 +1,13 @@
 from cpython.object cimport PyObject
 
-# The current Context, or what a foreign runtime context calls current.
-cdef object current_context()
-
 # The span that a Context (None: the current one) holds, or the API's INVALID_SPAN: as trace.get_current_span.
 cdef object span_in(object context)
+
+# A new Context: the entries of this one, and the span. As trace.set_span_in_context.
+cdef object context_with(object context, object span)
+
+# Whether that takes no Python in this release of the API: a Context is made as a dict is.
+cdef bint context_is_dict() noexcept
 
 
 # What it takes to undo make_current; both references are owned.
@@ -12,7 +15,7 @@ cdef struct Activated:
     PyObject *context  # NULL if a foreign runtime context has it
     PyObject *token    # NULL when there is nothing to undo
 
-# Notices a runtime context that was put in place since the last look; current_context, and span_in(None), do so themselves.
+# Notices a runtime context that was put in place since the last look; span_in(None) does so itself.
 cdef int look_at_runtime() except -1
 
 # To be called after such a look. Makes a Context current that is what is current now, with this span in it.

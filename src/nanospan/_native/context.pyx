@@ -31,6 +31,23 @@ cdef str RUNTIME_CONTEXT = private.RUNTIME_CONTEXT
 cdef object span_key
 span_key, = set_span_in_context(INVALID_SPAN, Context())
 
+
+cdef bint try_context():
+    """Whether a Context is made as a dict is, and a span put into a copy of it."""
+    for name in ("__new__", "__init__", "__iter__", "__getitem__", "get", "keys", "copy"):
+        if getattr(Context, name) is not getattr(dict, name):
+            return False
+    made = set_span_in_context(INVALID_SPAN, Context({"a": 1}))
+    return type(made) is Context and list(made.items()) == [("a", 1), (span_key, INVALID_SPAN)]
+
+
+# A release that changes it costs time, not correctness.
+cdef bint made_as_dict = try_context()
+
+
+cdef bint context_is_dict() noexcept:
+    return made_as_dict
+
 # The runtime context that `variable` belongs to; `variable` is None if it is not the API's own kind.
 cdef PyObject *known_runtime = NULL
 cdef object runtime = None
@@ -96,10 +113,13 @@ cdef PyObject *spare[MOST_SPARE]
 cdef int spare_count = 0
 
 
-cdef object new_context(object current, object span):
+cdef object context_with(object context, object span):
     global spare_count
-    cdef Py_ssize_t others = PyDict_Size(current)
-    if others == 0 or (others == 1 and PyDict_Contains(current, span_key)):
+    cdef Py_ssize_t others
+    if not made_as_dict or type(context) is not context_type:
+        return set_span_in_context(span, context)
+    others = PyDict_Size(context)
+    if others == 0 or (others == 1 and PyDict_Contains(context, span_key)):
         if spare_count:
             spare_count -= 1
             made = <object> spare[spare_count]
@@ -108,13 +128,13 @@ cdef object new_context(object current, object span):
             made = context_type.__new__(context_type)
     else:
         made = context_type.__new__(context_type)
-        PyDict_Update(made, current)
+        PyDict_Update(made, context)
     PyDict_SetItem(made, span_key, span)
     return made
 
 
 cdef bint is_as_made(object context) except -1:
-    """Whether nobody holds or has left anything on a Context that new_context made."""
+    """Whether nobody holds or has left anything on a Context that context_with made."""
     if Py_REFCNT(context) != 1 or type(context) is not context_type or has_weakrefs(context):
         return False
     if PyDict_Size(context) != 1 or not PyDict_Contains(context, span_key):
@@ -144,15 +164,13 @@ cdef int look_at_runtime() except -1:
 cdef int make_current(object span, Activated *made) except -1:
     own = variable
     if own is not None:
-        current = variable_value(own)
-        if type(current) is context_type:
-            context = new_context(current, span)
-            token = PyContextVar_Set(own, context)
-            Py_INCREF(context)
-            made.context = <PyObject *> context
-            Py_INCREF(token)
-            made.token = <PyObject *> token
-            return 0
+        context = context_with(variable_value(own), span)
+        token = PyContextVar_Set(own, context)
+        Py_INCREF(context)
+        made.context = <PyObject *> context
+        Py_INCREF(token)
+        made.token = <PyObject *> token
+        return 0
     token = api.attach(set_span_in_context(span))
     Py_INCREF(token)
     made.token = <PyObject *> token

@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan._native.encoder cimport EncodableSpan
+from nanospan._native.spare cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
 from nanospan._sdk_private import SPAN_FIELDS
 
 cdef extern from "pyshim.h":
@@ -89,15 +90,6 @@ cdef bint read_context(object context, Ids *ids, BorrowedState *trace_state) exc
     # Borrowed from the context: exact SpanContexts are immutable. Of anything else it may be a new object each time.
     trace_state.state = NULL if state is default_trace_state else <void *> state
     return type(context) is span_context_type
-
-
-cdef extern from "spare.h":
-    ctypedef struct nspy_spare:
-        pass
-    object nspy_spare_take(nspy_spare *spare, tuple no_arguments)
-    void nspy_spare_dealloc(nspy_spare *spare, PyObject *instance)
-    void nspy_spare_install(nspy_spare *spare, object cls, void (*dealloc)(PyObject *) noexcept,
-                            int (*reset)(PyObject *) noexcept)
 
 
 @cython.final
@@ -205,7 +197,7 @@ cdef class NativeNonRecordingSpan(Identified):
 # --- spare instances --------------------------------------------------------------------------------------------------
 
 def own_dict(span):
-    """The dict of a span's own attributes, as the property ``__dict__`` of the public classes: whoever asks may change it."""
+    """The dict of a span's own attributes: ``__dict__`` of the public classes. Whoever asks may change it."""
     (<Identified?> span).customised = True
     return PyObject_GenericGetDict(span, NULL)
 

@@ -2,13 +2,13 @@ from nanospan._native.encoder cimport EncodableSpan
 from nanospan._native.queue cimport NativeBatchProcessor
 
 cdef class NativeProcessors:
-    cdef tuple members               # in the order in which they were added
-    cdef tuple native                # by member, itself if it is nanospan's, else None
-    cdef NativeBatchProcessor only   # when there is nothing else
-    cdef bint all_native             # none of the members is foreign, unless it is patched
+    cdef tuple members               # in the order in which they were added; the next two are their parts
+    cdef tuple native                # nanospan's own, as far as nobody has replaced one of their calls
+    cdef tuple foreign
+    cdef NativeBatchProcessor only   # when there is one member, and it is native
 
-    cdef bint has_foreign(self) noexcept
-    cdef tuple foreign_ones(self)
+    cdef int divide(self) except -1
+    cdef int look_at_patches(self) except -1
     cdef int started(self, EncodableSpan span, object parent_context) except -1
     cdef int ended(self, EncodableSpan span) except -1
     cdef int end_beside_foreign(self, EncodableSpan span) except -1

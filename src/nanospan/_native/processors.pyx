@@ -15,7 +15,7 @@ cdef tuple CALLS = ("on_start", "_on_ending", "on_end")
 cdef bint is_native(object processor) except -1:
     """Whether none of the three calls is anybody else's."""
     cdef str call
-    if not isinstance(processor, NativeBatchProcessor):
+    if not isinstance(processor, NativeBatchProcessor) or (<NativeBatchProcessor> processor).patched:
         return False
     for call in CALLS:
         if getattr(type(processor), call) is not getattr(NativeBatchProcessor, call):
@@ -27,8 +27,7 @@ cdef class NativeProcessors:
     """The first base of `nanospan.provider.SpanProcessors`; the second is the SDK's SynchronousMultiSpanProcessor."""
 
     def __cinit__(self):
-        self.members = self.native = ()
-        self.all_native = True
+        self.members = self.native = self.foreign = ()
 
     @property
     def _span_processors(self):
@@ -36,35 +35,31 @@ cdef class NativeProcessors:
 
     @_span_processors.setter
     def _span_processors(self, tuple members not None):
-        native = tuple([processor if is_native(processor) else None for processor in members])
-        self.all_native = None not in native
-        self.only = members[0] if self.all_native and len(members) == 1 else None
-        self.native = native
         self.members = members
+        self.divide()
 
-    cdef bint has_foreign(self) noexcept:
-        if not self.all_native:
-            return True
+    cdef int divide(self) except -1:
+        native, foreign = [], []
+        for member in self.members:
+            (native if is_native(member) else foreign).append(member)
+        self.only = native[0] if len(native) == 1 and not foreign else None
+        self.native = tuple(native)
+        self.foreign = tuple(foreign)
+        return 0
+
+    cdef int look_at_patches(self) except -1:
+        """Whoever's call was replaced since the last look is foreign from now on."""
         for processor in self.native:
             if (<NativeBatchProcessor> processor).patched:
-                return True
-        return False
-
-    cdef tuple foreign_ones(self):
-        """The members that are called as the SDK calls them, in their order."""
-        cdef tuple members = self.members
-        cdef tuple native = self.native
-        if len(native) != len(members):
-            native = (None,) * len(members)  # another thread is adding one
-        return tuple([
-            member for member, own in zip(members, native) if own is None or (<NativeBatchProcessor> own).patched
-        ])
+                return self.divide()
+        return 0
 
     cdef int started(self, EncodableSpan span, object parent_context) except -1:
         cdef NativeBatchProcessor only = self.only
-        if (only is not None and not only.patched) or not self.has_foreign():
+        if only is not None and not only.patched:
             return 0
-        for processor in self.foreign_ones():
+        self.look_at_patches()
+        for processor in self.foreign:
             try:
                 processor.on_start(span, parent_context=parent_context)
             except Exception:
@@ -77,17 +72,17 @@ cdef class NativeProcessors:
             if only._queue is not None:  # None while a subclass is being constructed
                 only._queue.end_native(span)
             return 0
-        if self.has_foreign():
+        self.look_at_patches()
+        if self.foreign:
             return self.end_beside_foreign(span)
-        for processor in self.members:
+        for processor in self.native:
             if (<NativeBatchProcessor> processor)._queue is not None:
                 (<NativeBatchProcessor> processor)._queue.end_native(span)
         return 0
 
     cdef int end_beside_foreign(self, EncodableSpan span) except -1:
-        cdef tuple foreign = self.foreign_ones()
-        cdef set others = {id(member) for member in foreign}
-        cdef list native = [member for member in self.members if id(member) not in others]
+        cdef tuple native = self.native
+        cdef tuple foreign = self.foreign
         readable = None
         try:
             for processor in foreign:

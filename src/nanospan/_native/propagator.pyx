@@ -5,11 +5,11 @@ the API itself, together with what has been read by then, so that a carrier is a
 """
 
 from libc.stdint cimport uint8_t, uint64_t
-from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem, PyDict_Update
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.tuple cimport PyTuple_GET_ITEM
 
-from nanospan._native.context cimport span_in
+from nanospan._native.context cimport context_is_dict, context_with, span_in
 from nanospan._native.identity cimport (
     BorrowedState, Identified, Ids, context_is_tuple, ids_are_valid, make_context, read_context, shows_ids
 )
@@ -18,7 +18,6 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import default_getter, default_setter
 from opentelemetry.trace import (
-    INVALID_SPAN,
     INVALID_SPAN_CONTEXT,
     NonRecordingSpan,
     SpanContext,
@@ -60,7 +59,6 @@ cdef extern from "ns_traceparent.h" nogil:
     void ns_traceparent_write(char *, uint64_t, uint64_t, uint64_t, uint8_t)
 
 
-cdef object context_type = Context
 cdef object non_recording_type = NonRecordingSpan
 cdef object trace_flags_type = TraceFlags
 cdef object getter_of_mappings = default_getter
@@ -74,9 +72,7 @@ cdef str TRACESTATE = "tracestate"
 cdef enum:
     COMMON_TRACESTATE = 8192
 
-# The key under which a Context holds its span has no public name; a Context that holds only a span shows it.
-cdef object span_key
-span_key, = set_span_in_context(INVALID_SPAN, Context())
+cdef object nothing = Context()
 
 
 # ---- traceparent ----
@@ -126,15 +122,6 @@ cdef object traceparent_of(object span_context, BorrowedState *trace_state):
 
 # ---- Python objects past their constructors, where these do only what is done here ----
 
-cdef bint context_is_dict():
-    """Whether a Context is made as a dict is, and a span put into a copy of it."""
-    for name in ("__new__", "__init__", "__iter__", "__getitem__", "get", "keys", "copy"):
-        if getattr(Context, name) is not getattr(dict, name):
-            return False
-    made = set_span_in_context(INVALID_SPAN, Context({"a": 1}))
-    return type(made) is Context and list(made.items()) == [("a", 1), (span_key, INVALID_SPAN)]
-
-
 cdef object span_context_field():
     """The name of the one field that a NonRecordingSpan has, or None if there is more to it."""
     made = vars(NonRecordingSpan(INVALID_SPAN_CONTEXT))
@@ -157,9 +144,9 @@ cdef bint reads_and_writes_as_the_api():
     )
     for header in headers:
         context = api.extract({TRACEPARENT: header})
-        if (read_traceparent(header, &parsed) == READ) != (span_key in context):
+        if (read_traceparent(header, &parsed) == READ) != bool(context):
             return False
-        if context and tuple(context[span_key].get_span_context()) != (
+        if context and tuple(get_current_span(context).get_span_context()) != (
             trace_id, span_id, True, parsed.flags, TraceState(), True
         ):
             return False
@@ -172,20 +159,13 @@ cdef bint reads_and_writes_as_the_api():
     return set(api.fields) == {TRACEPARENT, TRACESTATE}
 
 
-cdef bint made_as_dict = context_is_dict()
 cdef object context_field = span_context_field()
 cdef bint same_as_api = context_is_tuple() and reads_and_writes_as_the_api()
 
 
 cdef object with_span(object span, object context):
-    """What set_span_in_context(span, context) returns; None stands for the empty context here."""
-    if not made_as_dict or (context is not None and type(context) is not context_type):
-        return set_span_in_context(span, Context() if context is None else context)
-    made = context_type.__new__(context_type)
-    if context is not None and <dict> context:
-        PyDict_Update(made, context)
-    PyDict_SetItem(made, span_key, span)
-    return made
+    """A Context with the span in it; None stands for the empty one here."""
+    return context_with(nothing if context is None else context, span)
 
 
 cdef object remote_span(const ns_traceparent *parent, object trace_state):
@@ -361,7 +341,7 @@ def fast_paths():
     """Which shortcuts past the API's Python code this API release allows; they save time, nothing else."""
     return {
         "same_as_api": bool(same_as_api),
-        "context_is_dict": bool(made_as_dict),
+        "context_is_dict": bool(context_is_dict()),
         "span_has_one_field": context_field is not None,
     }
 

@@ -26,13 +26,6 @@ cdef enum:
     RECORD_AND_SAMPLE = 2
 
 
-# The valid SpanContext of the span in a Context (None: the current one), or None.
-cdef object valid_parent(object context)
-
-# PARENT_* bits of what valid_parent returned.
-cdef int parent_bits(object span_context) except -1
-
-
 cdef class NativeSampler:
     # True once constructed as exactly one of the classes that `native_route` registered: only then does the
     # native route stand for the methods that Python would find on the object.
@@ -43,7 +36,7 @@ cdef class NativeSampler:
     # trace_id_low: the least significant 64 bits of the trace id.
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil
 
-    # should_sample for a caller that has read the parent already (parent: what valid_parent returned).
+    # should_sample for a caller that has read the parent already (parent: its valid SpanContext, or None).
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
                        object attributes, object links)
 

@@ -6,13 +6,13 @@ reference encoder does (by hash and equality), without hashing anything a span.
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint32_t, uintptr_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from nanospan._native.encoder cimport EncodeCounts, encode_resource, encode_schema_url, encode_scope
+from nanospan._native.encoder cimport encode_resource, encode_schema_url, encode_scope
 from nanospan._native.ground cimport ns_record, ns_slice, ns_source
 
 # Slots in all, and how many are filled before the idle ones are first swept.

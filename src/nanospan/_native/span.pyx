@@ -11,7 +11,7 @@ from enum import Enum
 
 cimport cython
 from cpython.dict cimport PyDict_Next, PyDict_SetItem, PyDict_Size
-from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_FromUnsignedLongLong
+from cpython.long cimport PyLong_FromUnsignedLongLong
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject, PyObject_GenericGetAttr
 from cpython.ref cimport Py_DECREF, Py_INCREF
@@ -27,13 +27,14 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from nanospan import _sdk_private as private
 from nanospan._foreign import report_fault
 from nanospan._native.encoder cimport (
-    AttributePair, EncodableSpan, EncodeCounts, SpanParts, encode_parts, encode_span, time_of
+    AttributePair, EncodeCounts, SpanParts, encode_parts, encode_span, time_of
 )
 from nanospan._native.ground cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE, ns_buf
 from nanospan._native.identity cimport (
     BorrowedState, Identified, Ids, make_context, name_span_class, read_context
 )
 from nanospan._native.processors cimport NativeProcessors
+from nanospan._native.spare cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
 
 cdef extern from "Python.h":
     Py_ssize_t PyList_GET_SIZE(object)
@@ -55,14 +56,6 @@ cdef extern from "ns_ids.h" nogil:
     void ns_span_id_store(uint8_t *to, uint64_t id)
     void ns_trace_id_store(uint8_t *to, ns_trace_id id)
 
-cdef extern from "spare.h":
-    ctypedef struct nspy_spare:
-        pass
-    object nspy_spare_take(nspy_spare *spare, tuple no_arguments)
-    void nspy_spare_dealloc(nspy_spare *spare, PyObject *instance)
-    void nspy_spare_install(nspy_spare *spare, object cls, void (*dealloc)(PyObject *) noexcept,
-                            int (*reset)(PyObject *) noexcept)
-
 cdef object logger = logging.getLogger(sdk.__name__)
 cdef object clean_attribute_value = private.clean_attribute_value
 cdef str BOUNDED_ATTRIBUTES_DICT = private.BOUNDED_ATTRIBUTES_DICT
@@ -78,8 +71,6 @@ cdef object unset_status = ReadableSpan("").status
 cdef object internal = SpanKind.INTERNAL
 
 include "attributes.pxi"
-
-
 include "span_shared.pxi"
 include "span_fields.pxi"
 include "span_content.pxi"

@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 cimport cython
 from cpython.object cimport PyObject, PyObject_GenericSetAttr, PyTypeObject
-from cpython.type cimport PyType_Modified
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from cpython.type cimport PyType_Modified
 from libc.stdint cimport uint64_t
 
 from opentelemetry.sdk.trace.sampling import Decision
@@ -22,7 +22,7 @@ from nanospan import _sdk_private as private
 from nanospan._foreign import report_fault
 from nanospan._native.context cimport Activated, look_at_runtime, make_current, span_in, undo_current
 from nanospan._native.identity cimport Identified, Ids, ids_are_valid, new_non_recording_span
-from nanospan._native.ids cimport NativeIdGenerator, new_root_ids, new_span_id, ns_trace_id
+from nanospan._native.ids cimport new_root_ids, new_span_id, ns_trace_id
 from nanospan._native.samplers cimport (
     ASK, DROP, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, NativeSampler
 )
@@ -203,7 +203,8 @@ def start_span(
     """
     if type(self) is tracer_class:
         return start_native(
-            <NativeTracer> self, name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
+            <NativeTracer> self, name, context, kind, attributes, links, start_time, record_exception,
+            set_status_on_exception,
         )
     return start_generally(
         self, name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
