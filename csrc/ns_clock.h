@@ -22,4 +22,7 @@ static inline uint64_t ns_clock_wall(void) { return ns_clock_read(CLOCK_REALTIME
 /* Nanoseconds since an arbitrary start; never steps backwards. */
 static inline uint64_t ns_clock_monotonic(void) { return ns_clock_read(CLOCK_MONOTONIC); }
 
+/* The same to the last tick of the kernel, 1 to 10 ms ago, at a quarter of the price. */
+static inline uint64_t ns_clock_coarse(void) { return ns_clock_read(CLOCK_MONOTONIC_COARSE); }
+
 #endif

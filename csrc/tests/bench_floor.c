@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "ns_clock.h"
+#include "ns_facts.h"
 #include "ns_otlp.h"
 #include "ns_ring.h"
+#include "ns_traces.h"
 
 enum { ROUNDS = 200, BATCH = 1000 };
 
@@ -81,6 +83,25 @@ static void do_encode(void) {
     for (int i = 0; i < BATCH; i++) sink = encode(span, sizeof span);
 }
 
+/* As four tail-sampling policies would ask: three keys that the span has, and one that it has not but for the size. */
+static ns_conditions *four_conditions(void) {
+    static const ns_word routes[] = {{"/checkout", 9}, {"/orders/{id}", 12}}, modes[] = {{"debug", 5}};
+    static const ns_condition sought[] = {
+        {.kind = NS_TEXT_IS, .key = {"http.route", 10}, .values = routes, .value_count = 2},
+        {.kind = NS_NUMBER_IN, .key = {"http.response.status_code", 25}, .least = 500, .most = 599},
+        {.kind = NS_TEXT_IS, .key = {"app.region", 10}, .values = modes, .value_count = 1},
+        {.kind = NS_BOOL_IS, .key = {"app.debug", 9}, .flag = true},
+    };
+    return ns_conditions_new(sought, 4, NULL, NULL);
+}
+
+static ns_conditions *conditions;
+
+static void do_facts(void) {
+    ns_facts facts;
+    for (int i = 0; i < BATCH; i++) sink = ns_facts_of_span(span, span_size, conditions, &facts) + facts.matches;
+}
+
 static void do_ring(void) {
     ns_reservation reservation;
     for (int i = 0; i < BATCH; i++) ns_ring_push(ring, 1, span, (uint32_t)span_size, &reservation);
@@ -100,16 +121,69 @@ static void report(const char *what, void (*run)(void)) {
     printf("%-44s %8.1f ns\n", what, least);
 }
 
+/* --- tail sampling: a trace of ten spans, held and then dropped by four policies ----------------------------------- */
+
+enum { TRACE = 10 };
+
+static ns_traces table;
+static uint64_t trace_id = 1;
+
+static void ignore(void *context, uint32_t source) {
+    (void)context;
+    (void)source;
+}
+
+static bool make_table(void) {
+    static const ns_policy policies[] = {
+        {.kind = NS_POLICY_STATUS, .extent = 1, .bits = 4},
+        {.kind = NS_POLICY_LATENCY, .extent = 1, .least = 1000},
+        {.kind = NS_POLICY_MATCH, .extent = 1, .bits = 2},
+        {.kind = NS_POLICY_PROBABILITY, .extent = 1, .threshold = (UINT64_C(1) << 56) - 1},
+    };
+    ns_traces_settings settings = {
+        .max_bytes = 64 << 20,
+        .max_traces = 50000,
+        .remembered = 400000,
+        .wait_ns = 30 * NS_CLOCK_SECOND,
+        .wait_after_root_ns = NS_CLOCK_SECOND,
+        .policies = ns_policies_new(policies, 4),
+        .retain = ignore,
+        .release = ignore,
+        .clock = ns_clock_coarse,
+    };
+    return settings.policies && ns_traces_make(&table, &settings) == 0;
+}
+
+static void do_traces(void) {
+    for (int i = 0; i < BATCH / TRACE; i++) {
+        trace_id += UINT64_C(0x9e3779b97f4a7c15); /* as far apart in the index as random ones */
+        for (int j = 0; j < TRACE; j++) ns_traces_start(&table, 7, trace_id, j ? NS_INNER : NS_ROOT);
+        for (int j = 1; j <= TRACE; j++) {
+            ns_facts facts = {.trace_high = 7, .trace_low = trace_id, .start = 1, .end = 2, .has_parent = j < TRACE};
+            sink = ns_traces_end(&table, &facts, 0, 1, span, (uint32_t)span_size);
+        }
+    }
+}
+
 int main(void) {
     span_size = encode(span, sizeof span);
+    conditions = four_conditions();
+    if (!conditions) return 1;
     if (ns_ring_map(&ring, 4u << 20, 4096) != 0) return 1;
     printf("a ten-attribute span takes %zu bytes\n", span_size);
     report("floor: one clock read", do_clock);
     report("floor: copy of the span", do_copy);
     report("floor: one compare-and-swap", do_swap);
     report("encode (C only, no Python objects)", do_encode);
+    report("facts of the span, four conditions", do_facts);
     report("ring push + pop, copies and zeroing included", do_ring);
+    if (!make_table()) return 1;
+    report("start + end in the trace table, by tens, dropped", do_traces);
+    if (table.traces_held != 0 || table.spans_queued != 0) return 1;
+    ns_policies_free(table.settings.policies);
+    ns_traces_free(&table);
     if (ns_ring_depth(ring) != 0) return 1;
     ns_ring_unmap(ring);
+    ns_conditions_free(conditions);
     return 0;
 }
