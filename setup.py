@@ -15,21 +15,36 @@ from setuptools import Extension, setup
 
 NATIVE = "nanospan._native"
 
-# One C source is linked into one extension only: two copies of a source would be two copies of its state.
+# A C source that has state of its own is linked into one extension only: two copies of it would be two states.
 C_SOURCES = {
     "encoder": ["ns_buf.c", "ns_otlp.c", "ns_utf8.c"],
     "sources": [],
     "batch": ["ns_frame.c"],
     "queue": ["ns_ring.c", "ns_wake.c"],
+    "tail": [
+        "ns_traces.c",
+        "ns_traces_make.c",
+        "ns_traces_chunks.c",
+        "ns_facts.c",
+        "ns_policy.c",
+        "ns_controller.c",
+        "ns_ot.c",
+        "ns_restate.c",
+        "ns_wake.c",
+    ],
     "fork": ["ns_fork.c"],
     "ids": ["ns_ids.c"],
-    "samplers": [],
+    "samplers": ["ns_ot.c"],
+    "strategies": ["ns_controller.c", "ns_budget.c"],
+    "rules": [],
+    "meter": [],
     "context": [],
     "identity": [],
     "processors": [],
     "span": [],
     "tracer": [],
     "propagator": [],
+    "policies": ["ns_facts.c", "ns_policy.c", "ns_controller.c"],
 }
 
 

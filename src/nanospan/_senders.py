@@ -8,11 +8,13 @@ from typing import Protocol
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from nanospan._native.queue import EncodedQueue, ObjectBatch, ObjectQueue
+from nanospan._native.queue import EncodedQueue, ObjectBatch, ObjectQueue, SpanQueue
+from nanospan._native.tail import TailQueue
 from nanospan._settings import QueueSettings
 from nanospan.export import EncodedBatch, EncodedSpanExporter, ExportOutcome
 from nanospan.export._window import WindowedLog
 from nanospan.export.official import adopt
+from nanospan.tail import TailSampling
 
 __all__ = ["Sender", "sender_for"]
 
@@ -22,7 +24,7 @@ logger = logging.getLogger(__name__)
 class Sender(Protocol):
     """One way out, with the queue that feeds it."""
 
-    queue: EncodedQueue | ObjectQueue
+    queue: SpanQueue
 
     def send(self, batch: EncodedBatch | ObjectBatch, timeout: float) -> ExportOutcome:
         """Hand one batch to the exporter; ``timeout`` in seconds. May raise what the exporter raises."""
@@ -35,9 +37,15 @@ class Sender(Protocol):
 class EncodedSender:
     """Bytes to an exporter that takes bytes."""
 
-    def __init__(self, exporter: EncodedSpanExporter, settings: QueueSettings) -> None:
+    def __init__(
+        self, exporter: EncodedSpanExporter, settings: QueueSettings, tail_sampling: TailSampling | None
+    ) -> None:
         self._exporter = exporter
-        self.queue = EncodedQueue(settings.max_queue_size, settings.wake_spans, settings.max_queue_bytes)
+        self.queue: EncodedQueue | TailQueue
+        if tail_sampling is None:
+            self.queue = EncodedQueue(settings.max_queue_size, settings.wake_spans, settings.max_queue_bytes)
+        else:
+            self.queue = TailQueue(tail_sampling, settings.wake_spans)
 
     def send(self, batch: EncodedBatch, timeout: float) -> ExportOutcome:
         return self._exporter.export_encoded(batch, timeout)
@@ -76,16 +84,22 @@ class ObjectSender:
             self._exporter.shutdown()
 
 
-def sender_for(exporter: SpanExporter, settings: QueueSettings) -> Sender:
+def sender_for(exporter: SpanExporter, settings: QueueSettings, tail_sampling: TailSampling | None = None) -> Sender:
     """Bytes where the exporter is nanospan's or exactly an official OTLP one; the spans themselves everywhere else.
 
-    Exactly: a subclass may look at the spans, and a foreign exporter must get the real thing.
+    Exactly: a subclass may look at the spans, and a foreign exporter must get the real thing. Raises ValueError for tail
+    sampling before such a one: what is held until its trace is decided on is held as bytes.
     """
     if _takes_bytes(exporter):
-        return EncodedSender(exporter, settings)
+        return EncodedSender(exporter, settings, tail_sampling)
     adopted = adopt(exporter)
     if adopted is not None:
-        return EncodedSender(adopted, settings)
+        return EncodedSender(adopted, settings, tail_sampling)
+    if tail_sampling is not None:
+        raise ValueError(
+            "tail_sampling needs an exporter of OTLP, nanospan's or exactly one of the official ones; "
+            f"{type(exporter).__module__}.{type(exporter).__qualname__} takes spans as objects"
+        )
     return ObjectSender(exporter, settings)
 
 

@@ -9,6 +9,7 @@ import weakref
 
 from opentelemetry.context import attach, detach, set_value
 
+from nanospan._native import meter
 from nanospan._native.batch import EncodedBatch
 from nanospan._native.queue import ObjectBatch, SpanQueue
 from nanospan._processor_metrics import ProcessorMetrics
@@ -90,6 +91,7 @@ class ExportWorker:
         self._sent_ticket = 0
         self._flush_ticket = 0
         self._failures = 0
+        self._cpu_booked: int | None = None
         # Not the parent's: in a child of a fork that nobody told Python about, that one still counts as alive.
         self._worker_thread = threading.Thread(
             name="OtelBatchSpanRecordProcessor", target=self._run, daemon=True
@@ -126,7 +128,18 @@ class ExportWorker:
                 # Nothing below is meant to raise; if it does (memory), the thread must live on.
                 self._log.log(logging.ERROR, "worker", "The span export thread failed", exc_info=True)
                 time.sleep(min(1.0, self._schedule_delay))
+            self._book_cpu()
         self._drain()
+
+    def _book_cpu(self) -> None:
+        """Tell what this thread has used since the last time, in nanoseconds of CPU, where a sampler wants to know."""
+        if not meter.is_read():
+            self._cpu_booked = None
+            return
+        used = time.thread_time_ns()
+        if self._cpu_booked is not None:
+            meter.add_worker_time(used - self._cpu_booked)
+        self._cpu_booked = used
 
     def _drain(self) -> None:
         """Send what is queued, without waiting for more."""

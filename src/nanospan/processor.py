@@ -14,6 +14,7 @@ from nanospan._senders import sender_for
 from nanospan._settings import resolve_settings
 from nanospan._worker import ExportWorker
 from nanospan.export._environment import resolve_protocol
+from nanospan.tail import TailSampling
 
 __all__ = ["BatchSpanProcessor"]
 
@@ -39,6 +40,9 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         max_queue_bytes: Bytes that encoded spans may take in the queue, 64 KiB to 8 GiB. A single span takes at most a
             quarter; what does not fit of its attributes, events and links is left out.
             ``OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES``, 64 MiB.
+        tail_sampling: Holds the spans of each trace back until the trace has ended here, and then keeps it whole or drops it
+            whole; see `nanospan.tail`. Its ``max_bytes`` then takes the place of ``max_queue_size`` and
+            ``max_queue_bytes``. The sampler must record what is to be decided on: ALWAYS_ON, or AlwaysRecord.
         meter_provider: For the ``otel.sdk.processor.span.*`` metrics, which
             ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true`` switches on. The global one by default.
 
@@ -56,13 +60,16 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         export_timeout_millis: float | None = None,
         *,
         max_queue_bytes: int | None = None,
+        tail_sampling: TailSampling | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
+        if tail_sampling is not None and not isinstance(tail_sampling, TailSampling):
+            raise TypeError(f"tail_sampling must be a nanospan.tail.TailSampling, not {type(tail_sampling).__name__}")
         settings = resolve_settings(
             max_queue_size, schedule_delay_millis, max_export_batch_size, export_timeout_millis, max_queue_bytes
         )
         exporter = _default_exporter(meter_provider) if span_exporter is None else span_exporter
-        sender = sender_for(exporter, settings)
+        sender = sender_for(exporter, settings, tail_sampling)
         metrics = create_processor_metrics(meter_provider, sender.queue)
         self._attach_queue(sender.queue)
         self._batch_processor = ExportWorker(exporter, sender, settings, metrics)
@@ -80,8 +87,9 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
     def force_flush(self, timeout_millis: int | None = None) -> bool:
         """Export every span that ended before the call.
 
-        Waits at most ``timeout_millis``, or the export timeout when None. Returns True if all of them were exported in
-        that time; False if time ran out, an export failed, or the processor is shut down.
+        Waits at most ``timeout_millis``, or the export timeout when None. Traces that tail sampling still holds stay held.
+        Returns True if all of them were exported in that time; False if time ran out, an export failed, or the processor is
+        shut down.
         """
         if timeout_millis is None:
             timeout_millis = self._batch_processor._export_timeout_millis

@@ -17,6 +17,7 @@ from opentelemetry.util.types import Attributes
 
 from nanospan._foreign import report_fault
 from nanospan._native import tracer as native
+from nanospan._native.samplers import sample_span
 from nanospan.ids import RandomIdGenerator
 from nanospan.sampling import native_sampler
 from nanospan.span import NonRecordingSpan, Span
@@ -56,13 +57,25 @@ def _start_generally(
         parent = None
     trace_id = tracer.id_generator.generate_trace_id() if parent is None else parent.trace_id
 
+    trace_id_random = tracer.id_generator.is_trace_id_random() if parent is None else parent.trace_flags.random_trace_id
+    scope_name = getattr(tracer._instrumentation_scope, "name", None)
     try:
-        result = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, links)
+        result = sample_span(
+            tracer.sampler,
+            context,
+            trace_id,
+            name,
+            kind,
+            attributes,
+            links,
+            trace_id_random=trace_id_random,
+            scope_name=scope_name,
+        )
     except Exception:
         report_fault(tracer.sampler, "should_sample")
         result = SamplingResult(Decision.DROP)
     flags = TraceFlags.SAMPLED if result.decision.is_sampled() else TraceFlags.DEFAULT
-    if tracer.id_generator.is_trace_id_random() if parent is None else parent.trace_flags.random_trace_id:
+    if trace_id_random:
         flags |= TraceFlags.RANDOM_TRACE_ID
     own = SpanContext(
         trace_id,

@@ -52,6 +52,7 @@ cdef class SpanActivation:
     cdef PyObject *start_time
     cdef PyObject *span        # NULL before entry and after exit
     cdef Activated activated
+    cdef uint64_t cost         # of a timed span: nanoseconds until it was current; 0: not timed
     cdef bint record_exception
     cdef bint set_status_on_exception
     cdef bint end_on_exit
@@ -78,6 +79,8 @@ cdef class SpanActivation:
         Py_XDECREF(self.activated.token)
 
     cdef object enter(self):
+        cdef uint64_t began = 0
+        cdef bint metered = False
         if self.tracer is NULL:
             raise RuntimeError("a span can be entered only once: call start_as_current_span again")
         tracer = <object> self.tracer
@@ -86,7 +89,10 @@ cdef class SpanActivation:
         if self.context is not NULL:
             look_at_runtime()  # without one given, starting the span does
         if type(tracer) is tracer_class and not (<NativeTracer> tracer).customised and unpatched(&tracer_watch):
-            span = start_native(
+            metered = readers_of_meter[0] != 0
+            if metered:
+                began = begin_metering()
+            span = start_unmetered(
                 <NativeTracer> tracer, <object> self.name, given(self.context, None), <object> self.kind,
                 given(self.attributes, None), given(self.links, NO_LINKS), given(self.start_time, None),
                 self.record_exception, self.set_status_on_exception,
@@ -109,9 +115,15 @@ cdef class SpanActivation:
                     end_span(span)
             raise
         self.span = kept(span)
+        if metered:
+            count_sampled(span)
+            if began:
+                goes_on(span, began)
+                self.cost = ns_clock_monotonic() - began
         return span
 
     cdef bint leave(self, object exc_val) except -1:
+        cdef uint64_t began = ns_clock_monotonic() if self.cost else 0
         if self.span is NULL:
             return False
         span = <object> self.span
@@ -119,6 +131,11 @@ cdef class SpanActivation:
         self.span = NULL
         try:
             undo_current(&self.activated)
+            if began:
+                if type(span) is span_class:
+                    (<NativeSpan> span).cost += ns_clock_monotonic() - began
+                else:
+                    ns_meter_timed(meter, False, self.cost + ns_clock_monotonic() - began)
             # Only what is an error: GeneratorExit, KeyboardInterrupt and their like are not.
             if exc_val is not None and isinstance(exc_val, Exception):
                 self.note(span, exc_val)

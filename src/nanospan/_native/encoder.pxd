@@ -32,7 +32,16 @@ cdef int encode_parts(ns_buf *buf, SpanParts *parts, object trace_state, object 
 cdef uint64_t time_of(object value, EncodeCounts *counts) except? 0
 
 
+# Which trace a span belongs to, and where it stands in it.
+cdef struct TraceKey:
+    uint64_t high
+    uint64_t low
+    bint has_parent
+    bint is_remote  # the parent
+
+
 cdef class EncodableSpan:
+    cdef bint trace_key(self, TraceKey *key) except -1  # False if its ids are no numbers of the right size
     cdef int encode(self, ns_buf *buf, EncodeCounts *counts) except -1  # as encode_span
     cdef bint is_sampled(self) except -1
     cdef object own_resource(self)

@@ -25,6 +25,9 @@ cdef int encode_parts(ns_buf *buf, SpanParts *parts, object trace_state, object 
 cdef class EncodableSpan:
     """What a queue takes from a native tracer: a span that writes itself."""
 
+    cdef bint trace_key(self, TraceKey *key) except -1:
+        return False
+
     cdef int encode(self, ns_buf *buf, EncodeCounts *counts) except -1:
         raise NotImplementedError
 

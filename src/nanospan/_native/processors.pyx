@@ -23,6 +23,13 @@ cdef bint is_native(object processor) except -1:
     return True
 
 
+cdef inline int tell(NativeBatchProcessor processor, EncodableSpan span) except -1:
+    """What on_start does, for a span of the native tracer."""
+    if processor._queue is not None and processor._queue.wants_starts:  # None while a subclass is being constructed
+        processor._queue.started_native(span)
+    return 0
+
+
 cdef class NativeProcessors:
     """The first base of `nanospan.provider.SpanProcessors`; the second is the SDK's SynchronousMultiSpanProcessor."""
 
@@ -57,8 +64,11 @@ cdef class NativeProcessors:
     cdef int started(self, EncodableSpan span, object parent_context) except -1:
         cdef NativeBatchProcessor only = self.only
         if only is not None and not only.patched:
+            tell(only, span)
             return 0
         self.look_at_patches()
+        for processor in self.native:
+            tell(<NativeBatchProcessor> processor, span)
         for processor in self.foreign:
             try:
                 processor.on_start(span, parent_context=parent_context)

@@ -12,11 +12,17 @@ cdef class SpanQueue:
     cdef readonly uint32_t max_spans
     cdef readonly uint32_t wake_spans
     cdef public object on_fork  # called in a forked child, after the queue was emptied
+    cdef bint wants_starts      # `started` is to be called for each span
+    cdef bint takes_unsampled   # spans that are recorded only are for this queue too
 
     cdef int end(self, object span) except -1
     cdef int end_native(self, EncodableSpan span) except -1
+    cdef int started(self, object span) except -1
+    cdef int started_native(self, EncodableSpan span) except -1
     cdef int put(self, object span) except -1
     cdef int put_again(self, object span, bint wanted) except -1
+    cdef int put_native(self, EncodableSpan span) except -1
+    cdef int put_native_again(self, EncodableSpan span, bint wanted) except -1
     cdef int notice_fork(self) except -1
     cdef bint renew(self) except -1
     cdef bint begin_process(self) noexcept
@@ -35,8 +41,6 @@ cdef class EncodedQueue(SpanQueue):
     cdef uint64_t wake_bytes
     cdef size_t most_span_bytes
 
-    cdef int put_native(self, EncodableSpan span) except -1
-    cdef int put_native_again(self, EncodableSpan span, bint wanted) except -1
     cdef int push(self, ns_buf *encoded, object resource, object scope) except -1
 
 

@@ -42,7 +42,7 @@ cdef class SpanQueue:
 
     def __cinit__(self, *args, **kwargs):
         self.generation = GENERATION[0] - 1  # of no process: the first renew() is as any other
-        self.stopped = False
+        self.stopped = self.wants_starts = self.takes_unsampled = False
         self.on_fork = None
 
     # --- the application's side ---------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ cdef class SpanQueue:
         ns_count(&self.counters, NS_ENDED, 1)
         cdef bint wanted = False
         try:
-            if not is_sampled(span):
+            if not self.takes_unsampled and not is_sampled(span):
                 ns_count(&self.counters, NS_SAMPLED_OUT, 1)
             elif self.stopped:
                 ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
@@ -84,7 +84,44 @@ cdef class SpanQueue:
 
     cdef int end_native(self, EncodableSpan span) except -1:
         """As `end`, for a span of the native tracer."""
-        return self.end(span.readable())
+        if self.generation != GENERATION[0]:
+            self.notice_fork()
+        ns_count(&self.counters, NS_ENDED, 1)
+        cdef bint wanted = False
+        try:
+            if not self.takes_unsampled and not span.is_sampled():
+                ns_count(&self.counters, NS_SAMPLED_OUT, 1)
+            elif self.stopped:
+                ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
+            else:
+                wanted = True
+                self.put_native(span)
+        except Exception:
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        except BaseException:
+            self.put_native_again(span, wanted)  # see `end`
+            raise
+        return 0
+
+    cdef int put_native(self, EncodableSpan span) except -1:
+        return self.put(span.readable())
+
+    cdef int put_native_again(self, EncodableSpan span, bint wanted) except -1:
+        try:
+            if wanted:
+                self.put_native(span)
+                return 0
+        except BaseException:
+            pass
+        ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        return 0
+
+    cdef int started(self, object span) except -1:
+        """Told of each span that starts, if the queue `wants_starts`. Raises nothing."""
+        return 0
+
+    cdef int started_native(self, EncodableSpan span) except -1:
+        return 0
 
     cdef int notice_fork(self) except -1:
         if self.renew() and self.on_fork is not None:
@@ -172,6 +209,10 @@ cdef class SpanQueue:
         """``(queue_full, oversize)``."""
         return ns_counted(&self.counters, NS_DROPPED_QUEUE_FULL), 0
 
+    def held_back(self):
+        """``(held, sampled_out, evicted)`` of the traces that wait, or waited, for a decision."""
+        return 0, 0, 0
+
     def detail(self):
         """Figures beside the accounting."""
         return {}
@@ -180,13 +221,14 @@ cdef class SpanQueue:
         """The accounting of docs/accounting.md."""
         exported = ns_counted(&self.counters, NS_EXPORTED)
         rejected = ns_counted(&self.counters, NS_REJECTED)
-        sampled_out = ns_counted(&self.counters, NS_SAMPLED_OUT)
+        held, sampled_out, evicted = self.held_back()
+        sampled_out += ns_counted(&self.counters, NS_SAMPLED_OUT)
         queue_full, oversize = self.dropped_by_queue()
         dropped = {
             "queue_full": queue_full,
             "oversize": oversize,
             "encode_failed": ns_counted(&self.counters, NS_DROPPED_ENCODE_FAILED),
-            "evicted": 0,
+            "evicted": evicted,
             "export_failed": ns_counted(&self.counters, NS_DROPPED_EXPORT_FAILED),
             "shutdown": ns_counted(&self.counters, NS_DROPPED_SHUTDOWN),
         }
@@ -194,8 +236,8 @@ cdef class SpanQueue:
         ended = ns_counted(&self.counters, NS_ENDED)
         return {
             "ended": ended,
-            "queued": ended - exported - rejected - sampled_out - sum(dropped.values()),
-            "held": 0,
+            "queued": ended - held - exported - rejected - sampled_out - sum(dropped.values()),
+            "held": held,
             "exported": exported,
             "dropped": dropped,
             "rejected": rejected,
@@ -232,39 +274,11 @@ cdef class EncodedQueue(SpanQueue):
         memset(&self.encode_counts, 0, sizeof(self.encode_counts))
         return True
 
-    cdef int end_native(self, EncodableSpan span) except -1:
-        if self.generation != GENERATION[0]:
-            self.notice_fork()
-        ns_count(&self.counters, NS_ENDED, 1)
-        cdef bint wanted = False
-        try:
-            if not span.is_sampled():
-                ns_count(&self.counters, NS_SAMPLED_OUT, 1)
-            elif self.stopped:
-                ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
-            elif not ns_ring_refuse(self.ring):
-                wanted = True
-                self.put_native(span)
-        except Exception:
-            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
-        except BaseException:
-            self.put_native_again(span, wanted)  # see `end`
-            raise
-        return 0
-
-    cdef int put_native_again(self, EncodableSpan span, bint wanted) except -1:
-        try:
-            if wanted:
-                self.put_native(span)
-                return 0
-        except BaseException:
-            pass
-        ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
-        return 0
-
     cdef int put_native(self, EncodableSpan span) except -1:
         cdef uint8_t storage[STACK_BYTES]
         cdef ns_buf encoded
+        if ns_ring_refuse(self.ring):
+            return 0
         ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
         try:
             if span.encode(&encoded, &self.encode_counts) != 0:
@@ -389,7 +403,9 @@ cdef class NativeBatchProcessor:
         PyObject_GenericSetAttr(self, name, value)
 
     def on_start(self, span, parent_context=None):
-        pass
+        """Tell a queue that wants to know."""
+        if self._queue is not None and self._queue.wants_starts:
+            self._queue.started(span)
 
     def _on_ending(self, span):
         pass

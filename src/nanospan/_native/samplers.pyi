@@ -31,11 +31,11 @@ class NativeTraceIdRatioBased(NativeSampler):
 class NativeParentBased(NativeSampler):
     def _bind(
         self,
-        root: Sampler,
-        remote_sampled: Sampler,
-        remote_not_sampled: Sampler,
-        local_sampled: Sampler,
-        local_not_sampled: Sampler,
+        root: Sampler | NativeSampler,
+        remote_sampled: Sampler | NativeSampler,
+        remote_not_sampled: Sampler | NativeSampler,
+        local_sampled: Sampler | NativeSampler,
+        local_not_sampled: Sampler | NativeSampler,
     ) -> None: ...
 
 def fast_paths() -> dict[str, bool]: ...
@@ -47,6 +47,19 @@ def decide(
     remote: bool = False,
     sampled: bool = False,
 ) -> int: ...
+def sampled_of(sampler: NativeSampler, count: int, seed: int = 0) -> int: ...
+def sample_span(
+    sampler: Sampler,
+    parent_context: Context | None,
+    trace_id: int,
+    name: str,
+    kind: SpanKind | None,
+    attributes: Attributes,
+    links: Sequence[Link] | None,
+    *,
+    trace_id_random: bool,
+    scope_name: str | None,
+) -> SamplingResult: ...
 def ratio_keeps(trace_id: int, bound: int) -> bool: ...
 def threshold_keeps(randomness: int, threshold: int) -> bool: ...
 def threshold_from_text(text: str) -> int | None: ...

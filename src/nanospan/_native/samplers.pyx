@@ -2,16 +2,19 @@
 
 Each class here is the first base of a public one whose second base is the SDK's class of the same name:
 construction, validation, descriptions and properties are the SDK's own code, the decision and its result are
-made here.
+made here. nanospan's own samplers are in strategies.pyx and rules.pyx.
 """
 
+import logging
 from types import MappingProxyType
 
+from cpython.object cimport PyObject, PyObject_GenericSetAttr, PyTypeObject
+from cpython.ref cimport Py_CLEAR, Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint64_t
-from cpython.object cimport PyObject_GenericSetAttr, PyTypeObject
 
 from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
+from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan._native.context cimport span_in
 from nanospan._native.identity cimport context_is_tuple
@@ -23,6 +26,10 @@ cdef extern from "Python.h":
     int Py_EnterRecursiveCall(const char *) except -1
     void Py_LeaveRecursiveCall()
 
+cdef extern from "pyshim.h":
+    object nspy_trace_id(uint64_t high, uint64_t low)
+    int nspy_id_halves(object number, uint64_t *high, uint64_t *low)
+
 cdef extern from "ns_threshold.h" nogil:
     bint ns_ratio_keeps(ns_ratio, uint64_t)
     enum: NS_THRESHOLD_DIGITS
@@ -32,108 +39,21 @@ cdef extern from "ns_threshold.h" nogil:
     bint ns_randomness_decode(const char *, size_t, uint64_t *)
     size_t ns_threshold_encode(uint64_t, char *)
     bint ns_threshold_of_probability(double, unsigned, uint64_t *)
+    uint64_t ns_randomness_of_trace(uint64_t trace_id_low)
+
+cdef extern from "ns_ot.h" nogil:
+    enum: NS_OT_MOST
+    bint ns_ot_read(const char *value, size_t size, ns_ot *ot)
+    int ns_ot_write(const char *old, size_t size, uint64_t threshold, uint64_t randomness, char *out)
+
+cdef object logger = logging.getLogger("nanospan.sampling")
+
+include "parent.pxi"
+include "result.pxi"
+include "trace_state.pxi"
 
 
-# ---- the parent ----
-
-cdef object span_context_type = SpanContext
-cdef object trace_flags_type = TraceFlags
-
-
-# Positions in the tuple that a SpanContext is; a release that moves them costs time, not correctness.
-cdef enum:
-    IS_REMOTE = 2
-    TRACE_FLAGS = 3
-    TRACE_STATE = 4
-    IS_VALID = 5
-
-cdef bint span_context_is_tuple = context_is_tuple()
-
-
-cdef object current_span_context(object context):
-    """What get_current_span(context).get_span_context() returns."""
-    return span_in(context).get_span_context()
-
-
-cdef object valid_parent(object context):
-    span_context = current_span_context(context)
-    if span_context_is_tuple and type(span_context) is span_context_type:
-        return span_context if (<tuple>span_context)[IS_VALID] else None
-    return span_context if span_context is not None and span_context.is_valid else None
-
-
-cdef int parent_bits(object span_context) except -1:
-    cdef int bits = PARENT_VALID
-    if span_context is None:
-        return 0
-    if span_context_is_tuple and type(span_context) is span_context_type:
-        remote = (<tuple>span_context)[IS_REMOTE]
-        flags = (<tuple>span_context)[TRACE_FLAGS]
-    else:
-        remote = span_context.is_remote
-        flags = span_context.trace_flags
-    if remote:
-        bits |= PARENT_REMOTE
-    if type(flags) is trace_flags_type:
-        if PyLong_AsUnsignedLongLongMask(flags) & 1:
-            bits |= PARENT_SAMPLED
-    elif flags.sampled:
-        bits |= PARENT_SAMPLED
-    return bits
-
-
-# ---- the result ----
-
-cdef object result_type = SamplingResult
-cdef object no_attributes = MappingProxyType({})
-cdef object drop = Decision.DROP
-cdef object record_and_sample = Decision.RECORD_AND_SAMPLE
-
-
-cdef bint sets_three_fields():
-    """Whether the constructor of SamplingResult still sets its three public fields and nothing else."""
-    state, attributes = TraceState(), {"a": "b"}
-    made = SamplingResult(drop, attributes, state)
-    return (
-        SamplingResult.__new__ is object.__new__
-        and type(made).__setattr__ is object.__setattr__
-        and list(vars(made)) == ["decision", "attributes", "trace_state"]
-        and made.decision is drop
-        and type(made.attributes) is MappingProxyType
-        and made.attributes == attributes
-        and made.trace_state is state
-    )
-
-
-# The constructor, a Python function, costs more than the decision. False after a release that changes it.
-cdef bint result_by_fields = sets_three_fields()
-
-
-cdef object make_result(object decision, object attributes, object parent):
-    """A SamplingResult: attributes behind a read-only view, none on DROP, and the parent's tracestate."""
-    if parent is None:
-        trace_state = None
-    elif span_context_is_tuple and type(parent) is span_context_type:
-        trace_state = (<tuple>parent)[TRACE_STATE]
-    else:
-        trace_state = parent.trace_state
-    if decision is drop:
-        attributes = None
-    if not result_by_fields:
-        return result_type(decision, attributes, trace_state)
-    view = no_attributes if attributes is None else PyDictProxy_New(attributes)
-    result = PyType_GenericAlloc(<PyTypeObject *>result_type, 0)
-    result.decision = decision
-    result.attributes = view
-    result.trace_state = trace_state
-    return result
-
-
-# ---- the samplers ----
-
-# A chain longer than this is followed through Python, whose recursion limit then guards the stack.
-cdef enum:
-    NATIVE_DEPTH_LIMIT = 32
+# ---- what all samplers have in common ----
 
 cdef set routed_types = set()
 
@@ -147,31 +67,173 @@ def native_route(cls):
     return cls
 
 
+cdef bint is_routed(object sampler):
+    return type(sampler) in routed_types
+
+
 cdef class NativeSampler:
-    """Base of the native samplers: the SDK's should_sample, and `decide` for native callers."""
+    """Base of the native samplers: the SDK's should_sample, and `decide` and `answer` for native callers."""
+
+    def __cinit__(self):
+        self.plain = True
 
     def __setattr__(self, str name, value):
         if name == "should_sample":
-            self.native = False  # whoever puts a function of his own there wants it called
+            # Whoever puts a function of his own there wants it called.
+            self.native = False
+            self.plain = True
         PyObject_GenericSetAttr(self, name, value)
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
         return ASK
 
+    cdef int answer(self, Question *question, Answer *answer) except -2:
+        return self.decide(question.trace_low, question.parent)
+
+    cdef uint64_t randomness_of(self, const Question *question, const ns_ot *ot) noexcept:
+        return ot.randomness if ot.has_randomness else ns_randomness_of_trace(question.trace_low)
+
+    cdef void note(self, const Question *question) noexcept:
+        pass
+
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
-                       object attributes, object links):
+                       object attributes, object links, object trace_state):
         raise NotImplementedError
+
+    cdef object sample_by_answer(self, object parent_context, object parent, object trace_id, object name, object kind,
+                                 object attributes, object links, object trace_state):
+        cdef Question question
+        question.parent = PARENT_UNSURE
+        if parent is not None:
+            question.parent = parent_bits(parent) | (PARENT_RANDOM if is_random(parent) else 0)
+        question.scope_name = NULL
+        return self.sample_question(&question, parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
+
+    cdef object sample_question(self, Question *question, object parent_context, object parent, object trace_id, object name,
+                                object kind, object attributes, object links, object trace_state):
+        """`question` knows the parent's bits and the scope."""
+        cdef Answer answer
+        cdef int decision
+        if nspy_id_halves(trace_id, &question.trace_high, &question.trace_low) != 0:
+            # No trace id; the SDK's samplers take its lowest bits all the same.
+            question.trace_low = PyLong_AsUnsignedLongLongMask(trace_id)
+            question.trace_high = PyLong_AsUnsignedLongLongMask(trace_id >> 64)
+        state = state_of(parent) if trace_state is None else trace_state
+        question.state_given = trace_state is not None
+        question.parent_state = NULL if state is None or state is default_trace_state else <PyObject *> state
+        question.trace_id, question.context = <PyObject *> trace_id, <PyObject *> parent_context
+        question.name, question.kind = <PyObject *> name, <PyObject *> kind
+        question.attributes, question.links = <PyObject *> attributes, <PyObject *> links
+        answer.state = answer.attributes = NULL
+        answer.state_changed = False
+        try:
+            decision = self.answer(question, &answer)
+            if answer.attributes is not NULL:
+                attributes = <object> answer.attributes
+            if answer.state_changed:
+                state = None if answer.state is NULL else <object> answer.state
+            return make_result(decision_from(decision), attributes, state)
+        finally:
+            Py_XDECREF(answer.attributes)
+            Py_XDECREF(answer.state)
 
     def should_sample(
         self, parent_context, trace_id, name, kind=None, attributes=None, links=None, trace_state=None
     ):
-        """Decide on one span, as the SDK's sampler of the same name does.
+        """Decide on one span.
 
-        `trace_state` is accepted and, as in the SDK, not read: the result carries the parent's.
+        `trace_state` is taken in place of the parent's by samplers that look at trace states. Those that the SDK has
+        too do as the SDK: they do not read it, and the result carries the parent's.
         """
         parent = valid_parent(parent_context)
-        return self.sample(parent_context, parent, trace_id, name, kind, attributes, links)
+        if self.root_only and parent is not None and is_remote(parent):
+            warn_of_torn_traces(self)
+        return self.sample(parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
 
+
+cdef NativeSampler foreign_route = NativeSampler()
+
+
+cdef NativeSampler route_of(object sampler):
+    return <NativeSampler>sampler if isinstance(sampler, NativeSampler) else foreign_route
+
+
+cdef int answer_of(NativeSampler route, object sampler, Question *question, Answer *answer) except -2:
+    cdef int decision
+    if not route.plain:
+        return route.answer(question, answer)
+    decision = route.decide(question.trace_low, question.parent)
+    return answer_from_python(sampler, question, answer) if decision == ASK else decision
+
+
+cdef int answer_from_python(object sampler, Question *question, Answer *answer) except -2:
+    cdef int decision
+    if question.trace_id is NULL:
+        trace_id = nspy_trace_id(question.trace_high, question.trace_low)
+    else:
+        trace_id = <object> question.trace_id
+    arguments = (
+        <object> question.context, trace_id, <object> question.name, <object> question.kind,
+        <object> question.attributes, <object> question.links,
+    )
+    Py_EnterRecursiveCall(" in a sampler")
+    try:
+        # The SDK's tracer gives six arguments, by position: some samplers take no more.
+        if question.state_given:
+            result = sampler.should_sample(*arguments, <object> question.parent_state)
+        else:
+            result = sampler.should_sample(*arguments)
+    finally:
+        Py_LeaveRecursiveCall()
+    decision = decision_of(result.decision)
+    attributes, state = result.attributes, result.trace_state
+    Py_INCREF(attributes)
+    answer.attributes = <PyObject *> attributes
+    answer.state_changed = question.parent_state is NULL or state is not <object> question.parent_state
+    if answer.state_changed and state is not None and state is not default_trace_state:
+        Py_INCREF(state)
+        answer.state = <PyObject *> state
+    return decision
+
+
+def sample_span(
+    sampler, parent_context, trace_id, name, kind, attributes, links, *, bint trace_id_random, scope_name
+):
+    """What a tracer asks that knows more than should_sample can be told.
+
+    `trace_id_random`: the random flag of a trace that starts here. `scope_name`: of the instrumentation scope, or None.
+    """
+    cdef Question question
+    cdef NativeSampler route = route_of(sampler)
+    if route.plain:
+        return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links)
+    parent = valid_parent(parent_context)
+    if route.root_only and parent is not None and is_remote(parent):
+        warn_of_torn_traces(route)
+    if parent is not None:
+        trace_id_random = is_random(parent)
+    question.parent = parent_bits(parent) | (PARENT_RANDOM if trace_id_random else 0)
+    question.scope_name = NULL if scope_name is None else <PyObject *> scope_name
+    return route.sample_question(&question, parent_context, parent, trace_id, name, kind, attributes, links, None)
+
+
+cdef bint warned_of_torn_traces = False
+
+
+cdef int warn_of_torn_traces(NativeSampler sampler) except -1:
+    global warned_of_torn_traces
+    if warned_of_torn_traces:
+        return 0
+    warned_of_torn_traces = True
+    logger.warning(
+        "%s decides on a trace that another service has started, and decided on: where the two differ, half a trace is"
+        " kept. Let it decide on new traces only, with nanospan.sampling.ParentBased(root=...)",
+        sampler.get_description(),
+    )
+    return 0
+
+
+# ---- the SDK's samplers ----
 
 cdef class NativeStaticSampler(NativeSampler):
     """Decides the same for every span."""
@@ -186,8 +248,8 @@ cdef class NativeStaticSampler(NativeSampler):
         return self.verdict if self.native else ASK
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
-                       object attributes, object links):
-        return make_result(self.decision, attributes, parent)
+                       object attributes, object links, object trace_state):
+        return make_result(self.decision, attributes, state_of(parent))
 
 
 cdef class NativeTraceIdRatioBased(NativeSampler):
@@ -196,6 +258,7 @@ cdef class NativeTraceIdRatioBased(NativeSampler):
     def _bind(self, bound):
         # A subclass may compute its bound anew for every span; then the numbers stay in Python.
         self.native = type(self) in routed_types and type(bound) is int and 0 <= bound <= 2**64
+        self.root_only = True
         if self.native:
             self.ratio.always = bound == 2**64
             self.ratio.bound = PyLong_AsUnsignedLongLongMask(bound)
@@ -206,152 +269,14 @@ cdef class NativeTraceIdRatioBased(NativeSampler):
         return RECORD_AND_SAMPLE if ns_ratio_keeps(self.ratio, trace_id_low) else DROP
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
-                       object attributes, object links):
+                       object attributes, object links, object trace_state):
         cdef bint keep
         if self.native:
             keep = ns_ratio_keeps(self.ratio, PyLong_AsUnsignedLongLongMask(trace_id))
         else:
             keep = trace_id & self.TRACE_ID_LIMIT < self.bound
-        return make_result(record_and_sample if keep else drop, attributes, parent)
+        return make_result(record_and_sample if keep else drop, attributes, state_of(parent))
 
 
-cdef inline int delegate_index(int parent) noexcept nogil:
-    if not parent & PARENT_VALID:
-        return 0
-    if parent & PARENT_REMOTE:
-        return 1 if parent & PARENT_SAMPLED else 2
-    return 3 if parent & PARENT_SAMPLED else 4
-
-
-# Its `decide` answers ASK: the route of every delegate that is not ours.
-cdef NativeSampler foreign_route = NativeSampler()
-
-
-cdef NativeSampler route_of(object delegate):
-    return <NativeSampler>delegate if isinstance(delegate, NativeSampler) else foreign_route
-
-
-cdef class NativeParentBased(NativeSampler):
-    """Hands the decision to one of five samplers, chosen by the parent."""
-
-    def _bind(self, root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled):
-        # Bound again, it may have been made a delegate of itself: then only Python's recursion limit ends it.
-        cdef bint first = self.delegates is None
-        self.delegates = (root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled)
-        self.root_route = route_of(root)
-        self.remote_sampled_route = route_of(remote_sampled)
-        self.remote_not_sampled_route = route_of(remote_not_sampled)
-        self.local_sampled_route = route_of(local_sampled)
-        self.local_not_sampled_route = route_of(local_not_sampled)
-        self.depth = 1 + max([route_of(delegate).depth for delegate in self.delegates])
-        self.native = first and type(self) in routed_types and self.depth <= NATIVE_DEPTH_LIMIT
-
-    cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        if not self.native:
-            return ASK
-        cdef int index = delegate_index(parent)
-        if index == 0:
-            return self.root_route.decide(trace_id_low, parent)
-        if index == 1:
-            return self.remote_sampled_route.decide(trace_id_low, parent)
-        if index == 2:
-            return self.remote_not_sampled_route.decide(trace_id_low, parent)
-        if index == 3:
-            return self.local_sampled_route.decide(trace_id_low, parent)
-        return self.local_not_sampled_route.decide(trace_id_low, parent)
-
-    cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
-                       object attributes, object links):
-        if self.delegates is None:
-            raise AttributeError("ParentBased.__init__ was not called")
-        delegate = self.delegates[delegate_index(parent_bits(parent))]
-        if isinstance(delegate, NativeSampler) and (<NativeSampler>delegate).native:
-            return (<NativeSampler>delegate).sample(
-                parent_context, parent, trace_id, name, kind, attributes, links
-            )
-        Py_EnterRecursiveCall(" in a ParentBased sampler")
-        try:
-            return delegate.should_sample(
-                parent_context=parent_context, trace_id=trace_id, name=name, kind=kind, attributes=attributes,
-                links=links,
-            )
-        finally:
-            Py_LeaveRecursiveCall()
-
-
-# ---- the kernels, for tests and for samplers written in Python ----
-
-def fast_paths():
-    """Which shortcuts past the SDK's Python code this SDK release allows; they save time, nothing else."""
-    return {"span_context_is_tuple": span_context_is_tuple, "result_by_fields": result_by_fields}
-
-
-def decide(NativeSampler sampler not None, trace_id, *, valid=False, remote=False, sampled=False):
-    """What a native tracer is told: the value of a Decision, or -1 when should_sample has to be called.
-
-    `valid`, `remote` and `sampled` describe the parent.
-    """
-    cdef int parent = (
-        (PARENT_VALID if valid else 0) | (PARENT_REMOTE if remote else 0) | (PARENT_SAMPLED if sampled else 0)
-    )
-    cdef uint64_t low = PyLong_AsUnsignedLongLongMask(trace_id)
-    with nogil:
-        parent = sampler.decide(low, parent)
-    return parent
-
-
-def ratio_keeps(trace_id, bound):
-    """Whether TraceIdRatioBased with this bound (0 to 2**64) keeps a trace id."""
-    cdef ns_ratio ratio
-    if not 0 <= bound <= 2**64:
-        raise ValueError(f"bound must be in 0..2**64, not {bound}")
-    ratio.always = bound == 2**64
-    ratio.bound = PyLong_AsUnsignedLongLongMask(bound)
-    return ns_ratio_keeps(ratio, PyLong_AsUnsignedLongLongMask(trace_id))
-
-
-cdef uint64_t checked56(str argument, value) except? 0:
-    if not 0 <= value < 2**56:
-        raise ValueError(f"{argument} must be in 0..2**56-1, not {value}")
-    return value
-
-
-def threshold_keeps(randomness, threshold):
-    """Whether a consistent sampler with this threshold keeps a trace of this randomness (both 56 bits)."""
-    return ns_threshold_keeps(checked56("randomness", randomness), checked56("threshold", threshold))
-
-
-def threshold_from_text(str text not None):
-    """The 56-bit threshold that a `th` value stands for, or None if it is not a legal value."""
-    cdef uint64_t threshold = 0
-    cdef bytes raw = text.encode("utf-8", "replace")
-    return threshold if ns_threshold_decode(raw, len(raw), &threshold) else None
-
-
-def randomness_from_text(str text not None):
-    """The 56-bit randomness that an `rv` value stands for, or None if it is not a legal value."""
-    cdef uint64_t randomness = 0
-    cdef bytes raw = text.encode("utf-8", "replace")
-    return randomness if ns_randomness_decode(raw, len(raw), &randomness) else None
-
-
-def threshold_to_text(threshold):
-    """The shortest `th` value of a 56-bit threshold. Raises ValueError outside 0..2**56-1."""
-    cdef char text[NS_THRESHOLD_DIGITS]
-    cdef size_t length = ns_threshold_encode(checked56("threshold", threshold), text)
-    return text[:length].decode("ascii")
-
-
-def threshold_from_probability(double probability, unsigned precision=4):
-    """The 56-bit threshold of a sampling probability in [2**-56, 1].
-
-    `precision` counts significant hex digits (one more is spent for each leading f, up to 12); from 14 on
-    nothing is rounded.
-    Raises ValueError when either argument is out of range.
-    """
-    cdef uint64_t threshold = 0
-    if not ns_threshold_of_probability(probability, precision, &threshold):
-        raise ValueError(
-            f"probability must be in [2**-56, 1] and precision at least 1, not {probability} and {precision}"
-        )
-    return threshold
+include "parent_based.pxi"
+include "sampler_kernels.pxi"

@@ -56,6 +56,7 @@ cdef class SpanFields(Identified):
     cdef ContextCell parent_cell  # None if there is no parent, or one was assigned
 
     cdef bint owns_shared
+    cdef bint timed          # one of those whose cost is measured, see meter.pxd
     cdef bint records_exception
     cdef bint sets_status
 
@@ -71,6 +72,7 @@ cdef class SpanFields(Identified):
     cdef Ids parent_ids
     cdef uint64_t start_number
     cdef uint64_t end_number
+    cdef uint64_t cost       # if timed: nanoseconds that its calls have taken
 
     # Attributes: the pairs, oldest first, until somebody asks for the SDK's container, assigns one, or sets what only that
     # container can deal with (a key that is no str, more attributes than the limit).
@@ -120,6 +122,8 @@ cdef class NativeSpan(SpanContent):
     cdef bint stop_clock(self, object end_time) except -1
     @cython.final
     cdef int finish(self, object end_time) except -1
+    @cython.final
+    cdef int finish_timed(self, object end_time) except -1
     @cython.final
     cdef int end_in_foreign(self, object span_processor) except -1
 

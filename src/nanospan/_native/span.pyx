@@ -27,12 +27,13 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from nanospan import _sdk_private as private
 from nanospan._foreign import report_fault
 from nanospan._native.encoder cimport (
-    AttributePair, EncodeCounts, SpanParts, encode_parts, encode_span, time_of
+    AttributePair, EncodeCounts, SpanParts, TraceKey, encode_parts, encode_span, time_of
 )
 from nanospan._native.ground cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE, ns_buf
 from nanospan._native.identity cimport (
     BorrowedState, Identified, Ids, make_context, name_span_class, read_context
 )
+from nanospan._native.meter cimport ns_meter_timed, process_meter
 from nanospan._native.processors cimport NativeProcessors
 from nanospan._native.spare cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
 
@@ -48,6 +49,7 @@ cdef extern from "pyshim.h":
 
 cdef extern from "ns_clock.h" nogil:
     uint64_t ns_clock_wall()
+    uint64_t ns_clock_monotonic()
 
 cdef extern from "ns_ids.h" nogil:
     ctypedef struct ns_trace_id:
@@ -74,6 +76,10 @@ include "attributes.pxi"
 include "span_shared.pxi"
 include "span_fields.pxi"
 include "span_content.pxi"
+
+
+cdef inline bint is_remote(SpanFields span) except -1:
+    return span.parent_ids.is_remote if span.parent_as_numbers else bool(span._parent.is_remote)
 
 
 cdef class NativeSpan(SpanContent):
@@ -119,7 +125,17 @@ cdef class NativeSpan(SpanContent):
             setattr(self.details.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
         return True
 
+    cdef int finish_timed(self, object end_time) except -1:
+        cdef uint64_t began = ns_clock_monotonic()
+        cdef bint sampled = self.is_sampled()
+        self.timed = False
+        self.finish(end_time)
+        ns_meter_timed(process_meter(), sampled, self.cost + ns_clock_monotonic() - began)
+        return 0
+
     cdef int finish(self, object end_time) except -1:
+        if self.timed:
+            return self.finish_timed(end_time)
         if not self.stop_clock(end_time):
             logger.warning("Calling end() on an ended span.")
             return 0
@@ -218,6 +234,15 @@ cdef class NativeSpan(SpanContent):
             instrumentation_info=self.shared.instrumentation_info,
             instrumentation_scope=self.shared.instrumentation_scope,
         )
+
+    cdef bint trace_key(self, TraceKey *key) except -1:
+        if not self.as_numbers:
+            return False
+        key.high = self.ids.trace_high
+        key.low = self.ids.trace_low
+        key.has_parent = self.has_parent
+        key.is_remote = self.has_parent and is_remote(self)
+        return True
 
     cdef bint is_sampled(self) except -1:
         if self.as_numbers:

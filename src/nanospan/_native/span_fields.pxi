@@ -27,7 +27,7 @@ cdef class SpanFields(Identified):
             self.details = None
         if self.parent_cell is not None:
             self.parent_cell = None
-        self.owns_shared = self.has_parent = self.parent_as_numbers = False
+        self.owns_shared = self.timed = self.has_parent = self.parent_as_numbers = False
         self.has_container = self.has_event_container = self.has_links = False
         self.start_state = self.end_state = NO_TIME
         cdef uint32_t count = self.pair_count

@@ -1,18 +1,5 @@
 # The native way of starting a span; included by tracer.pyx.
 
-cdef int decision_of(object verdict) except -1:
-    """A foreign sampler's verdict as the value that the native route deals in."""
-    if verdict is sdk_record_and_sample:
-        return RECORD_AND_SAMPLE
-    if verdict is sdk_drop:
-        return DROP
-    if verdict is sdk_record_only:
-        return RECORD_ONLY
-    if verdict.is_sampled():
-        return RECORD_AND_SAMPLE
-    return RECORD_ONLY if verdict.is_recording() else DROP
-
-
 cdef object sdk_decision(int decision):
     if decision == RECORD_AND_SAMPLE:
         return sdk_record_and_sample
@@ -26,7 +13,32 @@ cdef Identified identified(object context):
     return made if made.as_numbers else None
 
 
-cdef object start_native(NativeTracer self, object name, object context, object kind, object attributes, object links,
+cdef inline object taken(PyObject *owned):
+    """An owned reference as an object that Cython owns."""
+    value = <object> owned
+    Py_DECREF(value)
+    return value
+
+
+cdef int ask(NativeTracer self, NativeSampler route, const Ids *ids, int parent, object trace_state, object context,
+             object name, object kind, object attributes, object links, Answer *answer) except -2:
+    """The decision of a sampler to whom trace id and flags say too little; `answer` is the caller's to release."""
+    cdef Question question
+    question.trace_high, question.trace_low = ids.trace_high, ids.trace_low
+    question.parent = parent | PARENT_RANDOM if ids.flags & RANDOM else parent
+    question.state_given = False
+    question.trace_id = NULL
+    question.parent_state = NULL if trace_state is None else <PyObject *> trace_state
+    question.context = <PyObject *> context
+    question.name = <PyObject *> name
+    question.kind = <PyObject *> kind
+    question.attributes = <PyObject *> attributes
+    question.links = <PyObject *> links
+    question.scope_name = NULL if self.scope_name is None else <PyObject *> self.scope_name
+    return route.answer(&question, answer)
+
+
+cdef object start_unmetered(NativeTracer self, object name, object context, object kind, object attributes, object links,
                          object start_time, bint record_exception, bint set_status_on_exception):
     cdef SpanShared shared = self.shared
     cdef Identified parent = None
@@ -34,6 +46,8 @@ cdef object start_native(NativeTracer self, object name, object context, object 
     cdef NativeSpan span
     cdef Ids ids
     cdef ns_trace_id trace_id
+    cdef Answer answer
+    cdef NativeSampler route = self.route
     cdef int decision, parent_bits = 0
 
     current = span_in(context)
@@ -64,6 +78,8 @@ cdef object start_native(NativeTracer self, object name, object context, object 
         parent_bits = PARENT_VALID
         if parent.ids.is_remote:
             parent_bits |= PARENT_REMOTE
+            if route.root_only:
+                warn_of_torn_traces(route)
         if parent.ids.flags & SAMPLED:
             parent_bits |= PARENT_SAMPLED
     else:
@@ -73,7 +89,23 @@ cdef object start_native(NativeTracer self, object name, object context, object 
         ids.flags = RANDOM
         trace_state = None
 
-    decision = self.route.decide(ids.trace_low, parent_bits)
+    if route.plain:
+        decision = route.decide(ids.trace_low, parent_bits)
+    else:
+        answer.state = answer.attributes = NULL
+        answer.state_changed = False
+        try:
+            decision = ask(
+                self, route, &ids, parent_bits, trace_state, context, name, kind, attributes, links or (), &answer
+            )
+        except Exception:
+            report_fault(shared.sampler, "should_sample")
+            decision = DROP
+            answer.state_changed = True
+        if answer.state_changed:
+            trace_state = None if answer.state is NULL else taken(answer.state)
+        if answer.attributes is not NULL:
+            attributes = taken(answer.attributes)
     if decision == ASK:
         try:
             result = shared.sampler.should_sample(
@@ -126,3 +158,40 @@ cdef object start_native(NativeTracer self, object name, object context, object 
         span._links = span._new_links(links)
     span.begin(start_time, context)
     return span
+
+
+# --- what it costs, while a sampler wants to know -----------------------------------------------------------------------
+
+cdef ns_meter *meter = process_meter()
+cdef const uint32_t *readers_of_meter = meter_readers()
+
+
+cdef inline uint64_t begin_metering() noexcept:
+    """Counts a span that is about to be started. The time, if it is one of those that are timed, or 0."""
+    return ns_clock_monotonic() if ns_meter_start(meter) else 0
+
+
+cdef inline int count_sampled(object started) except -1:
+    if type(started) is span_class and (<NativeSpan> started).is_sampled():
+        ns_meter_sampled(meter)
+    return 0
+
+
+cdef inline bint goes_on(object started, uint64_t began) except -1:
+    """Notes on a timed span what starting it took; False if the span keeps no account."""
+    if type(started) is not span_class:
+        return False
+    (<NativeSpan> started).timed = True
+    (<NativeSpan> started).cost = ns_clock_monotonic() - began
+    return True
+
+
+cdef object start_metered(NativeTracer self, object name, object context, object kind, object attributes, object links,
+                          object start_time, bint record_exception, bint set_status_on_exception):
+    cdef uint64_t began = begin_metering()
+    started = start_unmetered(self, name, context, kind, attributes, links, start_time, record_exception,
+                              set_status_on_exception)
+    count_sampled(started)
+    if began and not goes_on(started, began):
+        ns_meter_timed(meter, False, ns_clock_monotonic() - began)
+    return started

@@ -5,6 +5,7 @@ from nanospan._native.span cimport SpanShared
 cdef class NativeTracer:
     cdef SpanShared shared
     cdef NativeSampler route    # decides natively, where it can, what shared.sampler would
+    cdef object scope_name      # of shared.instrumentation_scope; None for none
     cdef object own_id_generator
     cdef NativeIdGenerator native_ids  # own_id_generator, if it is exactly nanospan's; else None
     cdef object config

@@ -12,7 +12,7 @@ cimport cython
 from cpython.object cimport PyObject, PyObject_GenericSetAttr, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from cpython.type cimport PyType_Modified
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanKind, Status, StatusCode
@@ -23,13 +23,20 @@ from nanospan._foreign import report_fault
 from nanospan._native.context cimport Activated, look_at_runtime, make_current, span_in, undo_current
 from nanospan._native.identity cimport Identified, Ids, ids_are_valid, new_non_recording_span
 from nanospan._native.ids cimport new_root_ids, new_span_id, ns_trace_id
+from nanospan._native.meter cimport (
+    meter_readers, ns_meter, ns_meter_sampled, ns_meter_start, ns_meter_timed, process_meter
+)
 from nanospan._native.samplers cimport (
-    ASK, DROP, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, NativeSampler
+    ASK, DROP, PARENT_RANDOM, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, Answer,
+    NativeSampler, Question, decision_of, warn_of_torn_traces
 )
 from nanospan._native.span cimport NativeSpan, SpanShared, new_span
 
 cdef extern from "pyshim.h":
     object nspy_trace_id(uint64_t high, uint64_t low)
+
+cdef extern from "ns_clock.h" nogil:
+    uint64_t ns_clock_monotonic()
 
 cdef enum:
     SAMPLED = 1
@@ -142,6 +149,7 @@ cdef class NativeTracer:
         shared = self.shared.copy()
         shared.instrumentation_scope = scope
         self.shared = shared
+        self.scope_name = getattr(scope, "name", None)
 
     @property
     def _span_limits(self):
@@ -202,7 +210,12 @@ def start_span(
         A recording `nanospan.Span`, or a NonRecordingSpan if the sampler or the tracer's configuration says so.
     """
     if type(self) is tracer_class:
-        return start_native(
+        if readers_of_meter[0]:
+            return start_metered(
+                <NativeTracer> self, name, context, kind, attributes, links, start_time, record_exception,
+                set_status_on_exception,
+            )
+        return start_unmetered(
             <NativeTracer> self, name, context, kind, attributes, links, start_time, record_exception,
             set_status_on_exception,
         )

@@ -16,7 +16,7 @@ import threading
 from types import FrameType
 
 from nanospan.receiver.server import Receiver
-from nanospan.receiver.store import DEFAULT_MAX_TRACES, TraceStore
+from nanospan.receiver.store import DEFAULT_MAX_BYTES, DEFAULT_MAX_TRACES, TraceStore
 
 
 def _arguments() -> argparse.Namespace:
@@ -33,10 +33,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--no-grpc", action="store_true", help="serve OTLP/HTTP only")
     parser.add_argument("--count-only", action="store_true", help="count spans and keep none")
     parser.add_argument("--max-traces", type=int, default=DEFAULT_MAX_TRACES, help="traces to keep")
+    parser.add_argument("--max-bytes", type=int, default=DEFAULT_MAX_BYTES, help="bytes of the traces to keep")
     parser.add_argument("--exit-on-eof", action="store_true", help="end when standard input does")
     arguments = parser.parse_args()
-    if arguments.max_traces < 1:
-        parser.error("argument --max-traces: must be at least 1")
+    for name in ("max_traces", "max_bytes"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"argument --{name.replace('_', '-')}: must be at least 1")
     return arguments
 
 
@@ -55,7 +57,9 @@ def main() -> None:
             host=arguments.host,
             http_port=arguments.port,
             grpc_port=None if arguments.no_grpc else arguments.grpc_port,
-            store=TraceStore(count_only=arguments.count_only, max_traces=arguments.max_traces),
+            store=TraceStore(
+                count_only=arguments.count_only, max_traces=arguments.max_traces, max_bytes=arguments.max_bytes
+            ),
         )
     except OSError as error:
         sys.exit(f"nanospan.receiver: {error}")

@@ -13,7 +13,7 @@ from typing import Self
 
 from nanospan.receiver.decode import Span, spans_from_json
 from nanospan.receiver.http_server import TRACES_PATH
-from nanospan.receiver.store import DEFAULT_MAX_TRACES, TraceSummary
+from nanospan.receiver.store import DEFAULT_MAX_BYTES, DEFAULT_MAX_TRACES, TraceSummary
 
 __all__ = ["ReceiverProcess"]
 
@@ -38,10 +38,11 @@ class ReceiverProcess:
         grpc_port: int | None = 0,
         count_only: bool = True,
         max_traces: int = DEFAULT_MAX_TRACES,
+        max_bytes: int = DEFAULT_MAX_BYTES,
         start_timeout: float = 60.0,
     ) -> None:
         command = [sys.executable, "-m", "nanospan.receiver", "--exit-on-eof", "--port", str(port)]
-        command += ["--max-traces", str(max_traces)]
+        command += ["--max-traces", str(max_traces), "--max-bytes", str(max_bytes)]
         command += ["--no-grpc"] if grpc_port is None else ["--grpc-port", str(grpc_port)]
         if count_only:
             command.append("--count-only")

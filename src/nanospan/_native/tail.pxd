@@ -1,0 +1,74 @@
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from nanospan._native.batch cimport EncodedBatch
+from nanospan._native.encoder cimport EncodeCounts, TraceKey
+from nanospan._native.ground cimport ns_buf, ns_record
+from nanospan._native.policies cimport CompiledPolicies, ns_facts, ns_policies
+from nanospan._native.queue cimport SpanQueue
+from nanospan._native.sources cimport SourceTable
+
+cdef extern from "ns_traces.h" nogil:
+    ctypedef struct ns_traces_counts:
+        uint64_t spans_kept
+        uint64_t spans_sampled_out
+        uint64_t spans_evicted
+        uint64_t spans_queue_full
+        uint64_t late_kept
+        uint64_t late_dropped
+        uint64_t traces_kept
+        uint64_t traces_sampled_out
+        uint64_t traces_evicted
+        uint64_t traces_queue_full
+        uint64_t decided_early
+        uint64_t decided_by_time
+
+    ctypedef struct ns_traces_settings:
+        uint64_t max_bytes
+        uint32_t max_traces
+        uint32_t remembered
+        uint64_t wait_ns
+        uint64_t wait_after_root_ns
+        ns_policies *policies
+        void (*retain)(void *context, uint32_t source)
+        void (*release)(void *context, uint32_t source)
+        void *context
+        uint64_t (*clock)()
+
+    ctypedef struct ns_traces:
+        uint32_t traces_held
+        uint64_t spans_held
+        uint64_t bytes_held
+        uint32_t spans_queued
+        uint32_t spans_read
+        uint32_t chunks_queued
+        uint32_t most_queued
+        uint32_t chunks_free
+        uint32_t chunk_count
+        uint64_t restate_failures
+        ns_traces_counts counts
+
+    ctypedef struct ns_haul:
+        uint8_t *bytes
+        ns_record *records
+        size_t count
+
+
+cdef class TailQueue(SpanQueue):
+    cdef ns_traces table
+    cdef bint has_table          # False after a fork in which no memory could be had for it
+    cdef object settings         # nanospan.tail.TailSampling
+    cdef CompiledPolicies policies
+    cdef SourceTable sources
+    cdef EncodeCounts encode_counts
+    cdef size_t most_span_bytes
+    cdef uint32_t matched_resource  # whose conditions are known
+    cdef uint64_t resource_matches
+
+    cdef int make_table(self, ns_traces *table, CompiledPolicies policies, SourceTable sources) except -1
+    cdef int take(self, ns_buf *encoded, object resource, object scope) except -1
+    cdef uint64_t matches_of(self, uint32_t source) noexcept
+    cdef int forget(self, const TraceKey *key) noexcept
+    cdef int sweep(self) except -1
+    cdef int wait(self, double timeout) except -1
+    cdef int wake_if_due(self) noexcept
+    cdef EncodedBatch batch_of(self, ns_haul *haul)

@@ -1,0 +1,382 @@
+"""The queue of tail sampling: encoded spans wait in the table of csrc/ns_traces.h until their trace is decided on.
+
+Everything that touches the table holds the interpreter lock, but for the copying and framing of kept spans. What was kept
+waits for the worker in the table's own memory, so that `max_bytes` of the settings bounds both.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from nanospan import _sdk_private as private
+from nanospan._native.batch cimport EncodedBatch, frame_records
+from nanospan._native.encoder cimport (
+    EncodableSpan, EncodeCounts, TraceKey, buffer_free, encode_span, resource_of, scope_of
+)
+from nanospan._native.fork cimport generation_address
+from nanospan._native.ground cimport *
+from nanospan._native.policies cimport CompiledPolicies, ns_facts, ns_facts_of_resource, ns_facts_of_span
+from nanospan._native.queue cimport SpanQueue
+from nanospan._native.sources cimport SourceTable
+
+cdef extern from "pyshim.h":
+    int nspy_id_halves(object number, uint64_t *high, uint64_t *low)
+
+cdef extern from "ns_clock.h" nogil:
+    uint64_t ns_clock_monotonic()
+    uint64_t ns_clock_coarse()
+
+cdef extern from "ns_traces.h" nogil:
+    uint64_t ns_traces_least_bytes(uint32_t max_traces, uint32_t remembered)
+    int ns_traces_make(ns_traces *table, const ns_traces_settings *settings)
+    void ns_traces_free(ns_traces *table)
+    uint32_t ns_traces_most_span(const ns_traces *table)
+    ctypedef enum ns_place:
+        NS_INNER
+        NS_ENTRY
+        NS_ROOT
+
+    void ns_traces_start(ns_traces *table, uint64_t high, uint64_t low, ns_place place)
+    bint ns_traces_end(ns_traces *table, const ns_facts *facts, uint64_t resource_matches, uint32_t source,
+                       const uint8_t *span, uint32_t size)
+    void ns_traces_forget(ns_traces *table, uint64_t high, uint64_t low, ns_place place)
+    size_t ns_traces_sweep(ns_traces *table, size_t limit)
+    void ns_traces_decide_all(ns_traces *table)
+    bint ns_traces_claim(ns_traces *table)
+    int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul *haul)
+    void ns_traces_settle(ns_traces *table, ns_haul *haul)
+    enum: CHUNK_BYTES "NS_CHUNK_BYTES"
+
+cdef str CONTEXT = private.READABLE_SPAN_FIELDS["context"]
+cdef const uint32_t *GENERATION = generation_address()
+
+cdef enum:
+    STACK_BYTES = 4096   # nearly all spans are smaller; a larger one moves to the heap
+    SWEPT_AT_ONCE = 256  # traces decided before other threads get their turn
+    NO_RESOURCE = 0xFFFFFFFF
+
+cdef double TICK = 1.0   # seconds between two looks at whose time has come
+
+
+cdef void retain_source(void *sources, uint32_t slot) noexcept:
+    (<SourceTable> sources).retain(slot)
+
+
+cdef void release_source(void *sources, uint32_t slot) noexcept:
+    (<SourceTable> sources).release(slot)
+
+
+cdef inline ns_place place_of(const TraceKey *key) noexcept nogil:
+    if not key.has_parent:
+        return NS_ROOT
+    return NS_ENTRY if key.is_remote else NS_INNER
+
+
+cdef bint key_of(object span, TraceKey *key) except -1:
+    """The trace of a span that is no native one. False if it has no ids of the right size."""
+    context = span.get_span_context()
+    parent = span.parent
+    if nspy_id_halves(context.trace_id, &key.high, &key.low) != 0:
+        return False
+    key.has_parent = parent is not None
+    key.is_remote = parent is not None and bool(parent.is_remote)
+    return True
+
+
+def least_bytes(max_traces, remembered):
+    """The least ``max_bytes`` for so many traces and remembered decisions."""
+    return ns_traces_least_bytes(max_traces, remembered)
+
+
+cdef class TailQueue(SpanQueue):
+    """Spans as OTLP bytes, by trace, bounded by traces and by bytes.
+
+    ``settings`` is a `nanospan.tail.TailSampling`. Raises ValueError if its ``max_bytes`` leaves no room for spans beside
+    the traces' own records, OSError if the system has no memory.
+    """
+
+    def __cinit__(self, settings, wake_spans):
+        self.settings = settings
+        self.max_spans = settings.num_traces
+        self.wake_spans = wake_spans
+        self.wants_starts = self.takes_unsampled = True
+        self.has_table = False
+        self.renew()
+
+    def __dealloc__(self):
+        if self.has_table:
+            ns_traces_free(&self.table)
+
+    cdef int make_table(self, ns_traces *table, CompiledPolicies policies, SourceTable sources) except -1:
+        cdef ns_traces_settings wanted
+        settings = self.settings
+        wanted.max_bytes = settings.max_bytes
+        wanted.max_traces = settings.num_traces
+        wanted.remembered = settings.decision_cache_size
+        wanted.wait_ns = <uint64_t> (settings.decision_wait * 1e9)
+        wanted.wait_after_root_ns = <uint64_t> (settings.decision_wait_after_root_ended * 1e9)
+        wanted.policies = policies.policies
+        wanted.retain = retain_source
+        wanted.release = release_source
+        wanted.context = <void *> sources
+        wanted.clock = ns_clock_coarse
+        least = ns_traces_least_bytes(wanted.max_traces, wanted.remembered)
+        if wanted.max_bytes < least:
+            raise ValueError(
+                f"max_bytes must be at least {least} for num_traces={settings.num_traces} and "
+                f"decision_cache_size={settings.decision_cache_size}, not {settings.max_bytes}"
+            )
+        error = ns_traces_make(table, &wanted)
+        if error:
+            raise OSError(error, f"cannot map {settings.max_bytes} bytes for tail sampling")
+        return 0
+
+    cdef bint renew(self) except -1:
+        cdef ns_traces table, old_table
+        cdef bint had_table = self.has_table
+        sources = SourceTable()
+        policies = CompiledPolicies(self.settings.policies)
+        made = True
+        try:
+            self.make_table(&table, policies, sources)
+        except OSError:
+            if not had_table:
+                raise
+            made = False  # in a forked child, where nobody can be told: what ends is dropped as by a full queue
+        if not self.begin_process():
+            if made:
+                ns_traces_free(&table)
+            return False
+        old = self.sources, self.policies  # kept until all is in place: letting go of them may run Python code
+        if had_table:
+            old_table = self.table
+        self.has_table = made
+        if made:
+            self.table = table
+            self.most_span_bytes = ns_traces_most_span(&table) - NS_OTLP_FIXED_ROOM
+        self.sources = sources
+        self.policies = policies
+        self.matched_resource = NO_RESOURCE
+        self.resource_matches = 0
+        memset(&self.encode_counts, 0, sizeof(self.encode_counts))
+        if had_table:
+            ns_traces_free(&old_table)
+        return True
+
+    # --- the application's side ---------------------------------------------------------------------------------------
+
+    cdef int started(self, object span) except -1:
+        cdef TraceKey key
+        if self.generation != GENERATION[0]:
+            self.notice_fork()
+        try:
+            if key_of(span, &key) and self.has_table:
+                ns_traces_start(&self.table, key.high, key.low, place_of(&key))
+                self.wake_if_due()
+        except Exception:
+            pass  # it is taken at its end, without its start
+        return 0
+
+    cdef int started_native(self, EncodableSpan span) except -1:
+        cdef TraceKey key
+        if self.generation != GENERATION[0]:
+            self.notice_fork()
+        if span.trace_key(&key) and self.has_table:
+            ns_traces_start(&self.table, key.high, key.low, place_of(&key))
+            self.wake_if_due()
+        return 0
+
+    cdef int put_native(self, EncodableSpan span) except -1:
+        cdef uint8_t storage[STACK_BYTES]
+        cdef ns_buf encoded
+        cdef TraceKey key
+        cdef bint known = False
+        cdef bint taken = False
+        ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
+        try:
+            known = span.trace_key(&key)
+            if span.encode(&encoded, &self.encode_counts) == 0:
+                taken = self.take(&encoded, span.own_resource(), span.own_scope())
+            if not taken:
+                ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        finally:
+            buffer_free(&encoded)
+            if known and not taken:
+                self.forget(&key)
+        return 0
+
+    cdef int put(self, object span) except -1:
+        cdef uint8_t storage[STACK_BYTES]
+        cdef ns_buf encoded
+        cdef TraceKey key
+        cdef bint known = False
+        cdef bint taken = False
+        ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
+        try:
+            known = key_of(span, &key)
+            if encode_span(&encoded, span, &self.encode_counts) == 0:
+                taken = self.take(&encoded, resource_of(span), scope_of(span) or None)
+            if not taken:
+                ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        finally:
+            buffer_free(&encoded)
+            if known and not taken:
+                self.forget(&key)
+        return 0
+
+    cdef int take(self, ns_buf *encoded, object resource, object scope) except -1:
+        """Puts an encoded span into the table. False if it cannot be made use of."""
+        cdef ns_facts facts
+        cdef uint64_t matches
+        cdef int64_t source
+        if not ns_facts_of_span(encoded.data, encoded.len, self.policies.conditions, &facts):
+            return False
+        source = self.sources.acquire(resource, scope)
+        if source < 0:
+            return False
+        if self.stopped or not self.has_table:
+            # Meanwhile: encoding may have let other threads in. From here on it cannot happen any more.
+            self.sources.release(<uint32_t> source)
+            ns_count(&self.counters, NS_DROPPED_SHUTDOWN if self.stopped else NS_DROPPED_QUEUE_FULL, 1)
+            return True
+        matches = self.matches_of(<uint32_t> source)
+        if not ns_traces_end(&self.table, &facts, matches, <uint32_t> source, encoded.data, <uint32_t> encoded.len):
+            self.sources.release(<uint32_t> source)
+        self.wake_if_due()
+        return True
+
+    cdef uint64_t matches_of(self, uint32_t source) noexcept:
+        """The conditions that the resource of a source fulfils; asked anew only when it is another than the last."""
+        cdef const ns_source *described = self.sources.described[source]
+        if described.resource_id != self.matched_resource:
+            self.matched_resource = described.resource_id
+            self.resource_matches = ns_facts_of_resource(
+                described.resource_head.data, described.resource_head.size, self.policies.conditions
+            )
+        return self.resource_matches
+
+    cdef int forget(self, const TraceKey *key) noexcept:
+        if self.has_table:
+            ns_traces_forget(&self.table, key.high, key.low, place_of(key))
+        return 0
+
+    cdef int wake_if_due(self) noexcept:
+        if self.is_due():
+            ns_wake_up(&self.wake)
+        return 0
+
+    def stop(self):
+        """Decide on what is held, and count everything that ends from now on as dropped by shutdown."""
+        self.stopped = True
+        if self.has_table:
+            ns_traces_decide_all(&self.table)
+
+    # --- the worker's side --------------------------------------------------------------------------------------------
+
+    cdef uint32_t ticket_now(self) noexcept nogil:
+        return self.table.spans_read + self.table.spans_queued
+
+    cdef uint32_t spans_now(self) noexcept nogil:
+        return self.table.spans_queued
+
+    cdef bint is_due(self) noexcept nogil:
+        return self.table.spans_queued >= self.wake_spans or self.table.chunks_queued >= self.table.most_queued // 4
+
+    cdef int sweep(self) except -1:
+        while self.has_table and ns_traces_sweep(&self.table, SWEPT_AT_ONCE) == SWEPT_AT_ONCE:
+            with nogil:
+                pass  # whoever waits for the lock has it now
+        return 0
+
+    cdef int wait(self, double timeout) except -1:
+        """Waits until a batch is due, somebody asks, or `timeout` seconds have passed; decides on traces meanwhile."""
+        cdef uint64_t now = ns_clock_monotonic()
+        cdef uint64_t until = now + <uint64_t> (timeout * 1e9)
+        cdef double left
+        cdef bint woken = False
+        self.sweep()
+        # Sleep is announced under the interpreter lock, which whoever ends spans holds too.
+        while now < until and not woken and self.may_sleep():
+            left = min(<double> (until - now) / 1e9, TICK)
+            with nogil:
+                woken = self.sleep(left)
+            self.sweep()
+            now = ns_clock_monotonic()
+        return 0
+
+    def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
+        """Wait up to ``timeout`` seconds for a batch of kept spans to be due, then take it.
+
+        Takes the oldest, at most ``max_spans``, into one request of about ``max_bytes``: an `EncodedBatch`, or None if
+        there was nothing.
+        """
+        cdef ns_haul haul
+        cdef int failed
+        self.wait(timeout)
+        ns_wake_take_request(&self.wake)
+        if not self.has_table or not ns_traces_claim(&self.table):
+            return None
+        with nogil:
+            failed = ns_traces_read(&self.table, max_spans, max_bytes, &haul)
+        if failed:
+            return None  # no memory now: the spans wait
+        return self.batch_of(&haul)
+
+    cdef EncodedBatch batch_of(self, ns_haul *haul):
+        cdef uint8_t *body = NULL
+        cdef size_t size = 0
+        cdef size_t i
+        cdef int failed
+        for i in range(haul.count):
+            self.sources.retain(haul.records[i].source)
+        with nogil:
+            failed = frame_records(haul.records, haul.count, self.sources, &body, &size)
+        free(haul.bytes)
+        ns_traces_settle(&self.table, haul)
+        if failed:
+            self.sources.release_all(haul.records, haul.count)
+            free(haul.records)
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, haul.count)
+            return None
+        batch = EncodedBatch.adopt(body, size, haul.records, haul.count, self.sources)
+        batch.ticket = self.table.spans_read
+        return batch
+
+    # --- figures ------------------------------------------------------------------------------------------------------
+
+    def held_back(self):
+        if not self.has_table:
+            return 0, 0, 0
+        return self.table.spans_held, self.table.counts.spans_sampled_out, self.table.counts.spans_evicted
+
+    def dropped_by_queue(self):
+        cdef uint64_t full = ns_counted(&self.counters, NS_DROPPED_QUEUE_FULL)
+        return (full + self.table.counts.spans_queue_full if self.has_table else full), 0
+
+    def detail(self):
+        """What became of the traces, and what each policy said."""
+        cdef const ns_traces *table = &self.table
+        figures = {
+            "values_repaired": self.encode_counts.repaired + self.sources.counts.repaired,
+            "values_lost": self.encode_counts.lost + self.sources.counts.lost,
+        }
+        if self.has_table:
+            figures["tail"] = {
+                "traces_held": table.traces_held,
+                "bytes_held": table.bytes_held,
+                "bytes_in_use": (table.chunk_count - table.chunks_free) * <uint64_t> CHUNK_BYTES,
+                "traces_kept": table.counts.traces_kept,
+                "traces_sampled_out": table.counts.traces_sampled_out,
+                "traces_evicted": table.counts.traces_evicted,
+                "traces_queue_full": table.counts.traces_queue_full,
+                "spans_kept": table.counts.spans_kept,
+                "late_spans_kept": table.counts.late_kept,
+                "late_spans_dropped": table.counts.late_dropped,
+                "traces_decided_early": table.counts.decided_early,
+                "traces_decided_by_time": table.counts.decided_by_time,
+                "thresholds_not_written": table.restate_failures,
+                "policies": self.policies.counts(),
+            }
+        return figures

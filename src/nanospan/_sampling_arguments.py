@@ -1,0 +1,30 @@
+"""What the constructors of samplers accept."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["number_in", "positive"]
+
+
+def _number(argument: str, value: object, accepted: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{argument} must be {accepted}, not {value!r}")
+    return float(value)
+
+
+def positive(argument: str, value: object) -> float:
+    """``value``, if it is a finite number above 0. Raises TypeError for no number and ValueError for any other."""
+    accepted = "a finite number above 0"
+    number = _number(argument, value, accepted)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{argument} must be {accepted}, not {value!r}")
+    return number
+
+
+def number_in(argument: str, value: object, least: float, most: float, accepted: str) -> float:
+    """``value``, if it is a number from ``least`` to ``most``, in words ``accepted``. Raises TypeError and ValueError."""
+    number = _number(argument, value, accepted)
+    if not least <= number <= most:
+        raise ValueError(f"{argument} must be {accepted}, not {value!r}")
+    return number

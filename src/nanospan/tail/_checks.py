@@ -1,0 +1,56 @@
+"""Checks of arguments: each raises ValueError or TypeError and names the argument and what it accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+__all__ = ["INT64_LEAST", "INT64_MOST", "check_bool", "check_integer", "check_key", "check_number", "check_texts"]
+
+INT64_LEAST, INT64_MOST = -(2**63), 2**63 - 1
+
+
+def check_integer(name: str, value: Any, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be an integer from {least} to {most}, not {value}")
+
+
+def check_number(name: str, value: Any, least: float, most: float, *, above: bool = False) -> None:
+    """`above`: `least` itself is refused."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+    if not (least < value <= most if above else least <= value <= most):
+        bounds = f"above {least} and at most {most}" if above else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a number {bounds}, not {value}")
+
+
+def check_bool(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
+
+
+def check_text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} must be text that UTF-8 can carry, not {value!r}") from None
+
+
+def check_key(value: Any) -> None:
+    check_text("key", value)
+
+
+def check_texts(name: str, values: Any) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Collection):
+        raise TypeError(f"{name} must be a collection of strings, not {type(values).__name__}")
+    if not values:
+        raise ValueError(f"{name} must not be empty")
+    for index, value in enumerate(values):
+        check_text(f"{name}[{index}]", value)
+    return tuple(values)

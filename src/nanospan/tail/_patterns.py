@@ -1,0 +1,42 @@
+"""Patterns on attribute texts: compiled once, and their answers remembered."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+
+from nanospan.tail._plan import Condition
+
+__all__ = ["compile_patterns", "make_matcher"]
+
+LONGEST_REMEMBERED = 1024
+"""Characters of a text whose answer is remembered; the cache holds on to its texts."""
+
+
+def compile_patterns(argument: str, patterns: tuple[str, ...]) -> list[re.Pattern[str]]:
+    """Raises ValueError, naming the argument, for a pattern that does not compile."""
+    compiled = []
+    for index, pattern in enumerate(patterns):
+        try:
+            compiled.append(re.compile(pattern))
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(
+                f"{argument}[{index}] must be a regular expression as Python's re takes it, not {pattern!r}: {error}"
+            ) from None
+    return compiled
+
+
+def make_matcher(condition: Condition) -> Callable[[str], bool]:
+    """What says whether any of the condition's patterns is found in a text."""
+    searches = [pattern.search for pattern in compile_patterns("values", condition.values)]
+
+    def is_found(text: str) -> bool:
+        return any(search(text) is not None for search in searches)
+
+    remembered = functools.lru_cache(maxsize=condition.cache_size)(is_found)
+
+    def matches(text: str) -> bool:
+        return remembered(text) if len(text) <= LONGEST_REMEMBERED else is_found(text)
+
+    return matches

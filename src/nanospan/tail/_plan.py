@@ -1,0 +1,127 @@
+"""Policies written down as what the native code evaluates: a list of conditions and a list of nodes.
+
+See csrc/ns_facts.h for conditions and csrc/ns_policy.h for nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+__all__ = ["Condition", "Node", "Plan", "policy_names"]
+
+MOST_NODES = 64
+MOST_CONDITIONS = 64
+MOST_DEEP = 8
+
+
+class Plannable(Protocol):
+    """What the functions here need to know of a policy."""
+
+    type: ClassVar[str]
+
+    @property
+    def name(self) -> str | None: ...
+
+    def _add_to(self, plan: Plan, allowance: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A question that each span, or its resource, answers by yes or no."""
+
+    kind: str
+    """``text_is``, ``text_like``, ``number_in``, ``bool_is`` or ``state_is``."""
+    key: str
+    values: tuple[str, ...] = ()
+    least: int = 0
+    most: int = 0
+    flag: bool = False
+    cache_size: int = 0
+    """Of ``text_like``: answers that are remembered."""
+    make_matcher: Callable[[Condition], Callable[[str], bool]] | None = None
+    """Of ``text_like``: makes what decides on a text."""
+
+
+@dataclass
+class Node:
+    """A policy of the tree. The numbers mean what `kind` makes of them."""
+
+    kind: str
+    """The name of an ``NS_POLICY_*``, in lower case and without the prefix."""
+    extent: int = 1
+    allowance: int = 0
+    bits: int = 0
+    least: int = 0
+    most: int = 0
+    threshold: int = 0
+    ratio: float = 0.0
+    """Of ``probability``, in place of the threshold."""
+    salt: bytes = b""
+    rate: float = 0.0
+    burst: float = 0.0
+
+
+class Plan:
+    """Conditions and nodes of some policies.
+
+    Raises ValueError for more nodes, more conditions or deeper nesting than the native code takes, and for a Drop policy
+    below the top.
+    """
+
+    def __init__(self, policies: Iterable[Plannable]) -> None:
+        self.conditions: list[Condition] = []
+        self.nodes: list[Node] = []
+        self._depth = 0
+        for policy in policies:
+            policy._add_to(self, 0)
+
+    def bit_of(self, condition: Condition) -> int:
+        """The bit of this condition; two policies that ask the same share it."""
+        if condition not in self.conditions:
+            if len(self.conditions) == MOST_CONDITIONS:
+                raise ValueError(f"policies must not ask for more than {MOST_CONDITIONS} different attribute values")
+            self.conditions.append(condition)
+        return 1 << self.conditions.index(condition)
+
+    def add(
+        self, kind: str, parts: Sequence[Plannable] = (), allowances: Sequence[int] | None = None, **numbers: Any
+    ) -> None:
+        """Add a node and, below it, its parts."""
+        self._depth += 1
+        if self._depth > MOST_DEEP:
+            raise ValueError(f"policies must not be nested more than {MOST_DEEP} deep")
+        if kind == "drop" and self._depth > 1:
+            raise ValueError("policies must have Drop at the top level only, not inside another policy")
+        if len(self.nodes) == MOST_NODES:
+            raise ValueError(f"policies must be at most {MOST_NODES} in all, those inside others included")
+        node = Node(kind, **numbers)
+        self.nodes.append(node)
+        before = len(self.nodes)
+        for part, allowance in zip(parts, allowances or [0] * len(parts), strict=True):
+            part._add_to(self, allowance)
+        node.extent += len(self.nodes) - before
+        self._depth -= 1
+
+
+def policy_names(policies: Sequence[Plannable], argument: str = "policies") -> tuple[str, ...]:
+    """The name of each policy: its own, or its type, with a number if that is taken.
+
+    Raises ValueError if two policies were given the same name.
+    """
+    given: set[str] = set()
+    for policy in policies:
+        if policy.name in given:
+            raise ValueError(f"{argument} must have different names, and two are named {policy.name!r}")
+        if policy.name is not None:
+            given.add(policy.name)
+    names: list[str] = []
+    for policy in policies:
+        name, number = policy.name or policy.type, 1
+        while policy.name is None and name in given:
+            number += 1
+            name = f"{policy.type}-{number}"
+        given.add(name)
+        names.append(name)
+    return tuple(names)

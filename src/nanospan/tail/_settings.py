@@ -1,0 +1,77 @@
+"""How the batch span processor is told to decide on traces as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import KW_ONLY, dataclass
+
+from nanospan.tail._base import Policy, check_policies
+from nanospan.tail._checks import check_integer, check_number
+from nanospan.tail._plan import Plan, policy_names
+
+__all__ = ["TailSampling"]
+
+LONGEST_SECONDS = 10**9
+MOST_TRACES = 2**24
+MOST_DECISIONS = 2**24
+LEAST_BYTES, MOST_BYTES = 1 << 20, 8 << 30
+
+DECISIONS_A_TRACE = 8
+LEAST_DECISIONS = 131_072
+BYTES_A_DECISION = 16
+
+
+@dataclass(frozen=True)
+class TailSampling:
+    """Tail sampling in the process: spans are held until their trace can be decided on, and kept or dropped together.
+
+    A trace is decided on when its local root (the span without a parent in this process) has ended and no span of it is
+    open; `decision_wait_after_root_ended` after its root ended if spans are still open then; `decision_wait` after its first
+    span in any case; and before that when room is needed, the oldest trace first.
+
+    The policies combine as in the OpenTelemetry Collector: what a Drop policy drops is dropped; else a trace is kept if any
+    policy says yes, all of them are asked, and a limiter pays for a trace also if another policy keeps it.
+
+    Args:
+        policies: One or more policies, not only Drop; 64 in all, those inside others included, at most 8 deep, which ask for
+            at most 64 different attribute values.
+        decision_wait: Seconds, above 0.
+        decision_wait_after_root_ended: Seconds, 0 or more.
+        num_traces: Undecided traces held at most, 1 to 2**24.
+        max_bytes: Memory for all that is held, 1 MiB to 8 GiB. Reserved at once, taken from the system as it is used.
+        decision_cache_size: Decisions remembered for spans that end after their trace was decided on, 0 to 2**24. None for
+            eight times `num_traces` or 131,072, whichever is more, and at most an eighth of `max_bytes` at 16 bytes each.
+
+    Raises:
+        TypeError, ValueError: for anything else, and for two policies of the same name.
+    """
+
+    policies: Collection[Policy]
+    _: KW_ONLY
+    decision_wait: float = 30.0
+    decision_wait_after_root_ended: float = 1.0
+    num_traces: int = 50_000
+    max_bytes: int = 64 << 20
+    decision_cache_size: int | None = None
+
+    def __post_init__(self) -> None:
+        policies = check_policies("policies", self.policies)
+        object.__setattr__(self, "policies", policies)
+        if all(policy.type == "drop" for policy in policies):
+            raise ValueError("policies must not all be Drop: nothing would ever be kept")
+        policy_names(policies)
+        Plan(policies)
+        check_number("decision_wait", self.decision_wait, 0, LONGEST_SECONDS, above=True)
+        check_number("decision_wait_after_root_ended", self.decision_wait_after_root_ended, 0, LONGEST_SECONDS)
+        check_integer("num_traces", self.num_traces, 1, MOST_TRACES)
+        check_integer("max_bytes", self.max_bytes, LEAST_BYTES, MOST_BYTES)
+        if self.decision_cache_size is None:
+            affordable = self.max_bytes // 8 // BYTES_A_DECISION
+            wanted = max(DECISIONS_A_TRACE * self.num_traces, LEAST_DECISIONS)
+            object.__setattr__(self, "decision_cache_size", min(wanted, affordable, MOST_DECISIONS))
+        check_integer("decision_cache_size", self.decision_cache_size, 0, MOST_DECISIONS)
+
+    @property
+    def policy_names(self) -> tuple[str, ...]:
+        """Under which the policies are counted, in their order."""
+        return policy_names(tuple(self.policies))

@@ -1,0 +1,24 @@
+"""Tail sampling across a fork: the child begins with an empty table, the parent's stays as it was."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from accounting import check_balance
+from launcher import Launcher
+
+
+@pytest.mark.parametrize("fork", ["os", "libc"])
+def test_fork_with_traces_held(launcher: Launcher, fork: str) -> None:
+    finished = launcher.run("tail_fork.py", fork)
+    assert (finished.code, finished.stderr, finished.reported("child_code")) == (0, "", [0])
+    assert finished.reported("before") == finished.reported("after") == [1]
+    (in_child,) = finished.reported("in_child")
+    check_balance(in_child)
+    assert (in_child["ended"], in_child["held"]) == (0, 0)
+    # Each process sends its own; what is open at the end is decided on by what has ended of it.
+    names = [f"{process} {span}" for process in ("parent", "child") for span in ("root", "child")]
+    assert launcher.received() == Counter([*names, "last child"])
+    child, parent = finished.accounts_at_exit
+    assert (child["exported"], child["sampled_out"], parent["exported"]) == (2, 1, 3)
