@@ -11,7 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
-from nanospan.cli.cost_worker import ATTRIBUTES as TEN_ATTRIBUTES
+from nanospan.cli.pipeline_cost_worker import ATTRIBUTES as TEN_ATTRIBUTES
 
 
 class NothingProcessor(SpanProcessor):

@@ -22,11 +22,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from rich.console import Console, RenderableType
 
 from nanospan import BatchSpanProcessor, TracerProvider
-from nanospan.cli import cost
+from nanospan.cli import pipeline_cost
 from nanospan.cli.commands import nanospan as command
-from nanospan.cli.cost import NANOSPAN, PAUSES, PROCESSOR_ONLY, STOCK, STOCK_SPAN, CostRun
 from nanospan.cli.demo import make_tracing
 from nanospan.cli.demo_report import accounting_table, cost_notes, cost_table
+from nanospan.cli.pipeline_cost import NANOSPAN, PAUSES, PROCESSOR_ONLY, STOCK, STOCK_SPAN, CostRun
 from nanospan.cli.receive import PendingTraces, RateMeter
 from nanospan.receiver import Receiver, TraceSummary
 
@@ -290,7 +290,7 @@ class TestReport:
         CostRun(pipeline, cpu, 5_000, 0)
         for stock_cpu, nanospan_cpu in ((100_000, 7_000), (200_000, 12_000), (50_000, 4_000))
         for pipeline, cpu in zip(
-            cost.PIPELINES, (stock_cpu, 0.4 * stock_cpu, nanospan_cpu, 0.3 * stock_cpu, 500), strict=True
+            pipeline_cost.PIPELINES, (stock_cpu, 0.4 * stock_cpu, nanospan_cpu, 0.3 * stock_cpu, 500), strict=True
         )
     ]
 
@@ -318,7 +318,7 @@ class TestReport:
         assert "stock" not in rendered(cost_notes(runs, 5))
 
     def test_cost_with_losses_says_so(self):
-        lossy = [CostRun(name, 1, 1, 3 if name == STOCK else 0) for name in cost.PIPELINES]
+        lossy = [CostRun(name, 1, 1, 3 if name == STOCK else 0) for name in pipeline_cost.PIPELINES]
         notes = rendered(cost_notes(lossy, 5), width=1000)
         assert "The stock runs lost 3 spans" in notes
         assert "No run lost" not in notes
@@ -328,15 +328,15 @@ class TestCost:
     def test_the_pipelines_take_turns_and_lose_nothing(self):
         heard: list[CostRun] = []
         pipelines = [PROCESSOR_ONLY, NANOSPAN, STOCK_SPAN, PAUSES]
-        runs = cost.measure(pipelines, rounds=2, spans=300, on_run=heard.append)
+        runs = pipeline_cost.measure(pipelines, rounds=2, spans=300, on_run=heard.append)
         assert runs == heard
         assert [one.pipeline for one in runs] == 2 * pipelines
         assert all(one.cpu_ns > 0 and one.wall_ns > 0 and one.lost == 0 for one in runs)
 
     def test_the_stock_pipeline(self):
-        if not cost.stock_is_installed():
+        if not pipeline_cost.stock_is_installed():
             pytest.skip("opentelemetry-exporter-otlp-proto-http is not installed")
-        (one,) = cost.measure([STOCK], rounds=1, spans=100)
+        (one,) = pipeline_cost.measure([STOCK], rounds=1, spans=100)
         assert one.lost == 0
 
     @pytest.mark.parametrize(
@@ -350,9 +350,9 @@ class TestCost:
         ],
     )
     def test_a_pipeline_has_the_provider_and_the_processor_it_names(self, pipeline, provider, processor):
-        from nanospan.cli.cost_worker import make_provider
+        from nanospan.cli.pipeline_cost_worker import make_provider
 
-        if pipeline == STOCK and not cost.stock_is_installed():
+        if pipeline == STOCK and not pipeline_cost.stock_is_installed():
             pytest.skip("opentelemetry-exporter-otlp-proto-http is not installed")
         made = make_provider(pipeline, "http://127.0.0.1:9/v1/traces")
         if made is None:
@@ -363,12 +363,12 @@ class TestCost:
         assert (type(made).__module__, processors) == (provider, [processor] if processor else [])
 
     def test_a_failing_run_is_an_error_with_its_message(self):
-        with pytest.raises(cost.CostError, match="invalid choice"):
-            cost.measure(["nothing"], rounds=1, spans=1)
+        with pytest.raises(pipeline_cost.CostError, match="invalid choice"):
+            pipeline_cost.measure(["nothing"], rounds=1, spans=1)
 
     def test_settings_of_the_shell_do_not_reach_the_runs(self, monkeypatch):
         monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
-        assert not [name for name in cost.child_environment() if name.startswith("OTEL_")]
+        assert not [name for name in pipeline_cost.child_environment() if name.startswith("OTEL_")]
 
 
 def test_the_service_of_the_demo_is_traced_by_nanospan():

@@ -296,7 +296,7 @@ def test_a_disabled_sdk_sends_nothing(environment, collector):
     assert collector.stats().spans == 0
 
 
-def test_a_configuration_file_is_left_to_the_sdk(request, collector, tmp_path):
+def test_a_configuration_file_makes_nanospans_tracing(request, collector, tmp_path):
     environment = environment_with(request.config, "opentelemetry-instrumentation", "opentelemetry-configuration")
     file = tmp_path / "otel.yaml"
     file.write_text(f"""
@@ -311,11 +311,13 @@ propagator:
   composite_list: tracecontext,baggage
 """)
     finished = instrument(environment, OTEL_CONFIG_FILE=str(file))
-    assert finished.stderr.count("tracing is configured by that file, which means by the SDK and not by nanospan") == 1
     # What the SDK ignores is what opentelemetry-instrument has passed, with nothing added here.
-    assert "ignoring configurator kwargs: ['auto_instrumentation_version']" in finished.stderr
-    assert finished.report["provider"] == "opentelemetry.sdk.trace.TracerProvider"
-    assert finished.report["propagators"] == [STOCK_TRACE_CONTEXT, BAGGAGE]
+    (line,) = complaints(finished)
+    assert "ignoring configurator kwargs: ['auto_instrumentation_version']" in line
+    assert finished.report["provider"] == PROVIDER
+    assert finished.report["processors"] == [PROCESSOR]
+    assert finished.report["exporters"] == [HTTP]
+    assert finished.report["propagators"] == [TRACE_CONTEXT, BAGGAGE]
     collector.spans(2)
 
 
@@ -336,3 +338,10 @@ def test_the_provider_alone_by_its_variable(plain):
     report = plain.run("python", "-c", APPLICATION, OTEL_PYTHON_TRACER_PROVIDER="nanospan").report
     assert report["provider"] == PROVIDER
     assert report["processors"] == []
+
+
+def test_the_provider_alone_knows_nanospans_samplers(plain):
+    variables = {"OTEL_PYTHON_TRACER_PROVIDER": "nanospan", "OTEL_TRACES_SAMPLER_ARG": "0.25"}
+    finished = plain.run("python", "-c", APPLICATION, OTEL_TRACES_SAMPLER="nanospan_probability", **variables)
+    assert finished.report["sampling"].startswith("ParentBased{root:ConsistentProbability{0.25")
+    assert finished.stderr == ""

@@ -23,7 +23,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 import nanospan
 from nanospan import _sdk_private as private
 
-ALLOWED = {"_sdk_private.py", "_official_private.py"}
+ALLOWED = {"_sdk_private.py", "_official_private.py", "_declarative_private.py"}
 
 
 def test_every_field_of_a_span_is_where_its_property_reads_it():

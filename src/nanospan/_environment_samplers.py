@@ -1,34 +1,48 @@
 """Samplers by name: what ``OTEL_TRACES_SAMPLER`` and ``OTEL_TRACES_SAMPLER_ARG`` ask for.
 
-The factories are entry points of the group ``opentelemetry_traces_sampler`` as well, each under its standard name with
-``nanospan_`` before it, so that the stock configurator can be told to use nanospan's samplers.
+The factories are entry points of the group ``opentelemetry_traces_sampler`` as well, so that the stock configurator can be
+told to use nanospan's samplers: those with standard names with ``nanospan_`` before them, the others as they are and with
+``parentbased_`` before them, which means the same. Every sampler that the standard does not have follows the parent.
 (Specification: configuration/sdk-environment-variables.md, general SDK configuration.)
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG
 
+from nanospan import sampling
 from nanospan.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
     DEFAULT_OFF,
     DEFAULT_ON,
+    ParentBased,
     ParentBasedTraceIdRatio,
     Sampler,
     TraceIdRatioBased,
 )
 
 __all__ = [
+    "ADAPTIVE",
+    "OVERHEAD_BUDGET",
+    "PROBABILITY",
+    "RATE_LIMITED",
+    "adaptive",
     "always_off",
     "always_on",
+    "overhead_budget",
+    "own_sampler",
     "parentbased_always_off",
     "parentbased_always_on",
     "parentbased_traceidratio",
+    "probability",
+    "rate_limited",
     "standard_sampler",
     "traceidratio",
 ]
@@ -80,6 +94,89 @@ def _with_ratio(sampler: Callable[[float], Sampler], argument: float | str | Non
         return sampler(DEFAULT_RATIO)
 
 
+@dataclass(frozen=True, slots=True)
+class SettingOfRoot:
+    """The one number that the environment gives a sampler, and what it may be."""
+
+    sampler: str
+    """The class in `nanospan.sampling`, looked up when it is wanted."""
+    meaning: str
+    default: float
+    least: float
+    """Of what is above 0; 0 itself stands for keeping nothing."""
+    most: float
+
+    def read(self, argument: float | str | None) -> float:
+        """The number that ``argument`` says, with one warning if it has to be another."""
+        text = argument.strip() if isinstance(argument, str) else argument
+        if text is None or text == "":
+            logger.warning("%s is not set; using %g %s", OTEL_TRACES_SAMPLER_ARG, self.default, self.meaning)
+            return self.default
+        try:
+            number = float(text)
+        except (TypeError, ValueError):
+            number = math.nan
+        if math.isnan(number):
+            logger.warning(
+                "%s=%r is not a number; using %g %s", OTEL_TRACES_SAMPLER_ARG, argument, self.default, self.meaning
+            )
+            return self.default
+        if number == 0:
+            return 0.0
+        clamped = 0.0 if number < 0 else min(max(number, self.least), self.most)
+        if clamped != number:
+            logger.warning(
+                "%s=%r is out of range (0, or %g to %g); using %g %s",
+                OTEL_TRACES_SAMPLER_ARG,
+                argument,
+                self.least,
+                self.most,
+                clamped,
+                self.meaning,
+            )
+        return clamped
+
+    def root(self, number: float) -> Sampler:
+        """The sampler for traces that start here: the class of that name, or ALWAYS_OFF for 0."""
+        return ALWAYS_OFF if number == 0 else getattr(sampling, self.sampler)(number)
+
+
+PROBABILITY = SettingOfRoot("ConsistentProbability", "of the traces", 1.0, 2.0**-56, 1.0)
+RATE_LIMITED = SettingOfRoot("RateLimited", "traces a second", 100.0, 1e-3, 1e9)
+ADAPTIVE = SettingOfRoot("Adaptive", "spans a second", 1000.0, 1e-3, 1e9)
+OVERHEAD_BUDGET = SettingOfRoot("OverheadBudget", "of the CPU", 0.02, 1e-6, 1.0)
+
+
+def probability(argument: float | str | None = None) -> Sampler:
+    """Follows the parent, else keeps the share of traces that the argument names, consistently: 0, or 2**-56 to 1.
+
+    All of them if it is None, empty or no number. This and the factories below warn of that, and of an argument that they
+    bring into range. 0 keeps no trace that starts here.
+    """
+    return _parent_based(PROBABILITY, argument)
+
+
+def rate_limited(argument: float | str | None = None) -> Sampler:
+    """Follows the parent, else keeps as many traces a second as the argument says; 100 if it says nothing usable."""
+    return _parent_based(RATE_LIMITED, argument)
+
+
+def adaptive(argument: float | str | None = None) -> Sampler:
+    """Follows the parent, else keeps traces for as many spans a second as the argument says; 1000 if it says nothing
+    usable."""
+    return _parent_based(ADAPTIVE, argument)
+
+
+def overhead_budget(argument: float | str | None = None) -> Sampler:
+    """Follows the parent, else keeps traces for as much of the CPU as the argument says, up to 1; 0.02 if it says nothing
+    usable."""
+    return _parent_based(OVERHEAD_BUDGET, argument)
+
+
+def _parent_based(setting: SettingOfRoot, argument: float | str | None) -> Sampler:
+    return ParentBased(setting.root(setting.read(argument)))
+
+
 _STANDARD: dict[str, Callable[[str | None], Sampler]] = {
     "always_on": always_on,
     "always_off": always_off,
@@ -88,13 +185,36 @@ _STANDARD: dict[str, Callable[[str | None], Sampler]] = {
     "parentbased_always_off": parentbased_always_off,
     "parentbased_traceidratio": parentbased_traceidratio,
 }
+_OWN: dict[str, Callable[[str | None], Sampler]] = {
+    "nanospan_probability": probability,
+    "nanospan_rate_limited": rate_limited,
+    "nanospan_adaptive": adaptive,
+    "nanospan_overhead_budget": overhead_budget,
+}
+_ONLY_NANOSPANS = (
+    {f"nanospan_{name}": factory for name, factory in _STANDARD.items()}
+    | _OWN
+    | {f"parentbased_{name}": factory for name, factory in _OWN.items()}
+)
 
 
 def standard_sampler() -> Sampler | None:
     """nanospan's sampler for the name in ``OTEL_TRACES_SAMPLER``, in any case; parentbased_always_on when there is none.
 
-    None for a name that is not one of the six which every SDK has: somebody's entry point, or a mistake.
+    None for a name that is neither one of the six which every SDK has nor one of nanospan's: somebody's entry point, or a
+    mistake.
     """
-    name = os.environ.get(OTEL_TRACES_SAMPLER, "").strip().lower() or "parentbased_always_on"
-    factory = _STANDARD.get(name)
+    return _named(_STANDARD | _ONLY_NANOSPANS, "parentbased_always_on")
+
+
+def own_sampler() -> Sampler | None:
+    """nanospan's sampler if ``OTEL_TRACES_SAMPLER`` has a name that only nanospan knows; None for every other.
+
+    For a provider that nobody configures: the SDK's class reads the standard names itself.
+    """
+    return _named(_ONLY_NANOSPANS, "")
+
+
+def _named(factories: dict[str, Callable[[str | None], Sampler]], default: str) -> Sampler | None:
+    factory = factories.get(os.environ.get(OTEL_TRACES_SAMPLER, "").strip().lower() or default)
     return None if factory is None else factory(os.environ.get(OTEL_TRACES_SAMPLER_ARG, "").strip())

@@ -11,6 +11,10 @@ and what later releases add is there. Three things differ while it runs:
 
 Should a release of the SDK lack the latter, a warning is logged and the application runs on the SDK's provider, still with
 nanospan's processor, sampler and ids.
+
+With a configuration file (``OTEL_CONFIG_FILE``) the package opentelemetry-configuration does the work, and its module that
+makes tracer providers finds nanospan's classes under the names of the SDK's (see ``_declarative_provider``). Should a
+release of that package lack them, a warning is logged and tracing is the SDK's.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -59,10 +64,12 @@ class Configurator(_SDK_CONFIGURATOR):
 
     def _configure(self, **kwargs: Any) -> None:
         if os.environ.get(OTEL_CONFIG_FILE):
-            logger.warning(
-                "%s is set: tracing is configured by that file, which means by the SDK and not by nanospan", OTEL_CONFIG_FILE
-            )
-            super()._configure(**kwargs)
+            scope = _tracing_of_the_file()
+            with scope or nullcontext():
+                super()._configure(**kwargs)
+            if scope is not None:
+                _check_provider()
+            _adopt_trace_context()
             return
         _choose_natives(kwargs)
         try:
@@ -73,11 +80,30 @@ class Configurator(_SDK_CONFIGURATOR):
         else:
             with scope:
                 super()._configure(**kwargs)
-            provider = trace.get_tracer_provider()
-            if not isinstance(provider, TracerProvider):
-                kind = type(provider)
-                logger.warning("The tracer provider in use is %s.%s, not nanospan's", kind.__module__, kind.__qualname__)
+            _check_provider()
         _adopt_trace_context()
+
+
+def _tracing_of_the_file() -> AbstractContextManager[None] | None:
+    """What makes nanospan's tracing of a configuration file while it is entered; None if that cannot be done."""
+    from nanospan._declarative_provider import file_tracing_built_natively
+
+    try:
+        return file_tracing_built_natively(own_exporters=not _wants_the_official_exporter({}))
+    except LookupError as error:
+        logger.warning("Tracing is configured by the SDK and not by nanospan, which costs more per span: %s", error)
+    except ImportError:
+        # The SDK says what has to be installed.
+        pass
+    return None
+
+
+def _check_provider() -> None:
+    provider = trace.get_tracer_provider()
+    # A file without a tracer_provider sets none.
+    if not isinstance(provider, (TracerProvider, trace.ProxyTracerProvider)):
+        kind = type(provider)
+        logger.warning("The tracer provider in use is %s.%s, not nanospan's", kind.__module__, kind.__qualname__)
 
 
 def _choose_natives(arguments: dict[str, Any]) -> None:

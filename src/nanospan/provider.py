@@ -16,6 +16,7 @@ from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace import Tracer as ApiTracer
 from opentelemetry.util.types import Attributes
 
+from nanospan._environment_samplers import own_sampler
 from nanospan._limits import span_limits_from_environment
 from nanospan._native.processors import NativeProcessors
 from nanospan._sdk_private import TracerConfigurator
@@ -64,7 +65,7 @@ class TracerProvider(sdk.TracerProvider):
         _tracer_configurator: TracerConfigurator | None = None,
     ) -> None:
         super().__init__(
-            sampler,
+            own_sampler() if sampler is None else sampler,
             resource,
             shutdown_on_exit,
             active_span_processor or SpanProcessors(),

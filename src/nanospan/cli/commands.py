@@ -1,10 +1,12 @@
-"""The commands and their options; what they do is in `nanospan.cli.receive` and `nanospan.cli.demo`."""
+"""The commands and their options; what they do is in the modules of their names, for ``cost`` in `cost_command`."""
 
 from __future__ import annotations
 
 from importlib import metadata
 
 import click
+
+from nanospan.cli.cost_command import cost
 
 __all__ = ["nanospan"]
 
@@ -22,6 +24,9 @@ def _version() -> str:
 @click.version_option(_version(), message="%(prog)s %(version)s")
 def nanospan() -> None:
     """The tracing runtime that makes OpenTelemetry in Python cost nanoseconds."""
+
+
+nanospan.add_command(cost)
 
 
 @nanospan.command()

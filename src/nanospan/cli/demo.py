@@ -20,7 +20,8 @@ from rich.rule import Rule
 from rich.text import Text
 
 from nanospan import BatchSpanProcessor, TracerProvider
-from nanospan.cli.cost import (
+from nanospan.cli.demo_report import accounting_table, cost_notes, cost_table
+from nanospan.cli.pipeline_cost import (
     PIPELINES,
     STOCK,
     CostError,
@@ -29,7 +30,6 @@ from nanospan.cli.cost import (
     measure,
     stock_is_installed,
 )
-from nanospan.cli.demo_report import accounting_table, cost_notes, cost_table
 from nanospan.cli.service import SERVICE_NAME, SPANS_A_REQUEST, CheckoutServer
 from nanospan.cli.waterfall import Waterfall
 from nanospan.export.http import OTLPSpanExporter

@@ -8,7 +8,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from nanospan.cli.cost import (
+from nanospan.cli.format import count, duration
+from nanospan.cli.pipeline_cost import (
     NANOSPAN,
     PAUSES,
     PIPELINES,
@@ -19,7 +20,6 @@ from nanospan.cli.cost import (
     CostRun,
     Spread,
 )
-from nanospan.cli.format import count, duration
 
 __all__ = ["accounting_table", "cost_notes", "cost_table"]
 

@@ -1,4 +1,4 @@
-"""One run of the cost measurement, started by `nanospan.cli.cost` in a process of its own.
+"""One run of the cost measurement, started by `nanospan.cli.pipeline_cost` in a process of its own.
 
 Creates ten-attribute spans at a steady pace through one pipeline and prints one line of JSON. Process CPU is
 read from the first span until everything is flushed, so it holds what every thread of the pipeline spent; the
@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Tracer
 
-from nanospan.cli.cost import NANOSPAN, PAUSES, PIPELINES, PROCESSOR_ONLY, STOCK
+from nanospan.cli.pipeline_cost import NANOSPAN, PAUSES, PIPELINES, PROCESSOR_ONLY, STOCK
 
 BURST = 50
 WARM_UP_SPANS = 200
@@ -108,7 +108,7 @@ def run(pipeline: str, endpoint: str, spans: int, rate: float) -> dict[str, int 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m nanospan.cli.cost_worker")
+    parser = argparse.ArgumentParser(prog="python -m nanospan.cli.pipeline_cost_worker")
     parser.add_argument("--pipeline", choices=PIPELINES, required=True)
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--spans", type=int, required=True)

@@ -112,7 +112,7 @@ def measure(
 
 def _run_once(pipeline: str, spans: int, receiver: ReceiverProcess) -> CostRun:
     before = receiver.stats()["spans"]
-    command = [sys.executable, "-m", "nanospan.cli.cost_worker", "--pipeline", pipeline]
+    command = [sys.executable, "-m", "nanospan.cli.pipeline_cost_worker", "--pipeline", pipeline]
     command += ["--endpoint", receiver.endpoint_http, "--spans", str(spans), "--rate", str(SPANS_A_SECOND)]
     try:
         worker = subprocess.run(

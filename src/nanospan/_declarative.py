@@ -1,0 +1,235 @@
+"""nanospan's samplers in a declarative configuration file, the one that ``OTEL_CONFIG_FILE`` names.
+
+A node ``nanospan_probability: {ratio: 0.01}`` takes the arguments of the class in `nanospan.sampling` by their names. At the
+top, where no ``parent_based`` is around it, a sampler of nanospan is put into a ParentBased: a bare one would cut traces in
+half. Wrong properties raise ConfigurationError, as everything that is wrong in the file does.
+
+With nanospan's configurator, `SamplerNodes` is handed every sampler node. The SDK's configurator loads the entry points of
+the group ``opentelemetry_sampler`` instead and calls them without the properties: the functions at the end look them up in
+the file.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE
+
+from nanospan import sampling
+from nanospan._declarative_private import sampler_model, stock_sampler
+from nanospan._declarative_rules import rule_arguments
+from nanospan._environment_samplers import ADAPTIVE, OVERHEAD_BUDGET, PROBABILITY, RATE_LIMITED, SettingOfRoot
+from nanospan.sampling import ALWAYS_OFF, ParentBased, Sampler
+
+__all__ = [
+    "SamplerNodes",
+    "adaptive",
+    "always_record",
+    "overhead_budget",
+    "probability",
+    "rate_limited",
+    "rule_based",
+]
+
+logger = logging.getLogger(__name__)
+
+DELEGATES = (
+    "root",
+    "remote_parent_sampled",
+    "remote_parent_not_sampled",
+    "local_parent_sampled",
+    "local_parent_not_sampled",
+)
+"""Of a ``parent_based`` node, and of ParentBased."""
+
+
+class SimpleNode(NamedTuple):
+    """A sampler whose properties are plain values."""
+
+    setting: SettingOfRoot
+    main: str
+    """The property that says how much is kept; 0 means nothing, as in the environment."""
+
+
+SIMPLE: dict[str, SimpleNode] = {
+    "nanospan_probability": SimpleNode(PROBABILITY, "ratio"),
+    "nanospan_rate_limited": SimpleNode(RATE_LIMITED, "traces_per_second"),
+    "nanospan_adaptive": SimpleNode(ADAPTIVE, "target_spans_per_second"),
+    "nanospan_overhead_budget": SimpleNode(OVERHEAD_BUDGET, "cpu_fraction"),
+}
+
+
+class SamplerNodes:
+    """Makes samplers of the nodes of a file; those that nanospan has no class for by ``stock``."""
+
+    def __init__(self, stock: Callable[[Any], Sampler] = stock_sampler) -> None:
+        self._stock = stock
+
+    def from_model(self, model: Any, *, top: bool) -> Sampler:
+        """The sampler of a node in the form that opentelemetry-configuration works with.
+
+        ``top``: no ``parent_based`` is around it. Raises ConfigurationError.
+        """
+        others = model.additional_properties
+        if others and (name := next(iter(others))) in MAKERS:
+            return self.own(name, others[name] or {}, top=top)
+        if model.parent_based is not None:
+            delegates = {name: getattr(model.parent_based, name) for name in DELEGATES}
+            made = {name: self.from_model(one, top=False) for name, one in delegates.items() if one is not None}
+            return ParentBased(**{"root": sampling.ALWAYS_ON} | made)
+        standard = getattr(model, "probability_development", None)
+        if standard is not None:
+            ratio = PROBABILITY.default if standard.ratio is None else standard.ratio
+            return self.own("nanospan_probability", {"ratio": ratio}, top=top)
+        return self._stock(model)
+
+    def from_node(self, node: object, where: str, *, top: bool) -> Sampler:
+        """The sampler of a node as it stands in the file, inside the properties of one of nanospan's."""
+        if not isinstance(node, Mapping) or len(node) != 1 or not all(isinstance(name, str) for name in node):
+            raise configuration_error(f"{where} must be a sampler, a mapping with its name as the only key, not {node!r}")
+        return self.from_model(sampler_model(node), top=top)
+
+    def own(self, name: str, properties: Mapping[str, Any], *, top: bool) -> Sampler:
+        """nanospan's sampler of that name, in a ParentBased at the top."""
+        try:
+            return MAKERS[name](self, name, properties, top)
+        except (TypeError, ValueError) as error:
+            raise configuration_error(f"{name}: {error}") from error
+
+
+def _simple(nodes: SamplerNodes, name: str, properties: Mapping[str, Any], top: bool) -> Sampler:
+    setting, main = SIMPLE[name]
+    given = {key: value for key, value in properties.items() if value is not None}
+    amount = given.setdefault(main, setting.default)
+    _check_known(properties, getattr(sampling, setting.sampler))
+    keeps_nothing = not isinstance(amount, (bool, str)) and amount == 0
+    sampler = ALWAYS_OFF if keeps_nothing else getattr(sampling, setting.sampler)(**given)
+    return ParentBased(sampler) if top else sampler
+
+
+def _rule_based(nodes: SamplerNodes, name: str, properties: Mapping[str, Any], top: bool) -> Sampler:
+    if "default" not in properties:
+        raise ValueError("default must be given, a sampler for the spans that no rule matches")
+    if not isinstance(rules := properties.get("rules"), list):
+        raise TypeError("rules must be a list of rules")
+    _check_known(properties, sampling.RuleBased)
+    made = [rule_arguments(rule, lambda node: nodes.from_node(node, f"{name}: sampler", top=False)) for rule in rules]
+    default = nodes.from_node(properties["default"], f"{name}: default", top=False)
+    sampler = sampling.RuleBased([sampling.Rule(**one) for one in made], default=default)
+    # Rules about the parent would never see one behind a ParentBased.
+    return ParentBased(sampler) if top and not any("parent" in one for one in made) else sampler
+
+
+def _always_record(nodes: SamplerNodes, name: str, properties: Mapping[str, Any], top: bool) -> Sampler:
+    if "root" not in properties:
+        raise ValueError("root must be given, the sampler that decides what is sampled")
+    _check_known(properties, sampling.AlwaysRecord)
+    return sampling.AlwaysRecord(nodes.from_node(properties["root"], f"{name}: root", top=top))
+
+
+MAKERS: dict[str, Callable[[SamplerNodes, str, Mapping[str, Any], bool], Sampler]] = {
+    **dict.fromkeys(SIMPLE, _simple),
+    "nanospan_rule_based": _rule_based,
+    "nanospan_always_record": _always_record,
+}
+"""nanospan's samplers by the names that they have in the file."""
+
+
+def _check_known(properties: Mapping[str, Any], sampler: type[Sampler]) -> None:
+    known = list(inspect.signature(sampler.__init__).parameters)[1:]
+    for name in properties:
+        if name not in known:
+            raise ValueError(f"{name!r} is not one of its properties: {', '.join(known)}")
+
+
+def configuration_error(message: str) -> Exception:
+    from opentelemetry.configuration import ConfigurationError
+
+    return ConfigurationError(message)
+
+
+# --- entry points of the group opentelemetry_sampler -----------------------------------------------------------------
+
+
+def probability(**properties: Any) -> Sampler:
+    """ConsistentProbability; of all traces where ``ratio`` is not given."""
+    return _looked_up("nanospan_probability", properties)
+
+
+def rate_limited(**properties: Any) -> Sampler:
+    """RateLimited; 100 traces a second where ``traces_per_second`` is not given."""
+    return _looked_up("nanospan_rate_limited", properties)
+
+
+def adaptive(**properties: Any) -> Sampler:
+    """Adaptive; 1000 spans a second where ``target_spans_per_second`` is not given."""
+    return _looked_up("nanospan_adaptive", properties)
+
+
+def overhead_budget(**properties: Any) -> Sampler:
+    """OverheadBudget; 0.02 of the CPU where ``cpu_fraction`` is not given."""
+    return _looked_up("nanospan_overhead_budget", properties)
+
+
+def rule_based(**properties: Any) -> Sampler:
+    """RuleBased; ``rules`` and ``default`` must be given."""
+    return _looked_up("nanospan_rule_based", properties)
+
+
+def always_record(**properties: Any) -> Sampler:
+    """AlwaysRecord; ``root`` must be given."""
+    return _looked_up("nanospan_always_record", properties)
+
+
+def _looked_up(name: str, properties: Mapping[str, Any]) -> Sampler:
+    """The sampler with the properties that it has in the file, unless it is handed any.
+
+    Raises ConfigurationError.
+    """
+    if properties:
+        return SamplerNodes().own(name, properties, top=True)
+    found = list(_nodes_in_file(name))
+    if not found:
+        logger.warning(
+            "The SDK does not hand over the properties of %s, and %s does not name the file they are in; using defaults",
+            name,
+            OTEL_CONFIG_FILE,
+        )
+        return SamplerNodes().own(name, {}, top=True)
+    if any(one != found[0] for one in found[1:]):
+        logger.warning(
+            "%s is in the file more than once, and the SDK does not say which is meant; using the first for all. "
+            "OTEL_PYTHON_CONFIGURATOR=nanospan tells them apart",
+            name,
+        )
+    return SamplerNodes().own(name, found[0].properties, top=found[0].top)
+
+
+class _Found(NamedTuple):
+    properties: Mapping[str, Any]
+    top: bool
+
+
+def _nodes_in_file(name: str) -> Iterator[_Found]:
+    """Where the file that the environment names has a sampler ``name``, apart from those inside samplers of nanospan."""
+    file = os.environ.get(OTEL_CONFIG_FILE)
+    if not file:
+        return
+    from opentelemetry.configuration import load_config_file
+
+    provider = load_config_file(file).tracer_provider
+    if provider is not None and provider.sampler is not None:
+        yield from _nodes_below(provider.sampler, name, top=True)
+
+
+def _nodes_below(model: Any, name: str, *, top: bool) -> Iterator[_Found]:
+    if name in model.additional_properties:
+        yield _Found(model.additional_properties[name] or {}, top)
+    if model.parent_based is not None:
+        for delegate in DELEGATES:
+            if (below := getattr(model.parent_based, delegate)) is not None:
+                yield from _nodes_below(below, name, top=False)
