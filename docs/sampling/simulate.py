@@ -1,0 +1,196 @@
+"""Draws what the samplers that follow the load do under a step, a ramp, spikes and a day, and prints the figures.
+
+    python docs/sampling/simulate.py            # the plots beside this file, the figures to standard output
+    python docs/sampling/simulate.py --figures  # the figures alone
+
+Needs a C compiler (``cc``, or ``$CC``) and, for the plots, matplotlib (``pip install matplotlib``), which nothing else in
+nanospan does. The laws are not modelled here: `simulate.c` is compiled with the sources in csrc/ and runs them in virtual
+time, so the same sources give the same plots on every machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import math
+import os
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CSRC = HERE.parent.parent / "csrc"
+BIN = 0.05  # seconds, as in simulate.c
+POINTS = 200  # of a line in a plot
+
+Load = list[tuple[float, float]]  # (seconds, roots a second), straight lines between
+
+STEP: Load = [(0, 200), (20, 200), (20, 20_000), (50, 20_000), (50, 200), (80, 200)]
+RAMP: Load = [(0, 10), (10, 10), (60, 10_000), (80, 10_000)]
+SPIKES: Load = [(0, 500), (20, 500), (20, 10_000), (21, 10_000), (21, 500), (40, 500), (40, 25_000), (40.2, 25_000),
+                (40.2, 500), (60, 500), (60, 5_000), (65, 5_000), (65, 500), (90, 500)]  # fmt: skip
+DAY: Load = [(s, 1_550 - 1_450 * math.cos(2 * math.pi * s / 600)) for s in range(0, 601, 5)]
+LOADS = {"step": STEP, "ramp": RAMP, "spikes": SPIKES, "day (in ten minutes)": DAY}
+
+
+@dataclass(frozen=True)
+class Strategy:
+    name: str
+    target: float  # spans or traces a second, or a share of the CPU
+    spans: int  # of a trace; 1 where traces are limited
+    title: str
+    file: str
+    scale: float = 1  # of the loads
+
+
+STRATEGIES = (
+    Strategy("adaptive", 1000, 10, "Adaptive(1000), 10 spans a trace", "adaptive.svg"),
+    Strategy("consistent", 100, 1, "RateLimited(100, consistent=True)", "rate-limited-consistent.svg"),
+    Strategy("bucket", 100, 1, "RateLimited(100, burst=100)", "rate-limited-bucket.svg"),
+    Strategy("budget", 0.02, 30, "OverheadBudget(0.02), 30 spans and 2 ms of work a trace", "overhead-budget.svg", 0.05),
+)
+
+Run = dict[str, list[float]]
+
+
+def compile_program(folder: Path) -> Path:
+    program = folder / "simulate"
+    sources = [HERE / "simulate.c", CSRC / "ns_controller.c", CSRC / "ns_budget.c"]
+    compiler = os.environ.get("CC", "cc").split()
+    # No fused multiply-add: it would round differently from one machine to another.
+    flags = ["-std=gnu11", "-O2", "-ffp-contract=off", f"-I{CSRC}", f"-I{CSRC / 'tests'}"]
+    subprocess.run([*compiler, *flags, *map(str, sources), "-lm", "-o", str(program)], check=True)
+    return program
+
+
+def run(program: Path, strategy: Strategy, load: Load) -> Run:
+    """The columns of simulate.c's output, and rates a second of what the strategy limits: ``offered`` and ``kept``."""
+    points = "".join(f"{seconds} {roots * strategy.scale}\n" for seconds, roots in load)
+    command = [str(program), strategy.name, str(strategy.target), str(strategy.spans)]
+    printed = subprocess.run(command, input=points, capture_output=True, text=True, check=True).stdout
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
+    columns["offered"] = [asked * strategy.spans / BIN for asked in columns["asked"]]
+    columns["kept"] = [sampled / BIN for sampled in columns["sampled"]]
+    return columns
+
+
+def over_one_second(values: list[float]) -> list[float]:
+    """The mean over the second that ends with each bin."""
+    width = round(1 / BIN)
+    return [sum(values[max(0, i + 1 - width) : i + 1]) / min(i + 1, width) for i in range(len(values))]
+
+
+def settled(run: Run, start: float, end: float) -> float:
+    """Seconds after ``start`` from which on the probability stays within a tenth of what it is before ``end``."""
+    inside = [(t, p) for t, p in zip(run["seconds"], run["probability"], strict=True) if start < t <= end]
+    final = sum(p for _, p in inside[-100:]) / 100
+    outside = [t for t, p in inside if abs(p - final) > 0.1 * final]
+    return max(outside, default=start) - start
+
+
+def most(run: Run, start: float, end: float) -> float:
+    """The largest number kept in any second that ends in the interval, in targets."""
+    kept = over_one_second(run["kept"])
+    targets = over_one_second(run["target"])
+    return max(k / g for t, k, g in zip(run["seconds"], kept, targets, strict=True) if start < t <= end and g > 0)
+
+
+def mean(run: Run, name: str, start: float, end: float) -> float:
+    values = [v for t, v in zip(run["seconds"], run[name], strict=True) if start < t <= end]
+    return sum(values) / len(values)
+
+
+def share(run: Run, start: float, end: float) -> float:
+    """Of the process's CPU that tracing took."""
+    return mean(run, "tracing_cores", start, end) / mean(run, "process_cores", start, end)
+
+
+def figures(strategy: Strategy, runs: dict[str, Run]) -> list[str]:
+    step, ramp, spikes, day = (runs[name] for name in LOADS)
+    lines = [f"{strategy.title}"]
+    if strategy.name == "budget":
+        tracing, process = (over_one_second(step[name]) for name in ("tracing_cores", "process_cores"))
+        for when, start, end in (("before", 10, 20), ("first second", 20, 21), ("next 4 s", 21, 25), ("then", 25, 50)):
+            lines.append(f"  step x100 up, {when}: {share(step, start, end):.2%} of the CPU")
+        for when, start, end in (("5 s", 50, 55), ("then", 60, 80)):
+            lines.append(f"  step down, {when}: {share(step, start, end):.2%} of the CPU")
+        lines.append(f"  step: most in a second {max(t / p for t, p in zip(tracing, process, strict=True) if p > 0):.2%}")
+        lines.append(f"  ramp, 30 s to 60 s: {share(ramp, 30, 60):.2%}, day, 100 s to 500 s: {share(day, 100, 500):.2%}")
+        lines.append(f"  spike x10 for 5 s: {share(spikes, 60, 70):.2%} over the 10 s from its start")
+        return lines
+    target = strategy.target
+    if strategy.name != "bucket":
+        lines.append(f"  step x100 up: settled after {settled(step, 20, 50):.2f} s, down: {settled(step, 50, 80):.2f} s")
+    lines.append(f"  step x100 up: most in a second {most(step, 20, 25):.2f} targets")
+    lines.append(f"  10 s to 30 s after the step: {mean(step, 'kept', 30, 50) / target:.3f} targets")
+    lines.append(f"  ramp, 30 s to 60 s: {mean(ramp, 'kept', 30, 60) / target:.3f} targets")
+    for name, start in (("x20 for 1 s", 20), ("x50 for 0.2 s", 40), ("x10 for 5 s", 60)):
+        lines.append(
+            f"  spike {name}: most in a second {most(spikes, start, start + 6):.2f} targets, "
+            f"{mean(spikes, 'kept', start, start + 10) / target:.2f} over the 10 s from its start"
+        )
+    lines.append(f"  day, where the load is above the target: {mean(day, 'kept', 100, 500) / target:.3f} targets")
+    return lines
+
+
+def decimated(values: list[float]) -> list[float]:
+    """At most POINTS means over as many neighbours each."""
+    width = max(1, -(-len(values) // POINTS))
+    groups = [[v for v in values[i : i + width] if not math.isnan(v)] for i in range(0, len(values), width)]
+    return [sum(group) / len(group) if group else math.nan for group in groups]
+
+
+def draw(strategy: Strategy, runs: dict[str, Run]) -> None:
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.hashsalt": "nanospan", "svg.fonttype": "none", "font.size": 8})
+    from matplotlib import pyplot
+
+    unit = "spans/s" if strategy.spans > 1 else "traces/s"
+    figure, axes = pyplot.subplots(2, len(LOADS), figsize=(14, 5), sharex="col", height_ratios=(2, 1), squeeze=False)
+    for column, (name, run) in enumerate(runs.items()):
+        seconds = decimated(run["seconds"])
+        above, below = axes[0][column], axes[1][column]
+        for label, color, style in (("offered", "#999999", "-"), ("kept", "#1f77b4", "-"), ("target", "#d62728", "--")):
+            above.plot(seconds, [round(v, 2) for v in decimated(run[label])], style, color=color, label=label, linewidth=1)
+        above.set_yscale("log")
+        above.set_ylim(bottom=10)
+        above.set_title(name)
+        below.plot(seconds, decimated(run["probability"]), color="#2ca02c", linewidth=1)
+        below.set_yscale("log")
+        below.set_ylim(top=1.5)
+        below.set_xlabel("seconds")
+        for axis in (above, below):
+            axis.grid(True, which="major", linewidth=0.3)
+    axes[0][0].set_ylabel(unit)
+    axes[1][0].set_ylabel("share kept" if strategy.name == "bucket" else "probability")
+    axes[0][0].legend(loc="lower right", framealpha=1)
+    figure.suptitle(strategy.title)
+    figure.tight_layout()
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    pyplot.close(figure)
+    shorter = re.sub(r"(\d\.\d\d)\d+", r"\1", drawn.getvalue())
+    (HERE / strategy.file).write_text("\n".join(line.rstrip() for line in shorter.splitlines()) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--figures", action="store_true", help="print the figures, draw nothing")
+    only_figures = parser.parse_args().figures
+    with tempfile.TemporaryDirectory() as folder:
+        program = compile_program(Path(folder))
+        for strategy in STRATEGIES:
+            runs = {name: run(program, strategy, load) for name, load in LOADS.items()}
+            print("\n".join(figures(strategy, runs)))
+            if not only_figures:
+                draw(strategy, runs)
+
+
+if __name__ == "__main__":
+    main()
