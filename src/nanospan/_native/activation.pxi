@@ -52,10 +52,10 @@ cdef class SpanActivation:
     cdef PyObject *start_time
     cdef PyObject *span        # NULL before entry and after exit
     cdef Activated activated
-    cdef uint64_t cost         # of a timed span: nanoseconds until it was current; 0: not timed
     cdef bint record_exception
     cdef bint set_status_on_exception
     cdef bint end_on_exit
+    cdef uint32_t cost         # of a timed span: nanoseconds until it was current; 0: not timed
 
     # Not known to the garbage collector, which costs a tenth of an unsampled span. One that is never entered, or never left,
     # and that its own span or attributes refer to, is not freed: see docs/limitations.md.
@@ -119,7 +119,7 @@ cdef class SpanActivation:
             count_sampled(span)
             if began:
                 goes_on(span, began)
-                self.cost = ns_clock_monotonic() - began
+                self.cost = since(began)
         return span
 
     cdef bint leave(self, object exc_val) except -1:
@@ -133,7 +133,7 @@ cdef class SpanActivation:
             undo_current(&self.activated)
             if began:
                 if type(span) is span_class:
-                    (<NativeSpan> span).cost += ns_clock_monotonic() - began
+                    (<NativeSpan> span).cost += since(began)
                 else:
                     ns_meter_timed(meter, False, self.cost + ns_clock_monotonic() - began)
             # Only what is an error: GeneratorExit, KeyboardInterrupt and their like are not.

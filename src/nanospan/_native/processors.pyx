@@ -66,6 +66,8 @@ cdef class NativeProcessors:
         if only is not None and not only.patched:
             tell(only, span)
             return 0
+        if not self.members:
+            return 0
         self.look_at_patches()
         for processor in self.native:
             tell(<NativeBatchProcessor> processor, span)
@@ -81,6 +83,8 @@ cdef class NativeProcessors:
         if only is not None and not only.patched:
             if only._queue is not None:  # None while a subclass is being constructed
                 only._queue.end_native(span)
+            return 0
+        if not self.members:
             return 0
         self.look_at_patches()
         if self.foreign:

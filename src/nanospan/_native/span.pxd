@@ -55,10 +55,10 @@ cdef class SpanFields(Identified):
     cdef object kind
     cdef ContextCell parent_cell  # None if there is no parent, or one was assigned
 
-    cdef bint owns_shared
-    cdef bint timed          # one of those whose cost is measured, see meter.pxd
-    cdef bint records_exception
-    cdef bint sets_status
+    # Bytes, as their number decides how many lines of memory a span takes.
+    cdef uint8_t owns_shared
+    cdef uint8_t records_exception
+    cdef uint8_t sets_status
 
     # Where the truth is: here as numbers, or in `details`.
     cdef bint has_parent
@@ -69,10 +69,11 @@ cdef class SpanFields(Identified):
     cdef bint has_event_container   # details.events likewise; until then it is None or a list of NativeEvent
     cdef bint has_links             # details.links is the SDK's container, or what was assigned
 
+    cdef uint32_t cost  # of a timed span (meter.pxd): nanoseconds that its calls have taken; 0: not timed
+
     cdef Ids parent_ids
     cdef uint64_t start_number
     cdef uint64_t end_number
-    cdef uint64_t cost       # if timed: nanoseconds that its calls have taken
 
     # Attributes: the pairs, oldest first, until somebody asks for the SDK's container, assigns one, or sets what only that
     # container can deal with (a key that is no str, more attributes than the limit).

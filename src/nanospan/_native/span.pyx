@@ -128,13 +128,14 @@ cdef class NativeSpan(SpanContent):
     cdef int finish_timed(self, object end_time) except -1:
         cdef uint64_t began = ns_clock_monotonic()
         cdef bint sampled = self.is_sampled()
-        self.timed = False
+        cdef uint64_t cost = self.cost
+        self.cost = 0
         self.finish(end_time)
-        ns_meter_timed(process_meter(), sampled, self.cost + ns_clock_monotonic() - began)
+        ns_meter_timed(process_meter(), sampled, cost + ns_clock_monotonic() - began)
         return 0
 
     cdef int finish(self, object end_time) except -1:
-        if self.timed:
+        if self.cost:
             return self.finish_timed(end_time)
         if not self.stop_clock(end_time):
             logger.warning("Calling end() on an ended span.")

@@ -8,24 +8,24 @@ cdef class SpanContent(SpanFields):
     @cython.critical_section
     def set_attribute(self, key, value):
         """Set one attribute: a non-empty str key, and a value that OpenTelemetry allows (others become their str)."""
-        cdef uint64_t began = ns_clock_monotonic() if self.timed else 0
+        cdef uint64_t began = ns_clock_monotonic() if self.cost else 0
         if self.is_ended():
             logger.warning("Setting attribute on ended span.")
         else:
             self.put(key, value)
         if began:
-            self.cost += ns_clock_monotonic() - began
+            self.cost += <uint32_t> (ns_clock_monotonic() - began)
 
     @cython.critical_section
     def set_attributes(self, attributes):
         """Set several attributes from a mapping."""
-        cdef uint64_t began = ns_clock_monotonic() if self.timed else 0
+        cdef uint64_t began = ns_clock_monotonic() if self.cost else 0
         if self.is_ended():
             logger.warning("Setting attribute on ended span.")
         else:
             self.put_all(attributes)
         if began:
-            self.cost += ns_clock_monotonic() - began
+            self.cost += <uint32_t> (ns_clock_monotonic() - began)
 
     cdef int put(self, object key, object value) except -1:
         if self.has_container or not is_plain_key(key):

@@ -27,7 +27,8 @@ cdef class SpanFields(Identified):
             self.details = None
         if self.parent_cell is not None:
             self.parent_cell = None
-        self.owns_shared = self.timed = self.has_parent = self.parent_as_numbers = False
+        self.owns_shared = self.has_parent = self.parent_as_numbers = False
+        self.cost = 0
         self.has_container = self.has_event_container = self.has_links = False
         self.start_state = self.end_state = NO_TIME
         cdef uint32_t count = self.pair_count
@@ -285,16 +286,16 @@ cdef class SpanFields(Identified):
 
     @property
     def _record_exception(self):
-        return self.records_exception
+        return bool(self.records_exception)
 
     @_record_exception.setter
     def _record_exception(self, record_exception):
-        self.records_exception = record_exception
+        self.records_exception = bool(record_exception)
 
     @property
     def _set_status_on_exception(self):
-        return self.sets_status
+        return bool(self.sets_status)
 
     @_set_status_on_exception.setter
     def _set_status_on_exception(self, set_status_on_exception):
-        self.sets_status = set_status_on_exception
+        self.sets_status = bool(set_status_on_exception)

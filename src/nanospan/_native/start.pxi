@@ -171,6 +171,11 @@ cdef inline uint64_t begin_metering() noexcept:
     return ns_clock_monotonic() if ns_meter_start(meter) else 0
 
 
+cdef inline uint32_t since(uint64_t began) noexcept:
+    """The nanoseconds that have passed; never 0, which would say that nobody measures."""
+    return <uint32_t> min(max(ns_clock_monotonic() - began, <uint64_t> 1), <uint64_t> 0x7FFFFFFF)
+
+
 cdef inline int count_sampled(object started) except -1:
     if type(started) is span_class and (<NativeSpan> started).is_sampled():
         ns_meter_sampled(meter)
@@ -181,8 +186,7 @@ cdef inline bint goes_on(object started, uint64_t began) except -1:
     """Notes on a timed span what starting it took; False if the span keeps no account."""
     if type(started) is not span_class:
         return False
-    (<NativeSpan> started).timed = True
-    (<NativeSpan> started).cost = ns_clock_monotonic() - began
+    (<NativeSpan> started).cost = since(began)
     return True
 
 
