@@ -9,10 +9,9 @@ uint32_t ns_chunk_take(ns_traces *table) {
     table->chunks_free--;
     if (number) {
         table->free_chunk = ns_chunk_at(table, number)->next;
-        /* The next one to be taken: by then its link is at hand, and so is what is written first. */
+        /* The next one to be taken: by then its link is at hand, and so is what is written. */
         const uint8_t *ahead = (const uint8_t *)ns_chunk_at(table, table->free_chunk ? table->free_chunk : number);
-        __builtin_prefetch(ahead, 1);
-        __builtin_prefetch(ahead + NS_CACHE_LINE, 1);
+        for (size_t line = 0; line < NS_CHUNK_BYTES; line += NS_CACHE_LINE) __builtin_prefetch(ahead + line, 1);
     } else {
         number = ++table->chunks_used;
     }
