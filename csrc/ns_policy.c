@@ -112,12 +112,15 @@ static answer all_of(node *parent, question question) {
     return sum;
 }
 
+/* What a trace pays a limiter with. One that is decided on before any of its spans has ended pays as for one: it is not free. */
+static inline uint64_t price(uint64_t seen) { return seen ? seen : 1; }
+
 /* Takes the trace's spans from what a part may keep in this second; false if they are too many. */
 static bool spend(node *part, question question) {
     uint64_t second = (uint32_t)(question.now / NS_CLOCK_SECOND);
     uint64_t seen = atomic_load_explicit(&part->spent, memory_order_relaxed), spans;
     do {
-        spans = question.trace->spans + (seen >> 32 == second ? (uint32_t)seen : 0);
+        spans = price(question.trace->spans) + (seen >> 32 == second ? (uint32_t)seen : 0);
         if (spans > part->policy.allowance) return false;
     } while (!atomic_compare_exchange_weak_explicit(&part->spent, &seen, second << 32 | spans, memory_order_relaxed,
                                                     memory_order_relaxed));
@@ -163,9 +166,9 @@ static answer ask(node *node, question question) {
     case NS_POLICY_HASH:
         return chance(hash_of(trace, policy->salt) <= policy->threshold, UNKNOWN);
     case NS_POLICY_SPANS_RATE:
-        return chance(question.pays && ns_bucket_take(&node->bucket, question.now, trace->spans), UNKNOWN);
+        return chance(question.pays && ns_bucket_take(&node->bucket, question.now, price(trace->spans)), UNKNOWN);
     case NS_POLICY_BYTES_RATE:
-        return chance(question.pays && ns_bucket_take(&node->bucket, question.now, trace->bytes), UNKNOWN);
+        return chance(question.pays && ns_bucket_take(&node->bucket, question.now, price(trace->bytes)), UNKNOWN);
     case NS_POLICY_SPANS_TARGET:
         return question.pays ? aim(&node->controller, trace, question.now) : chance(false, UNKNOWN);
     case NS_POLICY_AND:
@@ -196,7 +199,7 @@ ns_verdict ns_policies_decide(ns_policies *policies, const ns_trace *trace, uint
         if (answer.yes) {
             add(&top->tally.dropped, 1);
             add(&top->tally.spans_dropped, trace->spans);
-            return (ns_verdict){.keep = false};
+            return (ns_verdict){.keep = false, .dropped = true};
         }
         add(&top->tally.not_sampled, 1);
         spared_by_chance |= !answer.certain;

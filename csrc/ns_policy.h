@@ -43,6 +43,7 @@ typedef struct ns_trace {
 
 typedef struct ns_verdict {
     bool keep;
+    bool dropped;       /* by a drop policy: the trace was not wanted, whatever else is known of it */
     uint8_t count;      /* NS_COUNT_*; NS_COUNT_LEAVE when the trace is not kept */
     uint64_t threshold; /* of NS_COUNT_RAISE */
 } ns_verdict;

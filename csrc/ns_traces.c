@@ -136,7 +136,12 @@ static void decide(ns_traces *table, uint32_t number, uint64_t mix, cause why) {
     uint64_t now = table->settings.clock();
     ns_trace facts = facts_now(entry, now);
     ns_verdict verdict = ns_policies_decide(table->settings.policies, &facts, now);
-    ns_fate fate = verdict.keep ? NS_FATE_KEPT : why == FOR_ROOM ? NS_FATE_EVICTED : NS_FATE_SAMPLED_OUT;
+    ns_fate fate = verdict.keep ? NS_FATE_KEPT
+                   : why == FOR_ROOM && !verdict.dropped ? NS_FATE_EVICTED : NS_FATE_SAMPLED_OUT;
+    /* The traces that the head sampled stand for this one, which it did not: what a policy's threshold adds to them stands
+     * for none. */
+    if (verdict.count == NS_COUNT_RAISE && facts.spans && !(facts.flags & 1) && !facts.has_threshold)
+        verdict.count = NS_COUNT_LEAVE;
     if (fate == NS_FATE_KEPT && why != AT_THE_END && table->chunks_queued + entry->chunks > table->most_queued)
         fate = NS_FATE_QUEUE_FULL;
     remove_entry(table, number, mix);
@@ -177,7 +182,8 @@ static void settle_if_complete(ns_traces *table, uint32_t number, uint64_t mix) 
     if (!entry->root_ended || entry->roots) return;
     if (entry->open == 0 || table->settings.wait_after_root_ns == 0)
         decide(table, number, mix, COMPLETE);
-    else if (!entry->linger_ms)
+    else if (!entry->linger_ms && table->settings.clock() - entry->since + table->settings.wait_after_root_ns <
+                                      table->settings.wait_ns)
         linger(table, number);
 }
 
@@ -251,6 +257,14 @@ static void merge_state(ns_trace *trace, const ns_facts *facts) {
         trace->has_threshold = true;
         trace->threshold = ot.threshold;
     }
+}
+
+/* A trace that was decided on before any of its spans had ended was judged by its id. If it has an `rv`, by which it would
+ * not have been kept, its threshold is not true. */
+static void check_threshold(ns_decision *decision, const ns_facts *facts) {
+    ns_trace seen = {.randomness = ns_randomness_of_trace(facts->trace_low)};
+    if (facts->trace_state_size) merge_state(&seen, facts);
+    if (!ns_threshold_keeps(seen.randomness, decision->threshold)) decision->count = NS_COUNT_ERASE;
 }
 
 static void merge(ns_trace *trace, const ns_facts *facts, uint64_t resource_matches, uint32_t size) {
@@ -330,9 +344,14 @@ bool ns_traces_end(ns_traces *table, const ns_facts *facts, uint64_t resource_ma
     uint32_t number = find(table, mix, high, low);
     if (!number) {
         ns_decision decision = ns_decisions_find(&table->decisions, mix);
-        /* Its start made an entry, which was decided on so long ago that the decision is forgotten: the others of its trace
-         * are gone, and so that nothing is kept by halves it goes too. Unless starts are not announced here at all. */
-        if (decision.fate == NS_FATE_UNKNOWN && table->starts_are_announced) decision.fate = NS_FATE_EVICTED;
+        /* Its start made an entry, which was decided on so long ago that the decision is forgotten (or it started before
+         * anybody listened). Most traces are dropped: so that no trace begins again with its last span, it is too. Unless
+         * starts are not announced here at all. */
+        if (decision.fate == NS_FATE_UNKNOWN && table->starts_are_announced) {
+            decision.fate = NS_FATE_EVICTED;
+            table->counts.late_forgotten++;
+        }
+        if (decision.fate == NS_FATE_KEPT && decision.count == NS_COUNT_RAISE) check_threshold(&decision, facts);
         if (decision.fate != NS_FATE_UNKNOWN) return end_late(table, decision, source, span, size);
         if (!room) {
             refuse(table, mix);

@@ -56,6 +56,7 @@ typedef struct ns_traces_counts {
     uint64_t spans_queue_full;
     uint64_t late_kept; /* of the spans above, those that ended after the decision */
     uint64_t late_dropped;
+    uint64_t late_forgotten; /* of these, those whose trace's decision was forgotten, or that nobody saw start */
     uint64_t traces_kept;
     uint64_t traces_sampled_out;
     uint64_t traces_evicted;

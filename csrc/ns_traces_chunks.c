@@ -153,19 +153,37 @@ static size_t most_bytes(const ns_traces *table, size_t max_spans, size_t max_by
     return (bytes < limit ? bytes : limit) + spans * NS_RESTATE_ROOM;
 }
 
-/* Copies the record at the cursor out; the size of what was written. */
-static uint32_t copy_record(ns_traces *table, cursor *at, const ns_chain *chain, uint8_t *out, uint8_t *scratch,
-                            ns_record *record) {
-    uint32_t size = record_header(table, at, &record->source);
+/* Where a span is put together whose th has to change. */
+typedef struct scratch {
+    uint8_t *bytes;
+    size_t size;
+} scratch;
+
+static bool has_room(scratch *scratch, size_t size) {
+    if (size <= scratch->size) return true;
+    uint8_t *larger = realloc(scratch->bytes, size);
+    if (!larger) return false;
+    *scratch = (struct scratch){larger, size};
+    return true;
+}
+
+/* Copies the record at the cursor out. False, with nothing done, if memory is short. */
+static bool copy_record(ns_traces *table, cursor *at, const ns_chain *chain, uint8_t *out, scratch *scratch,
+                        ns_record *record) {
+    cursor from = *at;
+    uint32_t size = record_header(table, &from, &record->source);
     record->data = out;
     if (chain->count == NS_COUNT_LEAVE) {
-        record_body(table, at, size, out);
+        record_body(table, &from, size, out);
         record->size = size;
     } else {
-        record_body(table, at, size, scratch);
-        record->size = (uint32_t)ns_restate_span(scratch, size, chain->count, chain->threshold, out, &table->restate_failures);
+        if (!has_room(scratch, size)) return false;
+        record_body(table, &from, size, scratch->bytes);
+        record->size = (uint32_t)ns_restate_span(scratch->bytes, size, chain->count, chain->threshold, out,
+                                                 &table->restate_failures);
     }
-    return record->size;
+    *at = from;
+    return true;
 }
 
 int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul *haul) {
@@ -175,24 +193,19 @@ int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul
     if (most_spans == 0) return 0;
     haul->bytes = malloc(room);
     haul->records = malloc(most_spans * sizeof *haul->records);
-    uint8_t *scratch = malloc(ns_traces_most_span(table));
-    if (!haul->bytes || !haul->records || !scratch) {
-        free(haul->bytes);
-        free(haul->records);
-        free(scratch);
-        memset(haul, 0, sizeof *haul);
-        return -1;
-    }
+    scratch scratch = {NULL, 0};
     cursor at = {table->cursor_chunk, table->cursor_offset};
     size_t written = 0;
-    while (table->reading && haul->count < most_spans) {
+    bool memory = haul->bytes && haul->records;
+    while (memory && table->reading && haul->count < most_spans) {
         const ns_chain *chain = ns_chain_at(table, table->reading);
         if (table->cursor_spans) {
             cursor ahead = at;
             uint32_t source;
-            uint32_t size = record_header(table, &ahead, &source);
-            if (haul->count && written + size > max_bytes) break;
-            written += copy_record(table, &at, chain, haul->bytes + written, scratch, &haul->records[haul->count++]);
+            if (haul->count && written + record_header(table, &ahead, &source) > max_bytes) break;
+            memory = copy_record(table, &at, chain, haul->bytes + written, &scratch, &haul->records[haul->count]);
+            if (!memory) break;
+            written += haul->records[haul->count++].size;
             table->cursor_spans--;
         }
         if (table->cursor_spans == 0) {
@@ -207,8 +220,12 @@ int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul
         table->cursor_chunk = at.chunk;
         table->cursor_offset = at.offset;
     }
-    free(scratch);
-    return 0;
+    free(scratch.bytes);
+    if (haul->count) return 0;
+    free(haul->bytes);
+    free(haul->records);
+    memset(haul, 0, sizeof *haul);
+    return -1;
 }
 
 void ns_traces_settle(ns_traces *table, ns_haul *haul) {

@@ -32,7 +32,8 @@ int ns_traces_make(ns_traces *table, const ns_traces_settings *settings) {
         settings->max_bytes < ns_traces_least_bytes(settings->max_traces, settings->remembered))
         return EINVAL;
     layout plan = lay_out(settings->max_traces, settings->remembered);
-    void *memory = mmap(NULL, settings->max_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory =
+        mmap(NULL, settings->max_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return ENOMEM;
     table->settings = *settings;
     table->memory = memory;

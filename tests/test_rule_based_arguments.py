@@ -34,6 +34,7 @@ OUTSIDE = {
     "user_agent.original": "tester",
     "http.user_agent": "tester",
     "messaging.message.header.debug": "1",
+    "rpc.grpc.request.metadata.debug": ["1"],
     "baggage.debug": ANY,
 }
 
@@ -42,13 +43,20 @@ class TestFloods:
     @pytest.mark.parametrize("key", OUTSIDE)
     def test_what_anyone_can_send_needs_a_limit(self, key: str) -> None:
         attributes: Any = {"harmless": 1, key: OUTSIDE[key]}
-        unlimited = (ALWAYS_ON, ConsistentProbability(0.01), TraceIdRatioBased(0.1), Adaptive(1), ParentBased(ALWAYS_OFF))
+        unlimited = (
+            ALWAYS_ON,
+            ConsistentProbability(0.01),
+            TraceIdRatioBased(0.1),
+            Adaptive(1),
+            RateLimited(10, consistent=True),
+            ParentBased(ALWAYS_OFF),
+        )
         for sampler in unlimited:
             with pytest.raises(ValueError, match="must be a RateLimited or ALWAYS_OFF") as refused:
                 Rule(attributes=attributes, sampler=sampler)
             assert key in str(refused.value) and "flood" in str(refused.value) and "external=False" in str(refused.value)
             Rule(attributes=attributes, sampler=sampler, external=False)
-        for limiting in (RateLimited(10), RateLimited(10, consistent=True), ALWAYS_OFF, sdk.ALWAYS_OFF):
+        for limiting in (RateLimited(10), ALWAYS_OFF, sdk.ALWAYS_OFF):
             Rule(attributes=attributes, sampler=limiting)
             Rule(attributes=attributes, sampler=RuleBased([Rule(sampler=RateLimited(5))], default=limiting))
         with pytest.raises(ValueError, match="flood"):

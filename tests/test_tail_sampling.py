@@ -9,22 +9,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from accounting import WAIT, check_balance, clear_environment, lost, spans_in, wait_until
+from accounting import WAIT, clear_environment, lost, spans_in, wait_until
 from opentelemetry.sdk.trace import TracerProvider as StockTracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags, Tracer, TraceState
-from opentelemetry.trace import set_span_in_context as context_with
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, TraceFlags
 from receivers import HttpReceiver, answer
+from tail_pipeline import ERRORS, Pipeline, context_with, fail, remote_parent
 
 import nanospan
-from nanospan import sampling, tail
-from nanospan.export.http import OTLPSpanExporter
+from nanospan import tail
 
-ERRORS = [tail.StatusCode("ERROR")]
 SECOND = 1_000_000_000
 EPOCH = 1_700_000_000 * SECOND
-LONG = 3600.0
-"""Seconds that no test waits for."""
 
 
 @pytest.fixture(autouse=True)
@@ -41,41 +37,6 @@ def receiver() -> Iterator[HttpReceiver]:
 @pytest.fixture(params=[nanospan.TracerProvider, StockTracerProvider], ids=["native", "stock"])
 def provider_class(request: pytest.FixtureRequest) -> type[StockTracerProvider]:
     return request.param
-
-
-class Pipeline:
-    """A tracer, and what the receiver got of it."""
-
-    def __init__(
-        self, receiver: HttpReceiver, provider_class: type = nanospan.TracerProvider, sampler: Any = sampling.ALWAYS_ON
-    ) -> None:
-        self._receiver = receiver
-        self._provider_class = provider_class
-        self._sampler = sampler
-
-    def start(self, policies: list[Any], **settings: Any) -> Tracer:
-        settings = {"decision_wait": LONG, "decision_wait_after_root_ended": LONG} | settings
-        self.processor = nanospan.BatchSpanProcessor(
-            OTLPSpanExporter(self._receiver.url, timeout=WAIT),
-            schedule_delay_millis=600_000,
-            tail_sampling=tail.TailSampling(policies, **settings),
-        )
-        self.provider = self._provider_class(sampler=self._sampler, shutdown_on_exit=False)
-        self.provider.add_span_processor(self.processor)
-        return self.provider.get_tracer("tail")
-
-    def stats(self) -> dict[str, Any]:
-        stats = self.processor.stats()
-        check_balance(stats)
-        return stats
-
-    def received(self) -> dict[str, Any]:
-        """The spans that have arrived, by name, after a flush."""
-        assert self.processor.force_flush(int(WAIT * 1000))
-        return {span.name: span for span in spans_in(request.body for request in self._receiver.requests)}
-
-    def tail(self) -> dict[str, Any]:
-        return self.stats()["detail"]["tail"]
 
 
 @pytest.fixture
@@ -96,15 +57,6 @@ def make_pipeline(receiver: HttpReceiver) -> Iterator[Callable[..., Pipeline]]:
     yield make
     for pipeline in made:
         pipeline.provider.shutdown()
-
-
-def fail(span: Any) -> None:
-    span.set_status(Status(StatusCode.ERROR))
-
-
-def remote_parent(trace_id: int = 0xABC, state: TraceState | None = None, flags: int = 1) -> Any:
-    context = SpanContext(trace_id, 0xDEF, is_remote=True, trace_flags=TraceFlags(flags), trace_state=state)
-    return context_with(NonRecordingSpan(context))
 
 
 # --- whole traces -----------------------------------------------------------------------------------------------------
@@ -370,64 +322,6 @@ def test_kept_traces_that_nobody_takes_are_dropped_whole(
     released.set()
     pipeline.received()
     assert pipeline.stats()["exported"] == 600 - full
-
-
-# --- counts -----------------------------------------------------------------------------------------------------------
-
-
-def threshold_of(span: Any) -> str | None:
-    members = dict(member.split("=", 1) for member in span.trace_state.split(",") if member)
-    fields = dict(field.split(":") for field in members.get("ot", "").split(";") if field)
-    return fields.get("th")
-
-
-ALL_KEPT = 0xFF_FF_FF_FF_FF_FF_FF
-"""Low bits of a trace id that every probability keeps."""
-
-
-@pytest.mark.parametrize(
-    ("policies", "arriving", "leaving"),
-    [
-        ([tail.StatusCode("ERROR")], None, None),
-        ([tail.StatusCode("ERROR")], "8", "8"),
-        ([tail.Probabilistic(0.25)], None, "c"),
-        ([tail.Probabilistic(0.25)], "8", "c"),
-        ([tail.Probabilistic(0.25)], "e", "e"),
-        ([tail.StatusCode("ERROR"), tail.Probabilistic(0.25)], "8", "8"),
-        ([tail.And(tail.StatusCode("ERROR"), tail.Probabilistic(0.25))], "8", "c"),
-        ([tail.RateLimiting(1000)], "8", None),
-    ],
-)
-def test_adjusted_count_stays_truthful(
-    pipeline: Pipeline, policies: list[Any], arriving: str | None, leaving: str | None
-) -> None:
-    tracer = pipeline.start(policies)
-    entries = [("vendor", "1")] + ([("ot", f"th:{arriving};xy:z")] if arriving else [])
-    root = tracer.start_span("root", remote_parent(ALL_KEPT, TraceState(entries)))
-    child = tracer.start_span("child", context_with(root))
-    fail(child)
-    child.end()
-    root.end()
-    received = pipeline.received()
-    assert [threshold_of(received[name]) for name in ("root", "child")] == [leaving, leaving]
-    for span in received.values():
-        assert "vendor=1" in span.trace_state
-        assert ("xy:z" in span.trace_state) == bool(arriving)
-
-
-def test_unsampled_spans_are_decided_on_too(make_pipeline: Callable[..., Pipeline]) -> None:
-    """Recorded but not sampled: the flag sent downstream stays, errors are exported all the same."""
-    pipeline = make_pipeline(sampler=sampling.AlwaysRecord(sampling.ALWAYS_OFF))
-    tracer = pipeline.start(ERRORS)
-    for name in ("bad", "good"):
-        span = tracer.start_span(name)
-        assert span.is_recording() and not span.get_span_context().trace_flags.sampled
-        if name == "bad":
-            fail(span)
-        span.end()
-    (span,) = pipeline.received().values()
-    assert span.name == "bad" and not span.flags & TraceFlags.SAMPLED
-    assert pipeline.stats()["sampled_out"] == 1
 
 
 # --- construction -----------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ static void release(void *context, uint32_t source) {
     ((int64_t *)context)[source]--;
 }
 
-static ns_policies *errors_only, *slow_only, *everything;
+static ns_policies *errors_only, *slow_only, *everything, *one_a_second, *nothing;
 
 static ns_traces_settings settings_of(ns_policies *policies) {
     return (ns_traces_settings){
@@ -241,6 +241,67 @@ static void test_time(void) {
     ns_traces_free(&table);
 }
 
+/* A trace that lingers is decided on within its time all the same. */
+static void test_the_time_of_a_trace_is_a_bound(void) {
+    ns_traces table;
+    ns_traces_settings settings = settings_of(errors_only);
+    settings.wait_ns = SECOND;
+    settings.wait_after_root_ns = 8 * SECOND;
+    CHECK(ns_traces_make(&table, &settings) == 0);
+    start_span(&table, 5, true);
+    start_span(&table, 5, false);
+    end_span(&table, 1, (sent){.trace = 5, .size = 64, .root = true});
+    time_now += SECOND + SECOND / 100;
+    CHECK(ns_traces_sweep(&table, 10) == 1 && table.traces_held == 0);
+    check_nothing_held(&table);
+    ns_traces_free(&table);
+}
+
+/* A limiter is paid for a trace that is decided on before any of its spans has ended. */
+static void test_an_early_decision_is_not_free(void) {
+    ns_traces table;
+    ns_traces_settings settings = settings_of(one_a_second);
+    settings.max_traces = 4;
+    CHECK(ns_traces_make(&table, &settings) == 0);
+    for (uint64_t trace = 0; trace < 50; trace++) start_span(&table, trace, true);
+    CHECK(table.counts.traces_kept == 1 && table.counts.traces_evicted == 45);
+    ns_traces_free(&table);
+}
+
+/* A trace that is not wanted at all is not missed when it goes early. */
+static void test_dropped_early_is_no_eviction(void) {
+    ns_traces table;
+    ns_traces_settings settings = settings_of(nothing);
+    settings.max_traces = 4;
+    CHECK(ns_traces_make(&table, &settings) == 0);
+    for (uint64_t trace = 0; trace < 5; trace++) {
+        start_span(&table, trace, true);
+        start_span(&table, trace, false);
+        end_span(&table, 1, (sent){.trace = trace, .size = 64});
+    }
+    CHECK(table.counts.traces_sampled_out == 1 && table.counts.traces_evicted == 0);
+    ns_traces_decide_all(&table);
+    check_nothing_held(&table);
+    ns_traces_free(&table);
+}
+
+static void test_forgotten(void) {
+    ns_traces table;
+    ns_traces_settings settings = settings_of(errors_only);
+    settings.remembered = 0;
+    settings.wait_after_root_ns = 0;
+    CHECK(ns_traces_make(&table, &settings) == 0);
+    for (uint64_t trace = 0; trace < 200; trace++) {
+        start_span(&table, trace, true);
+        start_span(&table, trace, false);
+        end_span(&table, 1, (sent){.trace = trace, .size = 64, .root = true});
+    }
+    end_span(&table, 2, (sent){.trace = 0, .size = 64, .error = true});
+    CHECK(table.counts.late_forgotten == 1 && table.counts.spans_evicted == 1 && table.counts.late_dropped == 1);
+    check_nothing_held(&table);
+    ns_traces_free(&table);
+}
+
 static void test_too_many_traces(void) {
     ns_traces table;
     ns_traces_settings settings = settings_of(errors_only);
@@ -416,7 +477,15 @@ int main(void) {
     CHECK((errors_only = ns_policies_new(&status, 1)) != NULL);
     CHECK((slow_only = ns_policies_new(&latency, 1)) != NULL);
     CHECK((everything = ns_policies_new(&always, 1)) != NULL);
+    ns_policy limiter = {.kind = NS_POLICY_SPANS_RATE, .extent = 1, .rate = 1, .burst = 1};
+    ns_policy drop[] = {{.kind = NS_POLICY_DROP, .extent = 2}, always, always};
+    CHECK((one_a_second = ns_policies_new(&limiter, 1)) != NULL);
+    CHECK((nothing = ns_policies_new(drop, 3)) != NULL);
     test_settings();
+    test_the_time_of_a_trace_is_a_bound();
+    test_an_early_decision_is_not_free();
+    test_dropped_early_is_no_eviction();
+    test_forgotten();
     test_kept_and_dropped();
     test_late_spans_follow();
     test_waiting_for_open_spans();
@@ -432,5 +501,7 @@ int main(void) {
     ns_policies_free(errors_only);
     ns_policies_free(slow_only);
     ns_policies_free(everything);
+    ns_policies_free(one_a_second);
+    ns_policies_free(nothing);
     return ns_test_summary("test_traces");
 }

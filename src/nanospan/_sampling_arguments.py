@@ -10,7 +10,10 @@ __all__ = ["number_in", "positive"]
 def _number(argument: str, value: object, accepted: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{argument} must be {accepted}, not {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{argument} must be {accepted}, not an integer of {value.bit_length()} bits") from None
 
 
 def positive(argument: str, value: object) -> float:

@@ -69,7 +69,8 @@ class RateLimited(NativeRateLimited, Sampler):
 
     With ``consistent=True`` the measured rate of new traces is turned into a threshold, as of `ConsistentProbability`, that
     lets so many through on average: kept traces say it, and counts can be extrapolated. A sudden rush is noticed within
-    the tenth of a second in which the threshold is set, and until then let through.
+    the tenth of a second in which the threshold is set, and until then let through. It holds for traces whose ids are made
+    here, at the root of a ParentBased; against whoever may choose the ids of traces it is no limit.
 
     Args:
         traces_per_second: Traces a second, above 0.
@@ -83,7 +84,7 @@ class RateLimited(NativeRateLimited, Sampler):
 
     def __init__(self, traces_per_second: float, *, burst: float | None = None, consistent: bool = False) -> None:
         self.traces_per_second = positive("traces_per_second", traces_per_second)
-        self._named = ",consistent" if consistent else ""
+        self.by_threshold = bool(consistent)
         if consistent:
             if burst is not None:
                 raise ValueError("burst must be None with consistent=True: a threshold has no burst")
@@ -97,7 +98,7 @@ class RateLimited(NativeRateLimited, Sampler):
 
     def get_description(self) -> str:
         """As ``RateLimited{100/s}`` or ``RateLimited{100/s,consistent}``."""
-        return f"RateLimited{{{self.traces_per_second:g}/s{self._named}}}"
+        return f"RateLimited{{{self.traces_per_second:g}/s{',consistent' if self.by_threshold else ''}}}"
 
 
 @native_route

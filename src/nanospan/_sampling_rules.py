@@ -38,10 +38,27 @@ _OUTSIDE_PREFIXES = (
     "http.request.header.",
     "http.response.header.",
     "rpc.request.metadata.",
+    "rpc.grpc.request.metadata.",
+    "rpc.connect_rpc.request.metadata.",
     "messaging.message.header",
     "baggage",
 )
-_OUTSIDE_KEYS = frozenset({"url.query", "url.full", "http.url", "http.target", "user_agent.original", "http.user_agent"})
+_OUTSIDE_KEYS = frozenset(
+    {
+        "url.query",
+        "url.full",
+        "url.fragment",
+        "url.original",
+        "http.url",
+        "http.target",
+        "user_agent.name",
+        "user_agent.original",
+        "user_agent.version",
+        "http.user_agent",
+        "graphql.document",
+        "messaging.kafka.message.key",
+    }
+)
 
 
 def _is_pattern(text: str) -> bool:
@@ -97,9 +114,12 @@ def _parents(given: object) -> tuple[str, ...]:
 
 
 def _limits(sampler: Sampler) -> bool:
-    """Whether however many spans cannot make a sampler keep more than a set number a second."""
+    """Whether no flood of spans can make a sampler keep more than a set number a second.
+
+    A threshold cannot: who sends a trace id sends its randomness with it.
+    """
     if isinstance(sampler, RateLimited):
-        return True
+        return not sampler.by_threshold
     if isinstance(sampler, RuleBased):
         return all(_limits(one) for one in (*(rule.sampler for rule in sampler.rules), sampler.default))
     return isinstance(sampler, sdk.StaticSampler) and static_decision(sampler) is Decision.DROP
@@ -178,7 +198,8 @@ class Rule:
         why = "external=True says" if outside is None else f"attribute {outside!r} is what they send, so"
         raise ValueError(
             f"sampler of the rule {self.description} must be a RateLimited or ALWAYS_OFF: {why} that anyone outside can make"
-            " spans match, and a flood of such requests would have every trace kept. With external=False you vouch that"
+            " spans match, and a flood of such requests would have every trace kept (also by a threshold, since trace ids come"
+            " with the requests). With external=False you vouch that"
             " something before this service removes it"
         )
 

@@ -138,7 +138,7 @@ cdef class NativeOutcome:
         decision = answer_of(self.route, self.sampler, question, answer)
         if decision == RECORD_AND_SAMPLE:
             nspy_tally(&self.sampled)
-            if self.keeps_all:
+            if self.keeps_all and self.route.native:
                 self.tell_all_kept(question, answer)
                 return decision
         # Of a sampler that tells no threshold, nobody knows how many traces a kept one stands for.

@@ -15,6 +15,7 @@ cdef extern from "ns_traces.h" nogil:
         uint64_t spans_queue_full
         uint64_t late_kept
         uint64_t late_dropped
+        uint64_t late_forgotten
         uint64_t traces_kept
         uint64_t traces_sampled_out
         uint64_t traces_evicted
@@ -56,6 +57,7 @@ cdef extern from "ns_traces.h" nogil:
 cdef class TailQueue(SpanQueue):
     cdef ns_traces table
     cdef bint has_table          # False after a fork in which no memory could be had for it
+    cdef bint is_read            # kept spans are being copied out
     cdef object settings         # nanospan.tail.TailSampling
     cdef CompiledPolicies policies
     cdef SourceTable sources
@@ -67,7 +69,7 @@ cdef class TailQueue(SpanQueue):
     cdef int make_table(self, ns_traces *table, CompiledPolicies policies, SourceTable sources) except -1
     cdef int take(self, ns_buf *encoded, object resource, object scope) except -1
     cdef uint64_t matches_of(self, uint32_t source) noexcept
-    cdef int forget(self, const TraceKey *key) noexcept
+    cdef int refuse(self, const TraceKey *key, bint known) except -1
     cdef int sweep(self) except -1
     cdef int wait(self, double timeout) except -1
     cdef int wake_if_due(self) noexcept

@@ -136,13 +136,14 @@ cdef class TailQueue(SpanQueue):
     cdef bint renew(self) except -1:
         cdef ns_traces table, old_table
         cdef bint had_table = self.has_table
+        cdef bint first = self.policies is None
         sources = SourceTable()
         policies = CompiledPolicies(self.settings.policies)
         made = True
         try:
             self.make_table(&table, policies, sources)
         except OSError:
-            if not had_table:
+            if first:
                 raise
             made = False  # in a forked child, where nobody can be told: what ends is dropped as by a full queue
         if not self.begin_process():
@@ -160,6 +161,7 @@ cdef class TailQueue(SpanQueue):
         self.policies = policies
         self.matched_resource = NO_RESOURCE
         self.resource_matches = 0
+        self.is_read = False
         memset(&self.encode_counts, 0, sizeof(self.encode_counts))
         if had_table:
             ns_traces_free(&old_table)
@@ -172,7 +174,7 @@ cdef class TailQueue(SpanQueue):
         if self.generation != GENERATION[0]:
             self.notice_fork()
         try:
-            if key_of(span, &key) and self.has_table:
+            if key_of(span, &key) and self.has_table and not self.stopped:
                 ns_traces_start(&self.table, key.high, key.low, place_of(&key))
                 self.wake_if_due()
         except Exception:
@@ -183,47 +185,52 @@ cdef class TailQueue(SpanQueue):
         cdef TraceKey key
         if self.generation != GENERATION[0]:
             self.notice_fork()
-        if span.trace_key(&key) and self.has_table:
-            ns_traces_start(&self.table, key.high, key.low, place_of(&key))
-            self.wake_if_due()
+        try:
+            if span.trace_key(&key) and self.has_table and not self.stopped:
+                ns_traces_start(&self.table, key.high, key.low, place_of(&key))
+                self.wake_if_due()
+        except Exception:
+            pass
         return 0
 
     cdef int put_native(self, EncodableSpan span) except -1:
         cdef uint8_t storage[STACK_BYTES]
         cdef ns_buf encoded
         cdef TraceKey key
-        cdef bint known = False
         cdef bint taken = False
+        cdef bint known = span.trace_key(&key)
         ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
         try:
-            known = span.trace_key(&key)
             if span.encode(&encoded, &self.encode_counts) == 0:
                 taken = self.take(&encoded, span.own_resource(), span.own_scope())
             if not taken:
-                ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+                self.refuse(&key, known)
         finally:
             buffer_free(&encoded)
-            if known and not taken:
-                self.forget(&key)
         return 0
 
     cdef int put(self, object span) except -1:
         cdef uint8_t storage[STACK_BYTES]
         cdef ns_buf encoded
         cdef TraceKey key
-        cdef bint known = False
         cdef bint taken = False
+        cdef bint known = key_of(span, &key)
         ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
         try:
-            known = key_of(span, &key)
             if encode_span(&encoded, span, &self.encode_counts) == 0:
                 taken = self.take(&encoded, resource_of(span), scope_of(span) or None)
             if not taken:
-                ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+                self.refuse(&key, known)
         finally:
             buffer_free(&encoded)
-            if known and not taken:
-                self.forget(&key)
+        return 0
+
+    cdef int refuse(self, const TraceKey *key, bint known) except -1:
+        """A span that cannot be made use of: its trace does not wait for it. (Nor long for one that raised on its way here:
+        that one is tried again, and what never ends is waited for within bounds.)"""
+        ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        if known and self.has_table:
+            ns_traces_forget(&self.table, key.high, key.low, place_of(key))
         return 0
 
     cdef int take(self, ns_buf *encoded, object resource, object scope) except -1:
@@ -236,31 +243,30 @@ cdef class TailQueue(SpanQueue):
         source = self.sources.acquire(resource, scope)
         if source < 0:
             return False
+        matches = self.matches_of(<uint32_t> source)
         if self.stopped or not self.has_table:
             # Meanwhile: encoding may have let other threads in. From here on it cannot happen any more.
             self.sources.release(<uint32_t> source)
             ns_count(&self.counters, NS_DROPPED_SHUTDOWN if self.stopped else NS_DROPPED_QUEUE_FULL, 1)
             return True
-        matches = self.matches_of(<uint32_t> source)
         if not ns_traces_end(&self.table, &facts, matches, <uint32_t> source, encoded.data, <uint32_t> encoded.len):
             self.sources.release(<uint32_t> source)
         self.wake_if_due()
         return True
 
     cdef uint64_t matches_of(self, uint32_t source) noexcept:
-        """The conditions that the resource of a source fulfils; asked anew only when it is another than the last."""
+        """The conditions that the resource of a source fulfils; asked anew only when it is another than the last. May run
+        Python code, for a pattern."""
         cdef const ns_source *described = self.sources.described[source]
-        if described.resource_id != self.matched_resource:
-            self.matched_resource = described.resource_id
-            self.resource_matches = ns_facts_of_resource(
-                described.resource_head.data, described.resource_head.size, self.policies.conditions
-            )
-        return self.resource_matches
-
-    cdef int forget(self, const TraceKey *key) noexcept:
-        if self.has_table:
-            ns_traces_forget(&self.table, key.high, key.low, place_of(key))
-        return 0
+        cdef uint64_t matches
+        if described.resource_id == self.matched_resource:
+            return self.resource_matches
+        matches = ns_facts_of_resource(
+            described.resource_head.data, described.resource_head.size, self.policies.conditions
+        )
+        self.resource_matches = matches
+        self.matched_resource = described.resource_id
+        return matches
 
     cdef int wake_if_due(self) noexcept:
         if self.is_due():
@@ -306,6 +312,11 @@ cdef class TailQueue(SpanQueue):
             now = ns_clock_monotonic()
         return 0
 
+    def has_work(self):
+        """As for any queue; decides on the traces whose time has come."""
+        self.sweep()
+        return SpanQueue.has_work(self)
+
     def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
         """Wait up to ``timeout`` seconds for a batch of kept spans to be due, then take it.
 
@@ -316,13 +327,17 @@ cdef class TailQueue(SpanQueue):
         cdef int failed
         self.wait(timeout)
         ns_wake_take_request(&self.wake)
-        if not self.has_table or not ns_traces_claim(&self.table):
+        # One at a time: a forked child, before it has a worker of its own, may come here from several threads.
+        if self.is_read or not self.has_table or not ns_traces_claim(&self.table):
             return None
-        with nogil:
-            failed = ns_traces_read(&self.table, max_spans, max_bytes, &haul)
-        if failed:
-            return None  # no memory now: the spans wait
-        return self.batch_of(&haul)
+        self.is_read = True
+        try:
+            with nogil:
+                failed = ns_traces_read(&self.table, max_spans, max_bytes, &haul)
+            # If memory is short the spans wait.
+            return None if failed else self.batch_of(&haul)
+        finally:
+            self.is_read = False
 
     cdef EncodedBatch batch_of(self, ns_haul *haul):
         cdef uint8_t *body = NULL
@@ -374,6 +389,7 @@ cdef class TailQueue(SpanQueue):
                 "spans_kept": table.counts.spans_kept,
                 "late_spans_kept": table.counts.late_kept,
                 "late_spans_dropped": table.counts.late_dropped,
+                "late_spans_forgotten": table.counts.late_forgotten,
                 "traces_decided_early": table.counts.decided_early,
                 "traces_decided_by_time": table.counts.decided_by_time,
                 "thresholds_not_written": table.restate_failures,

@@ -35,6 +35,7 @@ if not pid:
     report(in_child=app.processor.stats())
     begin("child").end()
     app.tracer.start_span("child without an error").end()
+    held.end()  # the parent's: its trace is not known here
     sys.exit(0)
 report(child_code=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 report(after=app.processor.stats()["held"])
