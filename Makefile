@@ -6,6 +6,13 @@
 # make sanitize  the ground floor under ASan, UBSan and TSan, and the native modules under ASan
 # make fuzz      the fuzz target (needs clang); FUZZ_SECONDS=60
 # make model     the Spin model of the ring (needs spin)
+# make soak      the runtime before a receiver that fails at random, with forks and kills, and processes that end in every
+#                way; every span is looked for afterwards; SOAK_MINUTES=30 SOAK_EXITS=1000 SOAK_SEED=1
+# make wheels    repaired manylinux wheels from the sdist for every CPython found, checked, and tested in clean environments
+# make wheels-arm64  the same for one aarch64 wheel, cross-compiled, tested under qemu (needs root, see the script)
+# make sdist-twice   two sdists of the same tree, which must be the same byte for byte
+# make sbom      the bill of materials of the sdist, CycloneDX: build/sbom
+# make requirements  the pins and hashes in requirements/, renewed
 #
 # Everything is set up below build/: virtual environments, the sdist, and the wheels that are made from it.
 
@@ -18,7 +25,8 @@ SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src csrc -
 PIP     := -m pip --disable-pip-version-check --quiet
 venv_of  = build/venv/$(notdir $(1))
 
-.PHONY: demo test test-one test-oldest-sdk bench sanitize fuzz model lint clean
+.PHONY: demo test test-one test-oldest-sdk bench sanitize fuzz model soak lint clean
+.PHONY: wheels wheels-arm64 sdist-twice sbom requirements
 
 # --- the sdist, and a wheel of it for one interpreter ---------------------------------------------------------------
 
@@ -90,10 +98,42 @@ fuzz:
 model:
 	@$(MAKE) -C csrc model
 
+SOAK_MINUTES ?= 30
+SOAK_EXITS ?= 1000
+SOAK_SEED ?= 1
+soak: build/sdist/.made
+	$(call install,$(PYTHON),grpc,)
+	@$(call venv_of,$(PYTHON))/bin/python soak/exits.py --exits $(SOAK_EXITS) --disorderly $(SOAK_EXITS) --seed $(SOAK_SEED) \
+	    --json build/exits.json
+	@$(call venv_of,$(PYTHON))/bin/python soak/soak.py --minutes $(SOAK_MINUTES) --seed $(SOAK_SEED) --json build/soak.json
+
+# --- what is released -----------------------------------------------------------------------------------------------
+
+wheels: build/sdist/.made
+	@scripts/wheels.sh $(PYTHONS)
+
+wheels-arm64: build/sdist/.made
+	@scripts/wheels_arm64.sh $(PYTHON)
+
+sdist-twice:
+	@scripts/sdist_twice.sh $(PYTHON)
+
+sbom: sdist-twice
+	@mkdir -p build/sbom
+	@$(PYTHON) scripts/sbom.py build/sdist-twice/first/out/*.tar.gz --output build/sbom
+
+# pip-tools asks the registry that pip is configured for; what it writes names none.
+requirements:
+	@test -x build/venv/pip-tools/bin/python || $(PYTHON) -m venv build/venv/pip-tools
+	@build/venv/pip-tools/bin/python $(PIP) install --upgrade pip pip-tools
+	@for name in build release; do CUSTOM_COMPILE_COMMAND="make requirements" build/venv/pip-tools/bin/pip-compile --quiet \
+	    --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
+	    --no-emit-trusted-host --no-emit-options --output-file requirements/$$name.txt requirements/$$name.in || exit 1; done
+
 lint:
 	@test -x build/venv/tools/bin/python || $(PYTHON) -m venv build/venv/tools
 	@build/venv/tools/bin/python $(PIP) install ruff
-	@build/venv/tools/bin/ruff check src tests benchmarks setup.py
+	@build/venv/tools/bin/ruff check src tests benchmarks soak setup.py
 
 clean:
 	rm -rf build dist csrc/build

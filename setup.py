@@ -1,17 +1,22 @@
-"""Build of the native modules; everything else is declared in pyproject.toml.
+"""Build of the native modules, and a source distribution that comes out the same each time; the rest is in pyproject.toml.
 
 Environment switches, all off by default:
 
 NANOSPAN_SANITIZE        comma list for -fsanitize= (address,undefined or thread)
 NANOSPAN_COVERAGE        1: compile for gcov
 NANOSPAN_DEBUG_COUNTERS  1: count ring retries, wraps and wake-ups (see csrc/ns_ring.h)
+SOURCE_DATE_EPOCH        seconds since 1970: the time of every file in the sdist, which then depends on their content alone
 """
 
+import gzip
 import os
+import tarfile
 from glob import glob
+from typing import Any
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.sdist import sdist
 
 NATIVE = "nanospan._native"
 
@@ -90,7 +95,35 @@ def extensions() -> list[Extension]:
     ]
 
 
+class ReproducibleSdist(sdist):
+    """Source distribution whose bytes depend on names and contents only, where SOURCE_DATE_EPOCH is set."""
+
+    def make_archive(self, base_name: Any, format: str, *args: Any, **kwargs: Any) -> str:
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if epoch is None or format != "gztar":
+            return super().make_archive(base_name, format, *args, **kwargs)
+        base_dir = kwargs["base_dir"]
+        path = f"{base_name}.tar.gz"
+
+        def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+            member.mtime = int(epoch)
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            return member
+
+        # tarfile walks directories in the order of their names. gzip's own header carries a name and a time too.
+        with (
+            open(path, "wb") as file,
+            gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=file, mtime=int(epoch)) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            archive.add(base_dir, filter=plain)
+        return path
+
+
 setup(
+    cmdclass={"sdist": ReproducibleSdist},
     ext_modules=cythonize(
         extensions(),
         include_path=["src"],
@@ -100,5 +133,5 @@ setup(
             "wraparound": False,
             "binding": True,
         },
-    )
+    ),
 )
