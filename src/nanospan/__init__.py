@@ -1,6 +1,11 @@
 """nanospan: the tracing runtime that makes OpenTelemetry in Python cost nanoseconds instead of microseconds."""
 
+# ruff: noqa: E402
 from importlib.metadata import version as _version
+
+from nanospan._main_interpreter import require_main_interpreter as _require_main_interpreter
+
+_require_main_interpreter()
 
 from nanospan._native.batch import encode_spans
 from nanospan.ids import RandomIdGenerator

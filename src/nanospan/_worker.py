@@ -6,9 +6,12 @@ import logging
 import threading
 import time
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 from opentelemetry.context import attach, detach, set_value
 
+from nanospan._green_threads import end_in_children, green_sleep
 from nanospan._native import meter
 from nanospan._native.batch import EncodedBatch
 from nanospan._native.queue import ObjectBatch, SpanQueue
@@ -24,6 +27,9 @@ __all__ = ["ExportWorker"]
 logger = logging.getLogger(__name__)
 
 REPORT_WINDOW_SECONDS = 60.0
+GREEN_SECONDS = 0.02
+"""Between two looks at the queue where the worker is a greenlet, which nobody outside Python can wake."""
+
 _TICKETS = 1 << 32
 
 _DROP_REPORTS = {
@@ -121,16 +127,52 @@ class ExportWorker:
     # --- the thread -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        process = self._worker_thread
+        try:
+            self._serve(process)
+        except BaseException:
+            # A greenlet that lives on in a forked child is ended there with an exception; its successor is started.
+            self._queue.check_fork()
+            if self._worker_thread is process:
+                raise
+        if self._worker_thread is not process:
+            # The threading module has forgotten it; without this its end there would be a KeyError.
+            threading.current_thread()
+
+    def _serve(self, process: threading.Thread) -> None:
+        """Send batches until shutdown; ``process`` is the worker of the process that this began in."""
+        sleep = green_sleep()
+        if sleep is not None:
+            end_in_children()
         while not self._shutdown:
             flushing = not _reached(self._sent_ticket, self._flush_ticket)
             try:
-                self._send_next(0.0 if flushing else self._schedule_delay)
+                if sleep is None:
+                    self._send_next(0.0 if flushing else self._schedule_delay)
+                else:
+                    if not flushing:
+                        self._wait_green(sleep)
+                    self._queue.check_fork()
+                    if self._worker_thread is process:
+                        self._send_next(0.0)
             except Exception:
                 # Nothing below is meant to raise; if it does (memory), the thread must live on.
                 self._log.log(logging.ERROR, "worker", "The span export thread failed", exc_info=True)
                 time.sleep(min(1.0, self._schedule_delay))
-            self._book_cpu()
-        self._drain()
+            if self._worker_thread is not process:
+                return
+            if sleep is None:  # a greenlet has no CPU time of its own
+                self._book_cpu()
+        self._queue.check_fork()
+        if self._worker_thread is process:
+            self._drain()
+
+    def _wait_green(self, sleep: Callable[[float], Any]) -> None:
+        """Let other greenlets run until there is work or ``schedule_delay`` has passed."""
+        deadline = time.monotonic() + self._schedule_delay
+        while not self._queue.has_work() and (left := deadline - time.monotonic()) > 0:
+            sleep(min(left, GREEN_SECONDS))
+            self._queue.check_fork()
 
     def _book_cpu(self) -> None:
         """Tell what this thread has used since the last time, in nanoseconds of CPU, where a sampler wants to know."""
@@ -158,33 +200,42 @@ class ExportWorker:
                 self._note_sent(ticket)
             self._report_drops()
             return False
+        process = self._worker_thread
         if self._give_up:
             self._queue.abandon(batch.count)
             self._failures += 1
         else:
             self._send(batch)
+        if self._worker_thread is not process:
+            return True  # in a child that was forked during the export: the batch and its ticket are the parent's
         self._note_sent(batch.ticket)
         self._report_drops()
         return True
 
     def _send(self, batch: EncodedBatch | ObjectBatch) -> None:
         interrupt: BaseException | None = None
+        process = self._worker_thread
         token = attach(set_value(SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
             if self._metrics is not None:
                 self._metrics.handed_over(batch.count)
             outcome = self._sender.send(batch, self._export_timeout)
         except BaseException as error:
+            self._queue.check_fork()
+            if self._worker_thread is not process:
+                raise
             self._log.log(logging.ERROR, "exception", "Exception while exporting spans", exc_info=True)
             outcome = ExportOutcome(0, 0, batch.count)
             # On a caller's thread Ctrl-C is the caller's; on its own, nothing may end the worker.
-            if not isinstance(error, Exception) and threading.current_thread() is not self._worker_thread:
+            if not isinstance(error, Exception) and threading.current_thread() is not process:
                 interrupt = error
         finally:
             detach(token)
-        if outcome.failed:
-            self._failures += 1
-        self._queue.settle(*outcome)
+        self._queue.check_fork()
+        if self._worker_thread is process:
+            if outcome.failed:
+                self._failures += 1
+            self._queue.settle(*outcome)
         if interrupt is not None:
             raise interrupt
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,15 @@ from accounting import WAIT, check_balance, spans_in
 from receivers import HttpReceiver
 
 SCRIPTS = Path(__file__).parent / "scripts"
+
+# CPython 3.12 and later warn of every fork in a process with threads.
+NO_FORK_WARNINGS = ("-W", "ignore::DeprecationWarning")
+PYTHON = (sys.executable, *NO_FORK_WARNINGS)
+
+TRACING = ["native"] if os.environ.get("NANOSPAN_SUITES") == "0" else ["native", "tail", "sdk"]
+each_tracing = pytest.mark.parametrize("launcher", TRACING, indirect=True)
+"""With nanospan's provider, with tail sampling, and with nanospan's processor behind the SDK's provider; the latter two with
+the first interpreter of `make test` only, which has the time."""
 
 
 @dataclass
@@ -96,15 +106,22 @@ class Running:
 class Launcher:
     """Starts scripts whose default exporter sends to ``receiver``."""
 
-    def __init__(self) -> None:
+    def __init__(self, tracing: str = "native") -> None:
+        self.tracing = tracing
         self.receiver = HttpReceiver()
         self._running: list[Running] = []
 
     def start(self, script: str, *arguments: str, **variables: str) -> Running:
         return self.start_command([str(SCRIPTS / script), *arguments], variables)
 
-    def start_command(self, arguments: list[str], variables: dict[str, str] | None = None, **options: Any) -> Running:
-        """``python`` with ``arguments``; ``variables`` are added to its environment."""
+    def start_command(
+        self,
+        arguments: list[str],
+        variables: dict[str, str] | None = None,
+        program: Sequence[str] = PYTHON,
+        **options: Any,
+    ) -> Running:
+        """``program`` with ``arguments``; ``variables`` are added to its environment."""
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -115,10 +132,9 @@ class Launcher:
             # Nothing goes out by the clock: what arrives was sent by a flush, a full batch or an exit.
             "OTEL_BSP_SCHEDULE_DELAY": "600000",
             "PYTHONFAULTHANDLER": "1",
+            "TRACING": self.tracing,
         }
-        # CPython 3.12 and later warn of every fork in a process with threads.
-        command = [sys.executable, "-W", "ignore::DeprecationWarning", *arguments]
-        running = Running(command, environment | (variables or {}), **options)
+        running = Running([*program, *arguments], environment | (variables or {}), **options)
         self._running.append(running)
         return running
 

@@ -11,10 +11,13 @@ from collections import Counter
 
 import pytest
 from accounting import check_balance, lost
-from launcher import Finished, Launcher, check_orderly, names
+from launcher import Finished, Launcher, check_orderly, each_tracing, names
 from receivers import HttpReceiver, answer, hang, unused_port
 
 SPANS = 10
+
+# Tail sampling does not take exporters of objects.
+object_tracing = pytest.mark.parametrize("launcher", ["native", "sdk"], indirect=True)
 
 LOG_LINE = re.compile(
     r"Sending \d+ spans to http://127\.0\.0\.1:\d+/v1/traces: .*; trying again in [\d.]+ s"
@@ -22,23 +25,27 @@ LOG_LINE = re.compile(
 )
 
 
+@each_tracing
 @pytest.mark.parametrize("way", ["end_of_main", "in_function", "ordinary_threads"])
 def test_end_of_the_program(launcher: Launcher, way: str) -> None:
     check_orderly(launcher.run("exits.py", way), processes=1)
     assert launcher.received() == names("span", SPANS)
 
 
+@each_tracing
 def test_processor_that_was_never_used(launcher: Launcher) -> None:
     check_orderly(launcher.run("exits.py", "never_used"), processes=1)
     assert not launcher.receiver.requests
 
 
+@each_tracing
 def test_sys_exit(launcher: Launcher) -> None:
     finished = launcher.run("exits.py", "sys_exit")
     assert (finished.stderr, finished.code) == ("", 3)
     assert launcher.received() == names("span", SPANS)
 
 
+@each_tracing
 def test_uncaught_exception(launcher: Launcher) -> None:
     finished = launcher.run("exits.py", "uncaught")
     assert finished.code == 1
@@ -50,6 +57,7 @@ def test_uncaught_exception(launcher: Launcher) -> None:
     assert launcher.received() == names("span", SPANS) + Counter(["failing"])
 
 
+@each_tracing
 def test_sigterm_with_a_handler_that_exits(launcher: Launcher) -> None:
     running = launcher.start("exits.py", "sigterm")
     assert running.line() == {"pid": running.pid, "ready": True}
@@ -62,6 +70,7 @@ def test_sigterm_with_a_handler_that_exits(launcher: Launcher) -> None:
     assert received in (names("span", ended), names("span", ended + 1))
 
 
+@each_tracing
 def test_sigint(launcher: Launcher) -> None:
     running = launcher.start("exits.py", "sigint")
     running.line()
@@ -73,6 +82,7 @@ def test_sigint(launcher: Launcher) -> None:
     assert launcher.received() == names("span", SPANS)
 
 
+@each_tracing
 def test_daemon_threads_that_still_end_spans(launcher: Launcher) -> None:
     finished = launcher.run("exits.py", "daemon_threads")
     assert (finished.stderr, finished.code) == ("", 0)
@@ -85,11 +95,13 @@ def test_daemon_threads_that_still_end_spans(launcher: Launcher) -> None:
     assert set(lost(account)) <= {"shutdown"}
 
 
+@each_tracing
 def test_spans_of_an_exit_handler_registered_after_the_provider(launcher: Launcher) -> None:
     check_orderly(launcher.run("exits.py", "atexit_after_provider"), processes=1)
     assert launcher.received() == names("span", SPANS) + names("goodbye", SPANS)
 
 
+@each_tracing
 def test_spans_of_an_exit_handler_registered_before_the_provider_are_counted(launcher: Launcher) -> None:
     finished = launcher.run("exits.py", "atexit_before_provider")
     assert (finished.stderr, finished.code) == ("", 0)
@@ -106,6 +118,7 @@ def test_processor_made_while_the_program_exits(launcher: Launcher) -> None:
     assert launcher.received() == names("span", SPANS)
 
 
+@each_tracing
 def test_os_exit_loses_at_most_what_was_queued(launcher: Launcher) -> None:
     finished = launcher.run("exits.py", "os_exit")
     assert (finished.stderr, finished.code) == ("", 7)
@@ -114,6 +127,39 @@ def test_os_exit_loses_at_most_what_was_queued(launcher: Launcher) -> None:
     assert names("sent", SPANS) <= received <= names("sent", SPANS) + names("queued", SPANS)
 
 
+@each_tracing
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL, signal.SIGSEGV])
+def test_signal_that_kills_loses_at_most_what_was_queued(launcher: Launcher, number: signal.Signals) -> None:
+    running = launcher.start("exits.py", "killed")
+    assert running.line()["ready"]
+    running.signal(number)
+    assert running.finish().code == -number
+    # What arrives of a span is the whole of it: received() reads every request.
+    assert names("sent", SPANS) <= launcher.received() <= names("sent", SPANS) + names("queued", SPANS)
+
+
+@each_tracing
+def test_exec_loses_at_most_what_was_queued(launcher: Launcher) -> None:
+    finished = launcher.run("exits.py", "replaced")
+    assert (finished.stderr, finished.code) == ("", 0)
+    assert (finished.reported("flushed"), finished.reported("other_program")) == ([True], [True])
+    assert names("sent", SPANS) <= launcher.received() <= names("sent", SPANS) + names("queued", SPANS)
+
+
+def test_provider_without_an_exit_handler_loses_at_most_what_was_queued(launcher: Launcher) -> None:
+    finished = launcher.run("exits.py", "no_exit_handler")
+    assert (finished.stderr, finished.code) == ("", 0)
+    assert launcher.received() <= names("queued", SPANS)
+
+
+@each_tracing
+def test_spans_of_destructors_after_the_exit_handlers(launcher: Launcher) -> None:
+    finished = launcher.run("exits.py", "late_destructors")
+    check_orderly(finished, processes=1)
+    assert launcher.received() == names("span", SPANS)
+
+
+@each_tracing
 def test_exit_while_an_export_is_under_way(launcher: Launcher) -> None:
     def patient(connection: socket.socket, server: HttpReceiver) -> bool:
         server.wait_for(leaving.is_set)
@@ -143,6 +189,7 @@ def check_undelivered(finished: Finished) -> None:
         assert LOG_LINE.fullmatch(line), line
 
 
+@each_tracing
 def test_exit_with_nobody_at_the_collectors_port(launcher: Launcher) -> None:
     finished = launcher.run(
         "exits.py",
@@ -178,6 +225,7 @@ def test_shutdown_bounds_the_exit(launcher: Launcher) -> None:
     assert account["exported"] == 0
 
 
+@each_tracing
 @pytest.mark.parametrize("way", ["shutdown_twice", "shutdown_from_threads"])
 def test_repeated_shutdown(launcher: Launcher, way: str) -> None:
     finished = launcher.run("exits.py", way)
@@ -186,6 +234,7 @@ def test_repeated_shutdown(launcher: Launcher, way: str) -> None:
     assert launcher.received() == names("span", SPANS)
 
 
+@object_tracing
 def test_flush_from_within_the_exporter(launcher: Launcher) -> None:
     finished = launcher.run("exits.py", "flush_from_exporter")
     check_orderly(finished, processes=1)
@@ -193,6 +242,7 @@ def test_flush_from_within_the_exporter(launcher: Launcher) -> None:
     assert Counter(finished.reported("received")[0]) == names("span", 2 * SPANS)
 
 
+@object_tracing
 def test_shutdown_from_within_the_exporter(launcher: Launcher) -> None:
     finished = launcher.run("exits.py", "shutdown_from_exporter")
     assert (finished.stderr, finished.code) == ("", 0)

@@ -175,6 +175,10 @@ cdef class SpanQueue:
         """Wake the worker, whatever the queue holds."""
         ns_wake_request(&self.wake)
 
+    def has_work(self):
+        """Whether a batch is due or somebody has asked for the worker: for one that must not wait in `next_batch`."""
+        return self.is_due() or ns_wake_requested(&self.wake)
+
     def stop(self):
         """Count everything that ends from now on as dropped by shutdown."""
         self.stopped = True

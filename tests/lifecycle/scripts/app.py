@@ -1,4 +1,8 @@
-"""What the scripts here begin with: a provider with nanospan's processor and ids, and reports for the test."""
+"""What the scripts here begin with: a provider with nanospan's processor and ids, and reports for the test.
+
+``TRACING`` in the environment says which: ``native`` is nanospan's own provider, ``tail`` the same with tail sampling that keeps
+every trace, ``sdk`` the SDK's.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,9 @@ from typing import Any
 from opentelemetry.sdk.trace import TracerProvider
 
 import nanospan
+from nanospan import tail
+
+TRACING = os.environ.get("TRACING", "native")
 
 
 def report(**facts: Any) -> None:
@@ -21,10 +28,16 @@ class App:
     """An application that traces; at an orderly exit it reports its account as ``at_exit``."""
 
     def __init__(self, exporter: Any = None, **arguments: Any) -> None:
+        if TRACING == "tail":
+            # Nothing is decided by the clock, only by the end of a trace or of the process.
+            forever = {"decision_wait": 1e9, "decision_wait_after_root_ended": 1e9}
+            arguments.setdefault("tail_sampling", tail.TailSampling([tail.AlwaysSample()], **forever))
+        self.processor_arguments = arguments
         self.processor = nanospan.BatchSpanProcessor(exporter, **arguments)
         # Before the provider registers its own handler, so that it runs after that one.
         atexit.register(lambda: report(at_exit=self.processor.stats()))
-        self.provider = TracerProvider(id_generator=nanospan.RandomIdGenerator())
+        provider = TracerProvider if TRACING == "sdk" else nanospan.TracerProvider
+        self.provider = provider(id_generator=nanospan.RandomIdGenerator())
         self.provider.add_span_processor(self.processor)
         self.tracer = self.provider.get_tracer("app")
 

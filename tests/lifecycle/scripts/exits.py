@@ -139,6 +139,56 @@ def os_exit() -> None:
     os._exit(7)
 
 
+def killed() -> None:
+    """Ended by a signal that nobody handles, with spans queued."""
+    app = App()
+    app.end_spans("sent", SPANS)
+    app.processor.force_flush()
+    app.end_spans("queued", SPANS)
+    report(ready=True)
+    while True:
+        time.sleep(0.1)  # not pause(): see sigint
+
+
+def replaced() -> None:
+    """Another program takes the place of this one."""
+    app = App()
+    app.end_spans("sent", SPANS)
+    report(flushed=app.processor.force_flush())
+    app.end_spans("queued", SPANS)
+    os.execv(sys.executable, [sys.executable, "-c", "print('{\"other_program\": true}')"])
+
+
+def no_exit_handler() -> None:
+    """A provider that was told to leave its shutdown to the application, which forgets it."""
+    app = App()
+    app.processor = nanospan.BatchSpanProcessor()
+    provider = nanospan.TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(app.processor)
+    tracer = provider.get_tracer("app")
+    for number in range(SPANS):
+        tracer.start_span(f"queued-{number}").end()
+
+
+class EndsLate:
+    """Ends spans when the interpreter takes its modules apart, after every exit handler."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._span = app.tracer.start_span("open")
+
+    def __del__(self) -> None:
+        self._span.end()
+        self._app.tracer.start_span("late").end()
+
+
+def late_destructors() -> None:
+    global late
+    app = App()
+    late = EndsLate(app)
+    app.end_spans("span", SPANS)
+
+
 def during_export() -> None:
     """The test lets the receiver answer when it sees that the exit has begun."""
     app = App()

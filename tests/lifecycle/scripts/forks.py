@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from app import App, report
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 SPANS = 10
+MOST_QUEUED = 100_000
 
 # PyDLL keeps the interpreter lock over the call.
 fork = ctypes.PyDLL(None).fork if sys.argv[2:] == ["libc"] else os.fork
@@ -92,10 +96,31 @@ def inside_span(app: App) -> None:
         if pid == 0:
             app.end_spans("child", SPANS)
             report(flushed=app.processor.force_flush())
+            # Decides, with tail sampling, on a trace whose root is another process's.
+            app.provider.shutdown()
             # Leaving the block would end the parent's span here as well.
             os._exit(0)
         wait_for(pid)
         report(outer=format(outer.get_span_context().span_id, "016x"))
+
+
+def both_leave_the_span(app: App) -> None:
+    with app.tracer.start_as_current_span("outer"):
+        pid = fork()
+    if pid == 0:
+        sys.exit(0)
+    wait_for(pid)
+
+
+def open_span_ends_in_both(app: App) -> None:
+    """A span without a block, ended by each process under a name of its own."""
+    span = app.tracer.start_span("nobody's")
+    pid = fork()
+    span.update_name("parent-0" if pid else "child-0")
+    span.end()
+    if pid == 0:
+        sys.exit(0)
+    wait_for(pid)
 
 
 def from_thread(app: App) -> None:
@@ -123,6 +148,67 @@ def while_export_hangs(app: App) -> None:
     os._exit(0)
 
 
+class ForkingExporter(SpanExporter):
+    """Forks in export(), and so in the export thread."""
+
+    def __init__(self) -> None:
+        self.app: App | None = None
+        self.exported: list[str] = []
+
+    def export(self, spans: Any) -> SpanExportResult:
+        self.exported += [span.name for span in spans]
+        if self.exported[0].startswith("parent") and self.app is not None:
+            app, self.app = self.app, None
+            pid = fork()
+            if pid == 0:
+                self.exported.clear()
+                app.end_spans("child", SPANS)
+                flushed = app.processor.force_flush()
+                report(flushed=flushed, exported=self.exported, stats=app.processor.stats())
+                os._exit(0)
+            wait_for(pid)
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        report(exported=self.exported)
+
+
+def from_the_exporter(app: App) -> None:
+    app.provider.shutdown()
+    exporter = ForkingExporter()
+    own = exporter.app = App(exporter)
+    own.end_spans("parent", SPANS)
+    report(flushed=own.processor.force_flush())
+
+
+def daemon(app: App) -> None:
+    """Becomes a daemon by the book: two forks, a session of its own, no descriptor of its parents but the test's."""
+    app.end_spans("parent", SPANS)
+    app.processor.force_flush()  # there is a connection
+    if fork():
+        os._exit(0)
+    os.setsid()
+    if fork():
+        os._exit(0)
+    os.closerange(3, 1024)
+    app.end_spans("child", SPANS)
+    sys.exit(0)
+
+
+def other_programs(app: App) -> None:
+    """Programs that are started by vfork or posix_spawn share the parent's memory for a while."""
+    app.end_spans("parent", SPANS)
+    command = [sys.executable, "-c", ""]
+    codes = [
+        subprocess.run(command).returncode,
+        subprocess.run(command, preexec_fn=os.setpgrp).returncode,
+        os.waitpid(os.posix_spawn(command[0], command, os.environ), 0)[1],
+        os.system("exit 0"),
+    ]
+    report(codes=codes, queued=app.processor.stats()["queued"])
+    app.end_spans("later", SPANS)
+
+
 def generations(app: App) -> None:
     app.end_spans("parent", SPANS)
 
@@ -143,7 +229,10 @@ def busy_threads(app: App) -> None:
             app.tracer.start_span(f"busy{thread}-{ended[thread]}").end()
             ended[thread] += 1
             if ended[thread] % 100 == 0:
-                time.sleep(0)
+                time.sleep(0.002)
+                # However fast the machine, the queue has room.
+                while app.processor.stats()["queued"] > MOST_QUEUED:
+                    time.sleep(0.0005)
 
     threads = [threading.Thread(target=busy, args=(number,)) for number in range(2)]
     for thread in threads:
