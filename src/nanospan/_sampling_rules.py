@@ -198,9 +198,8 @@ class Rule:
         why = "external=True says" if outside is None else f"attribute {outside!r} is what they send, so"
         raise ValueError(
             f"sampler of the rule {self.description} must be a RateLimited or ALWAYS_OFF: {why} that anyone outside can make"
-            " spans match, and a flood of such requests would have every trace kept (also by a threshold, since trace ids come"
-            " with the requests). With external=False you vouch that"
-            " something before this service removes it"
+            " spans match, and a flood of such requests would have every trace kept (also by a threshold, since trace ids"
+            " come with the requests). With external=False you vouch that something before this service removes it"
         )
 
     @property

@@ -1,7 +1,7 @@
 """What the scripts here begin with: a provider with nanospan's processor and ids, and reports for the test.
 
-``TRACING`` in the environment says which: ``native`` is nanospan's own provider, ``tail`` the same with tail sampling that keeps
-every trace, ``sdk`` the SDK's.
+``TRACING`` in the environment says which: ``native`` is nanospan's own provider, ``tail`` the same with tail sampling that
+keeps every trace, ``sdk`` the SDK's.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 ``late`` in the second place: nanospan is imported, and with ``early`` a processor made, before gevent patches.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import sys
