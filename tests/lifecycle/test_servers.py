@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import signal
 import socket
 import time
@@ -124,10 +125,12 @@ def test_gunicorn_with_gevent_workers(
 # --- uWSGI -------------------------------------------------------------------------------------------------------------
 
 
-def start_uwsgi(launcher: Launcher, listener: socket.socket, environment: Environment, *options: str) -> Running:
+def start_uwsgi(
+    launcher: Launcher, listener: socket.socket, environment: Environment, stats: Path, *options: str
+) -> Running:
     return launcher.start_command(
         [
-            *("--master", "--processes=2", "--die-on-term", "--need-app", "--disable-logging"),
+            *("--master", "--processes=2", "--die-on-term", "--need-app", "--disable-logging", f"--stats={stats}"),
             *(f"--http-socket=fd://{listener.fileno()}", f"--home={environment.bin.parent}", f"--pythonpath={SCRIPTS}"),
             *("--module=wsgi_app", *options),
         ],
@@ -136,14 +139,28 @@ def start_uwsgi(launcher: Launcher, listener: socket.socket, environment: Enviro
     )
 
 
+def all_idle(stats: Path) -> bool:
+    """Whether uWSGI's workers have all put their last request behind them, its answer having been read before."""
+    with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rb") as stream:
+        connection.connect(str(stats))
+        workers = json.loads(stream.read())["workers"]
+    return all(worker["status"] == "idle" for worker in workers)
+
+
 @each_tracing
 @pytest.mark.parametrize("options", [["--enable-threads"], []], ids=["threads", "no_threads"])
 def test_uwsgi(
-    launcher: Launcher, listener: socket.socket, with_packages: Callable[..., Environment], options: list[str]
+    launcher: Launcher,
+    listener: socket.socket,
+    with_packages: Callable[..., Environment],
+    tmp_path: Path,
+    options: list[str],
 ) -> None:
     """uWSGI forks by the C library's function, past Python's hooks."""
-    running = start_uwsgi(launcher, listener, with_packages("uwsgi"), *options)
+    stats = tmp_path / "stats"
+    running = start_uwsgi(launcher, listener, with_packages("uwsgi"), stats, *options)
     requests, workers = use(listener, workers=2)
+    wait_until(lambda: all_idle(stats), "the workers of uWSGI are idle")
     running.signal(signal.SIGTERM)
     finished = running.finish()
     assert finished.code == 0, finished.stderr
@@ -151,9 +168,12 @@ def test_uwsgi(
     assert str(running.pid) not in workers
     for account in finished.accounts_at_exit:
         check_balance(account)
-    # The master runs no exit handlers: what it ended itself, before it forked, is at most lost.
-    assert launcher.received() - names("master", 1) == requests_and_queries(requests)
-    assert launcher.received() <= requests_and_queries(requests) + names("master", 1)
+    # The master runs no exit handlers: what it ended itself, before it forked, is at most lost. Nor does a worker that uWSGI
+    # ends the hard way, as it does now and then on a busy machine: of such a one there is no account.
+    sent = launcher.received() - names("master", 1)
+    if {account["pid"] for account in finished.reports if "at_exit" in account} >= set(map(int, workers)):
+        assert sent == requests_and_queries(requests), finished.stderr + finished.stdout
+    assert sent <= requests_and_queries(requests)
 
 
 # --- Celery ------------------------------------------------------------------------------------------------------------

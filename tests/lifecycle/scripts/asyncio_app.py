@@ -55,6 +55,8 @@ async def child_process(app: App) -> None:
 
 
 if __name__ == "__main__":
+    # Whoever starts the tests in the background has them, and this, ignore the signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     scenario = globals()[sys.argv[1]]
     if sys.argv[2:] == ["uvloop"]:
         import uvloop

@@ -70,6 +70,8 @@ def sigterm() -> None:
 
 
 def sigint() -> None:
+    # Whoever starts the tests in the background has them, and this, ignore the signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     app = App()
     app.end_spans("span", SPANS)
     report(ready=True)

@@ -1,6 +1,6 @@
 """``gevent_app.py <scenario>``: a program that gevent has patched, its threads and sockets included.
 
-``late`` in the second place: nanospan is imported, and with ``early`` a processor made, before gevent patches.
+``late`` in the second place: nanospan is imported before gevent patches, else after.
 """
 
 # ruff: noqa: E402
@@ -16,8 +16,6 @@ if order == "first":
 
 from app import App, report
 
-if order == "early":
-    app = App(max_export_batch_size=10)
 if order != "first":
     from gevent import monkey
 
@@ -30,9 +28,9 @@ import time
 import gevent
 import gevent.socket
 
-if order != "early":
-    app = App(max_export_batch_size=10)
 SPANS = 10
+
+app = App(max_export_batch_size=SPANS)
 
 
 def alive() -> None:
