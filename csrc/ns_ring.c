@@ -55,9 +55,9 @@ void ns_ring_unmap(ns_ring *ring) {
     if (ring) munmap(ring, ring->mapped);
 }
 
-/* Zeroes what is not whole pages by hand. madvise rounds a length up to whole pages: a page size assumed too small would
- * erase what lies behind. */
-static void clear(const ns_ring *ring, uint8_t *from, uint64_t size, bool give_back) {
+/* Zeroes what is not whole pages by hand; returns how much that was. madvise rounds a length up to whole pages: a page size
+ * assumed too small would erase what lies behind. */
+static uint64_t clear(const ns_ring *ring, uint8_t *from, uint64_t size, bool give_back) {
     uint8_t *end = from + size;
     uintptr_t page = ring->page;
     if (give_back && size >= 2 * page) {
@@ -67,10 +67,11 @@ static void clear(const ns_ring *ring, uint8_t *from, uint64_t size, bool give_b
         if (first_page < last_page && madvise(first_page, (size_t)(last_page - first_page), MADV_DONTNEED) == 0) {
             memset(from, 0, (size_t)(first_page - from));
             memset(last_page, 0, (size_t)(end - last_page));
-            return;
+            return size - (uint64_t)(last_page - first_page);
         }
     }
     memset(from, 0, size);
+    return size;
 }
 
 void ns_ring_reset(ns_ring *ring) {
@@ -199,9 +200,8 @@ void ns_ring_release(ns_ring *ring, ns_ring_stretch stretch, bool give_back) {
     if (size == 0) return;
     uint64_t offset = offset_of(ring, ns_ring_units_of(tail));
     uint64_t first = ring->capacity - offset < size ? ring->capacity - offset : size;
-    clear(ring, ns_ring_data(ring) + offset, first, give_back);
-    clear(ring, ns_ring_data(ring), size - first, give_back);
-    if (!give_back) ring->high_water += size;
+    ring->high_water += clear(ring, ns_ring_data(ring) + offset, first, give_back);
+    ring->high_water += clear(ring, ns_ring_data(ring), size - first, give_back);
     NS_RING_HOOK(NS_RING_BEFORE_TAIL);
     atomic_store_explicit(&ring->tail, stretch.position, memory_order_release);
 }

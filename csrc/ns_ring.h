@@ -65,7 +65,7 @@ typedef struct ns_ring {
 
     _Alignas(NS_CACHE_LINE) _Atomic uint64_t head; /* written by producers */
     _Alignas(NS_CACHE_LINE) _Atomic uint64_t tail; /* written by the consumer */
-    uint64_t high_water;                           /* consumer only: bytes freed by zeroing since the last trim */
+    uint64_t high_water;                           /* consumer only: bytes zeroed, and so kept, since the last trim */
 
     _Alignas(NS_CACHE_LINE) _Atomic uint64_t dropped_full;
     _Atomic uint64_t dropped_oversize;
@@ -137,8 +137,8 @@ typedef struct ns_ring_stretch {
  * (ns_frame.h), so that max_bytes bounds the request as well, but for its resources and scopes. */
 ns_ring_stretch ns_ring_read(ns_ring *ring, ns_record *records, size_t max_records, size_t max_bytes);
 
-/* Frees the space of what ns_ring_read returned. With `give_back`, whole pages go back to the system instead of being zeroed by
- * hand: cheaper to hold, dearer to fill again. */
+/* Frees the space of what ns_ring_read returned. With `give_back`, whole pages go back to the system instead of being zeroed
+ * by hand: cheaper to hold, dearer to fill again. */
 void ns_ring_release(ns_ring *ring, ns_ring_stretch stretch, bool give_back);
 
 /* Gives pages that a past burst left behind back to the system. Takes an eighth of an otherwise empty ring at a time,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "ns_test.h"
 
@@ -354,6 +355,30 @@ static void test_trim(void) {
     ns_ring_unmap(ring);
 }
 
+static uint64_t resident_bytes(ns_ring *ring) {
+    static unsigned char in_memory[8192];
+    uint64_t pages = (ring->mapped + ring->page - 1) / ring->page, resident = 0;
+    CHECK(pages <= sizeof in_memory && mincore(ring, ring->mapped, in_memory) == 0);
+    for (uint64_t i = 0; i < pages; i++) resident += in_memory[i] & 1;
+    return resident * ring->page;
+}
+
+/* However small the batches: what is left of their pages is given back once it adds up. */
+static void test_small_batches_leave_little(uint32_t spans, uint32_t size) {
+    ns_ring *ring = ring_of((uint64_t)16 << 20, 1000);
+    ns_reservation reservation;
+    static ns_record records[1000];
+    uint64_t most = 0;
+    for (uint32_t batch = 0; batch < 3 * ring->capacity / (spans * size); batch++) {
+        for (uint32_t i = 0; i < spans; i++) CHECK(push(ring, i, size, &reservation) == NS_RING_OK);
+        ns_ring_release(ring, ns_ring_read(ring, records, spans, SIZE_MAX), true);
+        ns_ring_trim(ring);
+        if (batch % 64 == 0 && resident_bytes(ring) > most) most = resident_bytes(ring);
+    }
+    CHECK(most > 0 && most < (uint64_t)3 << 20);
+    ns_ring_unmap(ring);
+}
+
 int main(void) {
     test_arguments();
     test_span_bound();
@@ -367,5 +392,7 @@ int main(void) {
     test_give_back_keeps_neighbours();
     test_reset();
     test_trim();
+    test_small_batches_leave_little(1, 300);
+    test_small_batches_leave_little(32, 400);
     return ns_test_summary("test_ring");
 }

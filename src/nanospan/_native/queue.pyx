@@ -364,7 +364,7 @@ cdef class EncodedQueue(SpanQueue):
                 failed = frame_records(records, stretch.count, self.sources, &body, &size)
                 # A queue that is emptied by the clock is a quiet one: give its pages back.
                 ns_ring_release(self.ring, stretch, not woken)
-            elif not woken:
+            if not woken:
                 ns_ring_trim(self.ring)
         if stretch.count == 0:
             free(records)
