@@ -44,8 +44,9 @@ def settings_for(number: int, way: str, chance: random.Random) -> dict[str, Any]
         "threads": chance.randint(1, 3),
         "seconds": chance.uniform(0, 0.4),
         "delay_millis": chance.choice((5, 100, 5000, 600_000)),
-        # Room for all: what is lost here is lost by the exit.
+        # Room for all, whatever the machine's pace: what is lost here is lost by the exit.
         "queue": 200_000,
+        "queue_bytes": 256 << 20,
         "tail_bytes": 128 << 20,
         "timeout": 30.0,
         "seed": chance.randrange(1 << 30),
