@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,22 +21,9 @@ from opentelemetry.trace import Tracer, set_span_in_context
 import nanospan
 from nanospan._native import meter
 from nanospan._native import samplers as native
-from nanospan._native.strategies import hold_clock
 from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, Adaptive, AlwaysRecord, OverheadBudget, ParentBased, RuleBased
 
-SECOND = 1_000_000_000
-START = 1000 * SECOND
 STEPS = 20
-
-
-@pytest.fixture
-def set_clock() -> Iterator[Callable[[float], None]]:
-    def set_to(seconds: float) -> None:
-        hold_clock(START + round(seconds * SECOND))
-
-    set_to(0)
-    yield set_to
-    hold_clock(None)
 
 
 def tracer_of(sampler: Any, kind: Any = nanospan.TracerProvider) -> Tracer:

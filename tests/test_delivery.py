@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accounting import WAIT, clear_environment, ended_span, lost, wait_until
+from accounting import WAIT, ended_span, lost, wait_until
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -31,10 +31,7 @@ LINKED = SpanContext(0x1234, 0x5678, is_remote=True, trace_flags=TraceFlags(1))
 rotel = pytest.importorskip("rotel", reason="the collector, PyPI package rotel, is not installed")
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clear_environment(monkeypatch)
-
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 AGENT = Path(rotel.__file__).parent / "rotel-agent"
 # The agent embeds an interpreter and wants the shared library of the one it was packaged for.

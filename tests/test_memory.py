@@ -8,7 +8,7 @@ import weakref
 from typing import Any
 
 import pytest
-from accounting import check_balance, clear_environment, ended_span, lost
+from accounting import check_balance, ended_span, lost
 from launcher import Launcher
 from receivers import HttpReceiver, hang, unused_port
 
@@ -22,9 +22,7 @@ CONSTANT = 12 * MIB
 """Beside the queue: one request under way with its copies, and what a process grows by as it runs."""
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clear_environment(monkeypatch)
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 def end_two_million(endpoint: str) -> dict[str, Any]:

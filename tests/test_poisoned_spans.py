@@ -6,17 +6,14 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from accounting import WAIT, check_balance, clear_environment, ended_span, lost, spans_in
+from accounting import WAIT, check_balance, ended_span, lost, spans_in
 from opentelemetry.trace import SpanContext, TraceFlags
 from receivers import HttpReceiver
 
 import nanospan
 from nanospan.export.http import OTLPSpanExporter
 
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clear_environment(monkeypatch)
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 def odd_context() -> SpanContext:

@@ -6,26 +6,16 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from accounting import WAIT, check_balance, clear_environment, ended_span, lost, spans_in, wait_until
+from accounting import WAIT, check_balance, ended_span, lost, spans_in, wait_until
 from receivers import HttpReceiver, answer, hang
 
 import nanospan
 from nanospan.export.http import OTLPSpanExporter
 
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clear_environment(monkeypatch)
-
-
-@pytest.fixture
-def receiver() -> Iterator[HttpReceiver]:
-    with HttpReceiver() as receiver:
-        yield receiver
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 def new_processor(receiver: HttpReceiver, **settings: Any) -> nanospan.BatchSpanProcessor:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from accounting import WAIT, check_balance, clear_environment, ended_span, lost
+from accounting import WAIT, check_balance, ended_span, lost
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OfficialExporter
 from opentelemetry.sdk.trace import ReadableSpan
@@ -20,10 +20,7 @@ from receivers import HttpReceiver
 import nanospan
 from nanospan.export.http import OTLPSpanExporter
 
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clear_environment(monkeypatch)
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 class Recorder(SpanExporter):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from accounting import WAIT, clear_environment, ended_span, spans_in
+from accounting import WAIT, ended_span, spans_in
 from opentelemetry.sdk.trace import (
     ConcurrentMultiSpanProcessor,
     ReadableSpan,
@@ -22,16 +21,7 @@ from receivers import HttpReceiver
 import nanospan
 from nanospan.export.http import OTLPSpanExporter
 
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clear_environment(monkeypatch)
-
-
-@pytest.fixture
-def receiver() -> Iterator[HttpReceiver]:
-    with HttpReceiver() as receiver:
-        yield receiver
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 def new_processor(

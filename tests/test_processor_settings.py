@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from accounting import clear_environment, ended_span, lost
+from accounting import ended_span, lost
 from opentelemetry.sdk.trace.export import BatchSpanProcessor as SdkProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -22,9 +22,7 @@ ARGUMENTS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clear_environment(monkeypatch)
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 @pytest.fixture

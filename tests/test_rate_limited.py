@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,23 +14,7 @@ from opentelemetry.trace import TraceState
 
 import nanospan
 from nanospan._native import samplers as native
-from nanospan._native.strategies import hold_clock
 from nanospan.sampling import ALWAYS_OFF, ParentBased, RateLimited, Rule, RuleBased
-
-SECOND = 1_000_000_000
-START = 1000 * SECOND
-
-
-@pytest.fixture
-def set_clock() -> Iterator[Callable[[float], None]]:
-    """Sets the samplers' clock to so many seconds after it was first read."""
-
-    def set_to(seconds: float) -> None:
-        hold_clock(START + round(seconds * SECOND))
-
-    set_to(0)
-    yield set_to
-    hold_clock(None)
 
 
 def kept_now(sampler: Any, asked: int) -> int:

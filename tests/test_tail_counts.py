@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from accounting import clear_environment, lost
+from accounting import lost
 from opentelemetry.trace import Span, TraceFlags, TraceState
-from receivers import HttpReceiver
 from tail_pipeline import ERRORS, Pipeline, context_with, fail, remote_parent
 
 from nanospan import sampling, tail
 from nanospan.sampling import AlwaysRecord, ConsistentProbability, ParentBased
 
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clear_environment(monkeypatch)
-
-
-@pytest.fixture
-def make_pipeline() -> Iterator[Callable[..., Pipeline]]:
-    made: list[Pipeline] = []
-    with HttpReceiver() as receiver:
-
-        def make(**arguments: Any) -> Pipeline:
-            made.append(Pipeline(receiver, **arguments))
-            return made[-1]
-
-        yield make
-        for pipeline in made:
-            pipeline.provider.shutdown()
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 def threshold_of(span: Any) -> str | None:

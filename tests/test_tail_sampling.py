@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from accounting import WAIT, clear_environment, lost, spans_in, wait_until
+from accounting import WAIT, lost, spans_in, wait_until
 from opentelemetry.sdk.trace import TracerProvider as StockTracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, TraceFlags
@@ -23,15 +23,7 @@ SECOND = 1_000_000_000
 EPOCH = 1_700_000_000 * SECOND
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clear_environment(monkeypatch)
-
-
-@pytest.fixture
-def receiver() -> Iterator[HttpReceiver]:
-    with HttpReceiver() as receiver:
-        yield receiver
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 @pytest.fixture(params=[nanospan.TracerProvider, StockTracerProvider], ids=["native", "stock"])
@@ -44,19 +36,6 @@ def pipeline(receiver: HttpReceiver, provider_class: type) -> Iterator[Pipeline]
     pipeline = Pipeline(receiver, provider_class)
     yield pipeline
     pipeline.provider.shutdown()
-
-
-@pytest.fixture
-def make_pipeline(receiver: HttpReceiver) -> Iterator[Callable[..., Pipeline]]:
-    made: list[Pipeline] = []
-
-    def make(**arguments: Any) -> Pipeline:
-        made.append(Pipeline(receiver, **arguments))
-        return made[-1]
-
-    yield make
-    for pipeline in made:
-        pipeline.provider.shutdown()
 
 
 # --- whole traces -----------------------------------------------------------------------------------------------------

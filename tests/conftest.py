@@ -1,0 +1,60 @@
+"""Fixtures of several modules; those of one folder are in its own conftest.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from receivers import HttpReceiver
+    from tail_pipeline import Pipeline
+
+SECOND = 1_000_000_000
+START = 1000 * SECOND
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of the machine decides a test."""
+    from accounting import clear_environment
+
+    clear_environment(monkeypatch)
+
+
+@pytest.fixture
+def receiver() -> Iterator[HttpReceiver]:
+    from receivers import HttpReceiver
+
+    with HttpReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def make_pipeline(receiver: HttpReceiver) -> Iterator[Callable[..., Pipeline]]:
+    """Makes tracers with tail sampling before the receiver, and shuts them down."""
+    from tail_pipeline import Pipeline
+
+    made: list[Pipeline] = []
+
+    def make(**arguments: Any) -> Pipeline:
+        made.append(Pipeline(receiver, **arguments))
+        return made[-1]
+
+    yield make
+    for pipeline in made:
+        pipeline.provider.shutdown()
+
+
+@pytest.fixture
+def set_clock() -> Iterator[Callable[[float], None]]:
+    """Sets the samplers' clock to so many seconds after it was first read."""
+    from nanospan._native.strategies import hold_clock
+
+    def set_to(seconds: float) -> None:
+        hold_clock(START + round(seconds * SECOND))
+
+    set_to(0)
+    yield set_to
+    hold_clock(None)
