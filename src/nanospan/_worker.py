@@ -12,6 +12,7 @@ from typing import Any
 from opentelemetry.context import attach, detach, set_value
 
 from nanospan._green_threads import end_in_children, green_sleep
+from nanospan._multiprocessing import shut_down_at_end_of_child
 from nanospan._native import meter
 from nanospan._native.batch import EncodedBatch
 from nanospan._native.queue import ObjectBatch, SpanQueue
@@ -88,6 +89,7 @@ class ExportWorker:
                 method()
 
         self._queue.on_fork = after_fork
+        shut_down_at_end_of_child(self)
         self._start_thread()
 
     def _begin(self) -> None:
@@ -122,6 +124,7 @@ class ExportWorker:
         except Exception:
             logger.exception("Exception while the exporter took note of a fork")
         if not self._shutdown:
+            shut_down_at_end_of_child(self)
             self._start_thread()
 
     # --- the thread -----------------------------------------------------------------------------------------------

@@ -241,13 +241,18 @@ def test_multiprocessing_children_that_flush(launcher: Launcher, method: str) ->
 
 @each_tracing
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_multiprocessing_children_that_do_not_flush_lose_at_most_what_was_queued(launcher: Launcher, method: str) -> None:
+def test_multiprocessing_children_that_do_not_flush(launcher: Launcher, method: str) -> None:
     finished = launcher.run("processes.py", method)
     assert (finished.stderr, finished.code) == ("", 0)
     assert finished.reported("child_code") == [0, 0, 0]
     expected = names("parent", SPANS)
     for child in range(3):
         expected += names(f"child{child}", SPANS)
-    # Spawned children end by way of the exit handlers, forked ones (the fork server's too) past them.
-    least = expected if method == "spawn" else names("parent", SPANS)
-    assert least <= launcher.received() <= expected
+    assert launcher.received() == expected
+
+
+@each_tracing
+def test_workers_of_a_process_pool(launcher: Launcher) -> None:
+    finished = launcher.run("process_pool.py")
+    assert (finished.stderr, finished.code) == ("", 0)
+    assert launcher.received() == names("parent", SPANS) + names("task", 20)

@@ -17,7 +17,6 @@ app = App()
 def work(child: int) -> None:
     report(first=app.processor.stats())
     app.end_spans(f"child{child}", SPANS)
-    # Where multiprocessing ends its children past the exit handlers.
     if "flush" in sys.argv:
         report(flushed=app.processor.force_flush())
 

@@ -1,0 +1,46 @@
+"""Children of multiprocessing, which end past the exit handlers of their parent, and before CPython 3.13 past all."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import weakref
+from typing import Protocol
+
+__all__ = ["shut_down_at_end_of_child"]
+
+logger = logging.getLogger(__name__)
+
+_LAST = -100
+"""After what others have asked for, and after the child's own children have been waited for."""
+
+
+class HasShutdown(Protocol):
+    def shutdown(self) -> None: ...
+
+
+def shut_down_at_end_of_child(worker: HasShutdown) -> None:
+    """Has ``worker`` shut down when a child of multiprocessing ends by itself: this process, or one that it forks.
+
+    Nothing is imported here: a process that multiprocessing has started has its modules. ``worker`` is held weakly.
+    """
+    util, process = sys.modules.get("multiprocessing.util"), sys.modules.get("multiprocessing.process")
+    if util is None or process is None:
+        return
+    # A child forgets all finalizers, then calls these functions. Those of the fork server import the program before that.
+    util.register_after_fork(worker, _in_child)
+    if process.parent_process() is not None:
+        _in_child(worker)
+
+
+def _in_child(worker: HasShutdown) -> None:
+    weak = weakref.ref(worker)
+
+    def shut_down() -> None:
+        if (strong := weak()) is not None:
+            try:
+                strong.shutdown()
+            except Exception:
+                logger.exception("Exception at the end of a child process")
+
+    sys.modules["multiprocessing.util"].Finalize(None, shut_down, exitpriority=_LAST)
