@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from types import FrameType
 from typing import Any
 
@@ -199,9 +200,8 @@ def _in_multiprocessing(app: Leaving) -> None:
     app.tracing.forked(app.config.key + CHILD_SUFFIX)
     app._ended = 0
     app.end_traces()
-    # multiprocessing ends its children past the exit handlers.
-    app.tracing.provider.force_flush()
-    app.tracing.write_account()
+    # multiprocessing ends its children past the exit handlers. After nanospan's finalizer:
+    Finalize(None, app.tracing.write_account, exitpriority=-1000)
 
 
 def multiprocessing_child(app: Leaving) -> None:

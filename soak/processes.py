@@ -29,7 +29,7 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("OTEL_", "GRPC_")) and not name.lower().endswith("_proxy")
     }
-    return kept | {"PYTHONFAULTHANDLER": "1", "GRPC_ENABLE_FORK_SUPPORT": "1", "GRPC_VERBOSITY": "NONE"}
+    return kept | {"PYTHONFAULTHANDLER": "1", "GRPC_VERBOSITY": "NONE"}
 
 
 class Receiver:

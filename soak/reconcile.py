@@ -50,6 +50,8 @@ class Batch:
     outcome: tuple[int, int, int] | None = None
     """Exported, rejected, failed; None if the process ended before it was known."""
     ended: float = 0.0
+    interrupted: int = 0
+    """Requests of it that a fork broke off: what was said to them is not known to the sender."""
 
     @property
     def timed_out(self) -> bool:
@@ -153,6 +155,8 @@ class ProcessProof:
             batch = self.batches[line["settled"]]
             batch.outcome = tuple(line["outcome"])
             batch.ended = line["at"]
+        elif "interrupted" in line:
+            self.batches[line["interrupted"]].interrupted += 1
         elif "account" in line:
             self.account, self.account_ended = line["account"], line["ended"]
         elif "snapshot" in line:
@@ -190,6 +194,8 @@ class ProcessProof:
     def _check_requests(self) -> set[int]:
         """Spans that arrived; each has begun, keeps its id, and was sent again only for a reason."""
         settled: dict[int, Request] = {}
+        self._excuses = {number: batch.interrupted for number, batch in self.batches.items()}
+        self._batch_of = {code: number for number, batch in self.batches.items() for code in batch.spans}
         ids: dict[int, bytes] = {}
         for request in self.requests:
             again = ids.keys() & request.spans
@@ -197,7 +203,7 @@ class ProcessProof:
             if changed := [code for code in again if ids[code] != request.ids[code]]:
                 self._fail(len(changed), f"{len(changed)} spans arrived again under another id")
             repeated = [code for code in again if code in settled and not settled[code].doubted]
-            if repeated:
+            if repeated and not self._excused(repeated):
                 fate = settled[repeated[0]].fate
                 self._fail(len(repeated), f"{len(repeated)} spans were sent again after they were {fate}")
             ids.update(request.ids)
@@ -209,6 +215,15 @@ class ProcessProof:
         if unborn:
             self._fail(len(unborn), f"{len(unborn)} spans arrived that were never begun")
         return set(ids)
+
+    def _excused(self, repeated: list[int]) -> bool:
+        """Whether a fork broke off the request before, each excusing one repeat; called in the order of arrival."""
+        numbers = {self._batch_of.get(code, 0) for code in repeated}
+        if len(numbers) != 1 or not self._excuses.get(number := numbers.pop()):
+            return False
+        self._excuses[number] -= 1
+        self.proof.counts["sent again after a fork broke off what was settled"] += len(repeated)
+        return True
 
     def _check_batches(self) -> set[int]:
         """Spans that were handed to the exporter, each once, with the outcome that the receiver's answers explain."""
@@ -237,13 +252,14 @@ class ProcessProof:
         if exported + rejected + failed != size:
             self._fail(abs(size - exported - rejected - failed), f"batch {number} of {size} came to {batch.outcome}")
         counts["exported"] += exported
+        counts["requests broken off by a fork"] += batch.interrupted
         counts["rejected"] += rejected
         counts["export_failed"] += failed
         said_rejected = sum(request.rejected for request in requests if request.fate == "acknowledged")
         unseen = len(acknowledged) - exported - rejected
         if unseen < 0:
             self._fail(-unseen, f"batch {number}: {-unseen} spans were never acknowledged, but count as {batch.outcome}")
-        excused = batch.timed_out or any(request.doubted for request in requests)
+        excused = batch.timed_out or batch.interrupted > 0 or any(request.doubted for request in requests)
         if unseen > 0 and not excused:
             self._fail(unseen, f"batch {number}: {unseen} acknowledged spans count as {batch.outcome}")
         counts["acknowledged in vain"] += max(unseen, 0)

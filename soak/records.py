@@ -85,14 +85,10 @@ def read_counters(path: Path) -> tuple[list[int], list[int]]:
 
 
 class CurrentRecord:
-    """The record of the process that runs; a forked child puts its own in place.
-
-    ``exporting`` is held while a batch is on its way: for whoever must not fork meanwhile.
-    """
+    """The record of the process that runs; a forked child puts its own in place."""
 
     def __init__(self, record: ProcessRecord) -> None:
         self.record = record
-        self.exporting = threading.Lock()
 
 
 def record_batches(exporter: Any, current: CurrentRecord, timeout: float) -> None:
@@ -101,10 +97,21 @@ def record_batches(exporter: Any, current: CurrentRecord, timeout: float) -> Non
     Assigned on the instance: the class stays nanospan's, and with it the way of the bytes.
     """
     deliver = exporter.export_encoded
+    courier = exporter._delivery.courier
+    attempt = courier.send
+    under_way = 0
+
+    def send(body: Any, limit: float | None) -> Any:
+        reply = attempt(body, limit)
+        if reply.interrupted:
+            # Nobody knows what was said to this request.
+            current.record.write(interrupted=under_way)
+        return reply
 
     def export_encoded(batch: Any, limit: float | None = None) -> Any:
+        nonlocal under_way
         record = current.record
-        number = record.next_batch()
+        number = under_way = record.next_batch()
         identities: list[Identity] = []
         for span in spans_of(memoryview(batch)):
             process, identity = identity_of(span)
@@ -112,10 +119,10 @@ def record_batches(exporter: Any, current: CurrentRecord, timeout: float) -> Non
                 record.write(problem=f"a span of {process} in a batch of {record.key}")
             identities.append(identity)
         bound = timeout if limit is None else min(timeout, limit)
-        with current.exporting:
-            record.write(batch=number, count=batch.count, spans=pack(identities), timeout=bound)
-            outcome = deliver(batch, limit)
+        record.write(batch=number, count=batch.count, spans=pack(identities), timeout=bound)
+        outcome = deliver(batch, limit)
         record.write(settled=number, outcome=list(outcome), worker=threading.current_thread().name)
         return outcome
 
     exporter.export_encoded = export_encoded
+    courier.send = send

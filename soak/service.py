@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -41,8 +40,6 @@ class ServiceConfig(TracingConfig):
     """Mean seconds between two forks; 0 for none."""
     longest_child: float = 6.0
     """Seconds that a forked child lives at most."""
-    fork_in_grpc_calls: bool = False
-    """Whether to fork also while a call is under way, which hangs some children within grpcio: docs/reliability.md."""
 
 
 @dataclass
@@ -57,14 +54,15 @@ class Service:
     def __init__(self, config: ServiceConfig) -> None:
         self.config = config
         self.chance = random.Random(f"{config.seed}/{config.key}/service")
-        self.tracing = Tracing(config)
         self.children: dict[int, Child] = {}
         self.forks = 0
         self.stopping = False
         self.threads: Threads | None = None
+        # Before there is a record: who has one ends by itself.
+        signal.signal(signal.SIGTERM, self._terminate)
+        self.tracing = Tracing(config)
 
     def run(self) -> None:
-        signal.signal(signal.SIGTERM, self._terminate)
         config, chance = self.config, self.chance
         self.threads = Threads(self.tracing, config.threads, config.pace)
         self.threads.start()
@@ -110,9 +108,7 @@ class Service:
     def _fork_now(self, key: str, way: str, lifetime: float) -> None:
         # Before the fork: a child that is killed at once has its line.
         self.tracing.record.write(fork=key, way=way)
-        waits = self.config.via == "grpc" and not self.config.fork_in_grpc_calls
-        with self.tracing.current.exporting if waits else contextlib.nullcontext():
-            pid = os.fork()
+        pid = os.fork()
         if pid == 0:
             self._be_child(key, way, lifetime)
         self.children[pid] = Child(key, way, time.monotonic() + lifetime)

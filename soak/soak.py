@@ -184,7 +184,6 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pace", type=float, default=0.04, help="mean seconds between two traces of a thread")
-    parser.add_argument("--fork-in-grpc-calls", action="store_true", help="expect hangs: see docs/reliability.md")
     parser.add_argument("--json", type=Path, help="write the result there")
     parser.add_argument("--folder", type=Path, help="keep the records of all processes there; it must not exist")
     arguments = parser.parse_args()
@@ -193,8 +192,7 @@ def main() -> None:
         if arguments.folder:
             folder.mkdir(parents=True)
         print(f"soak of {arguments.minutes:g} minutes, seed {arguments.seed}")
-        services = {"pace": arguments.pace, "fork_in_grpc_calls": arguments.fork_in_grpc_calls}
-        soak = Soak(folder, 60 * arguments.minutes, arguments.seed, **services)
+        soak = Soak(folder, 60 * arguments.minutes, arguments.seed, pace=arguments.pace)
         faults = soak.run()
         (folder / ORDERLY).write_text(json.dumps(soak.orderly))
         proof = reconcile(folder, soak.orderly, Proof(soak.problems))

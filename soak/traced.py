@@ -103,7 +103,6 @@ class Tracing:
 
     def forked(self, key: str) -> None:
         """This is a forked child: it has a record of its own, and must have an account of its own."""
-        self.current.exporting = threading.Lock()  # the parent's may be held by a thread that is not here
         self.current.record = ProcessRecord(
             self.record.folder, key, tail=self.config.tail, first=self.processor.stats()
         )

@@ -219,6 +219,8 @@ class Delivery:
             reply = self.courier.send(body, deadline.remaining())
             if reply.verdict is not Verdict.RETRY or self._stopping.is_set():
                 break
+            if reply.interrupted:
+                continue
             if reply.connection_lost and may_hurry:
                 # Most often a kept-alive connection that the receiver has closed in the meantime.
                 may_hurry = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import grpc
 
 from nanospan.export._delivery import Body
+from nanospan.export._grpc_forks import Passage, fork_gate
 from nanospan.export._reply import Reply, Verdict
+from nanospan.export._retry import Deadline
 from nanospan.export._window import one_line
 
 __all__ = ["DEFAULT_RETRYABLE", "ChannelOption", "GrpcCourier"]
@@ -33,8 +36,34 @@ DEFAULT_RETRYABLE = frozenset(
 _RETRY_INFO_KEY = "google.rpc.retryinfo-bin"
 _STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
+_CLOSE_PATIENCE_SECONDS = 1.0
+"""That closing waits for a fork of another thread to be over."""
+
 # Channels of a parent process. Closing one in the child would wait for threads that did not survive the fork.
 _inherited: list[grpc.Channel] = []
+
+# A channel that is never used. With the last channel grpcio closes its engine down, in threads of its own, and a fork
+# meanwhile leaves a child that hangs when it opens one.
+_anchor: grpc.Channel | None = None
+_anchor_process = 0
+
+_INTERRUPTED = Reply(
+    Verdict.RETRY,
+    error_type="CANCELLED",
+    reason="interrupted by a fork of the process",
+    status={"rpc.response.status_code": "CANCELLED"},
+    interrupted=True,
+)
+_FORKING = Reply(Verdict.REFUSED, error_type="TimeoutError", reason="a fork of the process took all the time")
+_UNUSABLE = Reply(
+    Verdict.REFUSED,
+    error_type="grpc_fork_support_disabled",
+    reason="with GRPC_ENABLE_FORK_SUPPORT=0 gRPC hangs in the child of a process that has used it",
+)
+
+
+# Unset, it is on in grpcio's core, and off in its Python part, which concerns calls that are under way at a fork.
+FORK_SUPPORT = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() not in ("0", "false", "f", "no", "n")
 
 
 class GrpcCourier:
@@ -68,14 +97,35 @@ class GrpcCourier:
         return bytes(request)
 
     def send(self, body: Body, timeout: float | None) -> Reply:
+        if not FORK_SUPPORT and _anchor_process not in (0, os.getpid()):
+            return _UNUSABLE
+        deadline = Deadline(timeout)
+        passage = fork_gate.enter(timeout)
+        if passage is None:
+            return _FORKING
+        try:
+            return self._call(body, deadline, passage)
+        finally:
+            fork_gate.leave(passage)
+
+    def _call(self, body: Body, deadline: Deadline, passage: Passage) -> Reply:
         channel = self._open()
         try:
+            # A call that blocks cannot be cancelled by another thread, but with its channel. One that does not block has
+            # a thread of grpcio's, which a fork would have to wait for as well.
+            if not passage.begin(channel.close):
+                return _INTERRUPTED
             # No serialisers: bytes go in and bytes come out.
             export = channel.unary_unary(EXPORT_METHOD)
-            return Reply(Verdict.ACCEPTED, body=export(body, timeout=timeout, metadata=self._metadata))
+            answer = export(body, timeout=deadline.remaining(), metadata=self._metadata)
+            return Reply(Verdict.ACCEPTED, body=answer)
         except grpc.RpcError as error:
+            if passage.interrupted and error.code() is grpc.StatusCode.CANCELLED:
+                return _INTERRUPTED
             return self._judge(error, channel)
         except ValueError as error:
+            if passage.interrupted:
+                return _INTERRUPTED
             # grpcio raises this for a channel that another thread's failure has closed in between.
             closed = self._channel is not channel
             return Reply(
@@ -84,30 +134,38 @@ class GrpcCourier:
                 reason=one_line(str(error)),
                 connection_lost=closed,
             )
+        finally:
+            if passage.interrupted:
+                self._discard(channel)
 
     def after_fork(self) -> None:
+        fork_gate.notice_fork()
         self._lock = threading.Lock()
         if self._channel is not None:
             _inherited.append(self._channel)
             self._channel = None
 
     def close(self) -> None:
-        with self._lock:
-            channel, self._channel = self._channel, None
-        if channel is not None:
-            channel.close()
+        passage = fork_gate.enter(_CLOSE_PATIENCE_SECONDS)
+        try:
+            with self._lock:
+                channel, self._channel = self._channel, None
+            if channel is not None:
+                channel.close()
+        finally:
+            if passage is not None:
+                fork_gate.leave(passage)
 
     def _open(self) -> grpc.Channel:
         with self._lock:
+            _keep_anchor()
             if self._channel is None:
+                # Channels with equal options share connections, and a child would be given its parent's.
+                options = (*self._options, ("nanospan.process", os.getpid()))
                 if self._credentials is None:
-                    self._channel = grpc.insecure_channel(
-                        self._target, options=self._options, compression=self._compression
-                    )
+                    self._channel = grpc.insecure_channel(self._target, options, self._compression)
                 else:
-                    self._channel = grpc.secure_channel(
-                        self._target, self._credentials, options=self._options, compression=self._compression
-                    )
+                    self._channel = grpc.secure_channel(self._target, self._credentials, options, self._compression)
             return self._channel
 
     def _judge(self, error: grpc.RpcError, channel: grpc.Channel) -> Reply:
@@ -140,6 +198,13 @@ class GrpcCourier:
         channel.close()
 
 
+def _keep_anchor() -> None:
+    global _anchor, _anchor_process
+    if _anchor is None:
+        _anchor = grpc.insecure_channel("127.0.0.1:1")
+        _anchor_process = os.getpid()
+
+
 def _retry_delay(trailing: Iterable[tuple[str, str | bytes]]) -> float | None:
     """Seconds to wait by the RetryInfo in the trailing metadata, under either of the keys in use; None
     without one.
@@ -169,3 +234,12 @@ def _retry_info(key: str, value: bytes) -> Any:
         if detail.Unpack(info):
             return info
     return None
+
+
+if FORK_SUPPORT:
+    # As early as can be: hooks that flush before a fork, and were registered later, run before the gate is shut.
+    os.register_at_fork(
+        before=fork_gate.before_fork,
+        after_in_parent=fork_gate.after_fork_in_parent,
+        after_in_child=fork_gate.notice_fork,
+    )

@@ -41,6 +41,8 @@ class Reply:
     """Seconds that the receiver asks to wait; None leaves it to the backoff."""
     connection_lost: bool = False
     """Whether an open connection broke, so that a repeat over a fresh one may go out at once."""
+    interrupted: bool = False
+    """Whether this process broke the attempt off itself, so that it is made again at once and does not count."""
     body: bytes | None = b""
     """Body of an acceptance; None when it was longer than we read."""
 

@@ -1,0 +1,161 @@
+"""The gate between calls of grpcio and forks: who waits for whom, and for how long. Real forks: test_grpc_fork.py."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from receivers import DONE, WAIT, GrpcReceiver, batch
+
+from nanospan.export._grpc_forks import ForkGate, Passage
+
+FOREVER = 1e6
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Callable[..., Any]]:
+    """Calls a function in another thread, one and the same, and returns what it returns."""
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda function, *arguments: pool.submit(function, *arguments).result(WAIT)
+
+
+def enter(gate: ForkGate) -> Passage:
+    passage = gate.enter(0)
+    assert passage is not None
+    return passage
+
+
+def test_a_fork_interrupts_who_is_inside_and_waits(elsewhere: Callable[..., Any]) -> None:
+    gate = ForkGate(grace=0, patience=FOREVER)
+    passage = elsewhere(enter, gate)
+    assert passage.begin(lambda: gate.leave(passage))
+    gate.before_fork()
+    assert passage.interrupted
+
+
+def test_a_call_that_ends_by_itself_is_not_interrupted(elsewhere: Callable[..., Any]) -> None:
+    gate = ForkGate(grace=FOREVER)
+    passage = elsewhere(enter, gate)
+    fork = threading.Thread(target=gate.before_fork)
+    fork.start()
+    gate.leave(passage)
+    fork.join(WAIT)
+    assert not fork.is_alive()
+    assert not passage.interrupted
+
+
+def test_who_is_interrupted_before_the_call_begins_is_told_so(elsewhere: Callable[..., Any]) -> None:
+    gate = ForkGate(grace=0, patience=0)
+    passage = elsewhere(enter, gate)
+    gate.before_fork()
+    assert not passage.begin(lambda: None)
+
+
+def test_nobody_enters_while_a_thread_forks(elsewhere: Callable[..., Any]) -> None:
+    gate = ForkGate()
+    gate.before_fork()
+    elsewhere(gate.before_fork)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(gate.enter, 0.01).result(WAIT) is None
+        waiting = pool.submit(gate.enter, FOREVER)
+        gate.after_fork_in_parent()
+        # The other thread still forks.
+        assert not waiting.done()
+        elsewhere(gate.after_fork_in_parent)
+        assert waiting.result(WAIT) is not None
+
+
+def test_a_thread_does_not_wait_for_its_own_fork() -> None:
+    """A signal handler that forks, and what hooks of the fork export."""
+    gate = ForkGate(grace=FOREVER, patience=FOREVER)
+    outer = enter(gate)
+    gate.before_fork()
+    gate.leave(enter(gate))
+    gate.after_fork_in_parent()
+    assert not outer.interrupted
+
+
+def test_a_call_that_does_not_return_is_left_behind_and_told_once(
+    elsewhere: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = ForkGate(grace=0, patience=0.01)
+    passage = elsewhere(enter, gate)
+
+    def no_way_out() -> None:
+        raise RuntimeError("the door is stuck")
+
+    passage.begin(no_way_out)
+    gate.before_fork()
+    assert caplog.records == []
+    for _ in range(2):
+        gate.after_fork_in_parent()
+        gate.before_fork()
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "did not return within 0.01 s" in record.getMessage()
+
+
+def test_a_child_finds_the_gate_open(monkeypatch: pytest.MonkeyPatch, elsewhere: Callable[..., Any]) -> None:
+    gate = ForkGate(grace=FOREVER)
+    elsewhere(enter, gate)
+    # As if threads of the parent had held the lock and been on their way to a fork.
+    elsewhere(gate._changed.acquire)
+    elsewhere(gate._forking.append, 1)
+    child = os.getpid() + 1
+    monkeypatch.setattr(os, "getpid", lambda: child)
+    gate.leave(enter(gate))
+    gate.before_fork()
+
+
+def test_the_gate_keeps_no_exporter() -> None:
+    pytest.importorskip("grpc", reason="grpcio is not installed")
+    from grpc_steps import exporter
+
+    from nanospan.export._grpc_forks import fork_gate
+
+    with GrpcReceiver() as receiver:
+        sender = exporter(receiver)
+        assert sender.export_encoded(batch()) == DONE
+        courier = weakref.ref(sender._delivery.courier)
+        sender.shutdown()
+        del sender
+        gc.collect()
+        assert courier() is None
+        assert not fork_gate._inside
+
+
+def test_an_interrupted_call_is_made_again_at_once_over_a_new_channel(no_backoff: list[int]) -> None:
+    pytest.importorskip("grpc", reason="grpcio is not installed")
+    from grpc_steps import accept, exporter
+
+    from nanospan.export._grpc_forks import fork_gate
+
+    arrived = threading.Event()
+
+    def hang(body: bytes, context: Any) -> bytes:
+        ended = threading.Event()
+        context.add_callback(ended.set)
+        arrived.set()
+        ended.wait(WAIT)
+        return b""
+
+    with GrpcReceiver(*[hang] * 8, accept) as receiver, ThreadPoolExecutor(1) as pool:
+        sender = exporter(receiver)
+        export = pool.submit(sender.export_encoded, batch())
+        # More often than there are attempts: what the process broke off itself counts for none.
+        for _ in range(8):
+            assert arrived.wait(WAIT)
+            arrived.clear()
+            fork_gate.before_fork()
+            fork_gate.after_fork_in_parent()
+        assert export.result(WAIT) == DONE
+        assert len(receiver.bodies) == 9
+        sender.shutdown()
+    assert no_backoff == []
