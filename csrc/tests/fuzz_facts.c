@@ -1,18 +1,12 @@
 /* Fuzzes the reading of facts from encoded spans and resources: nothing beyond the bytes is read, what the strict decoder
- * takes for a span is one here too, and its facts are those of the decoder's text.
- *
- * For libFuzzer as it is; with -DNS_FUZZ_MAIN a program that runs the files it is given and then as many mutations of
- * encoded spans as NS_FUZZ_MAIN_INPUTS says. */
+ * takes for a span is one here too, and its facts are those of the decoder's text. */
 #include <inttypes.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "decoder.h"
+#include "fuzz_main.h"
 #include "ns_facts.h"
-#include "ns_require.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* --- the conditions ------------------------------------------------------------------------------------------------ */
 
@@ -128,20 +122,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
 }
 
-/* --- without libFuzzer --------------------------------------------------------------------------------------------- */
-
 #ifdef NS_FUZZ_MAIN
-#include "fuzz_main.h"
-
-static uint64_t state = 1;
-
-static size_t below(size_t limit) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (size_t)(state >> 33) % limit;
-}
 
 static ns_text any_of(const char *const *texts, size_t count) {
-    const char *chosen = texts[below(count)];
+    const char *chosen = texts[fuzz_below(count)];
     return (ns_text){.data = chosen, .length = strlen(chosen), .width = NS_TEXT_UTF8};
 }
 
@@ -149,13 +133,13 @@ static void put_attribute(ns_buf *buf) {
     static const char *const keys[] = {"k", "number", "switched.on", "other.key.1", "j", ""};
     static const char *const values[] = {"v", "value", "", "other", "vary"};
     ns_text key = any_of(keys, 6), value = any_of(values, 5);
-    ns_scalar scalar = ns_scalar_bool(below(2));
-    switch (below(4)) {
+    ns_scalar scalar = ns_scalar_bool(fuzz_below(2));
+    switch (fuzz_below(4)) {
     case 0:
         ns_otlp_key_value_text(buf, NS_TAG_SPAN_ATTRIBUTE, &key, &value);
         return;
     case 1:
-        scalar = ns_scalar_int((int64_t)below(2100) - 1000);
+        scalar = ns_scalar_int((int64_t)fuzz_below(2100) - 1000);
         break;
     case 2:
         scalar = ns_scalar_double(1);
@@ -170,31 +154,31 @@ static size_t put_span(uint8_t *to) {
     static const char *const states[] = {"", "s=on", "a=b,s=on", "s=off"}, *const names[] = {"", "GET", "a longer name"};
     ns_buf buf;
     ns_buf_init(&buf, to, sizeof fuzz_buffer, 4096);
-    ns_span_head head = {.has_parent = below(2), .kind = (uint8_t)below(6), .start_time = below(3), .end_time = below(3)};
-    memset(head.trace_id, (int)below(256), 16);
+    ns_span_head head = {.has_parent = fuzz_below(2), .kind = (uint8_t)fuzz_below(6)};
+    head.start_time = fuzz_below(3);
+    head.end_time = fuzz_below(3);
+    memset(head.trace_id, (int)fuzz_below(256), 16);
     memset(head.span_id, 1, 8);
     memset(head.parent_span_id, 2, 8);
     head.trace_state = any_of(states, 4);
     head.name = any_of(names, 3);
     ns_otlp_span_begin(&buf, &head);
-    for (size_t attributes = below(6); attributes > 0; attributes--) put_attribute(&buf);
-    ns_otlp_span_attributes_end(&buf, (uint32_t)below(2) * 300);
-    ns_otlp_span_events_end(&buf, (uint32_t)below(2));
-    ns_span_tail tail = {.flags = (uint32_t)below(4) << 8, .has_status = below(2), .status_code = (uint8_t)below(3)};
+    for (size_t attributes = fuzz_below(6); attributes > 0; attributes--) put_attribute(&buf);
+    ns_otlp_span_attributes_end(&buf, (uint32_t)fuzz_below(2) * 300);
+    ns_otlp_span_events_end(&buf, (uint32_t)fuzz_below(2));
+    ns_span_tail tail = {.flags = (uint32_t)fuzz_below(4) << 8, .has_status = fuzz_below(2)};
+    tail.status_code = (uint8_t)fuzz_below(3);
     tail.status_message = any_of(names, 3);
     ns_otlp_span_end(&buf, &tail);
     return buf.len;
 }
 
-int main(int argc, char **argv) {
-    fuzz_run_files(argc, argv);
-    for (int i = 0; i < NS_FUZZ_MAIN_INPUTS * 100; i++) {
-        size_t size = put_span(fuzz_buffer);
-        for (size_t mutations = below(4); mutations > 0; mutations--) fuzz_buffer[below(size)] = (uint8_t)below(256);
-        if (below(8) == 0) size = below(size + 1);
-        LLVMFuzzerTestOneInput(fuzz_buffer, size);
-    }
-    printf("fuzz_facts: ok, %d files and %d mutated spans\n", argc - 1, NS_FUZZ_MAIN_INPUTS * 100);
-    return 0;
+static size_t make(void) {
+    size_t size = put_span(fuzz_buffer);
+    for (size_t left = fuzz_below(4); left > 0; left--) fuzz_buffer[fuzz_below(size)] = (uint8_t)fuzz_below(256);
+    return fuzz_below(8) ? size : fuzz_below(size + 1);
 }
+
+int main(int argc, char **argv) { return fuzz_main(argc, argv, 100, make); }
+
 #endif

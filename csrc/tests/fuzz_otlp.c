@@ -1,40 +1,28 @@
-/* Fuzzes the encoder and the framing: the input is a program of encoder calls (fuzz_program.h), whose bytes the
- * decoder must read back as what was said.
- *
- * For libFuzzer as it is; with -DNS_FUZZ_MAIN a program that runs the files it is given and then as many pseudo-random
- * inputs as NS_FUZZ_MAIN_INPUTS says. */
-#include <string.h>
-
+/* Fuzzes the encoder: the input is a program of encoder calls (fuzz_program.h) for one span, resource or scope, whose bytes
+ * the decoder must read back as what was said. */
 #include "fuzz_program.h"
-#include "ns_frame.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { MAX_SPANS = 12, SOURCES = 5, SPAN_DEPTH = 3 /* request > resource_spans > scope_spans > spans */ };
-
-/* --- one span ------------------------------------------------------------------------------------------------------ */
-
-typedef struct fuzz_span {
-    fuzz_pair pair;
-    uint32_t source;
-} fuzz_span;
-
-static bool decodes_as(const ns_buf *buf, const otlp_text *expected) {
-    otlp_text got = {.depth = SPAN_DEPTH};
-    otlp_error error;
-    bool fine = otlp_decode(OTLP_SPAN, buf->data, buf->len, &got, &error) && otlp_text_equal(&got, expected);
-    otlp_text_free(&got);
-    return fine;
+/* The text of what was written; its room is kept from one input to the next. */
+static bool decode(otlp_message kind, const ns_buf *buf, otlp_text **text, otlp_error *error) {
+    static otlp_text got;
+    got.len = got.depth = 0;
+    *text = &got;
+    return otlp_decode(kind, buf->data, buf->len, &got, error);
 }
 
-static void require_decodes(const fuzz_pair *pair) {
-    otlp_text got = {.depth = SPAN_DEPTH};
+static bool decodes_as(const ns_buf *buf, const otlp_text *expected) {
+    otlp_text *got;
+    otlp_error error;
+    return decode(OTLP_SPAN, buf, &got, &error) && otlp_text_equal(got, expected);
+}
+
+static void require_decodes(otlp_message kind, const fuzz_pair *pair) {
+    otlp_text *got;
     otlp_error error = {0};
-    bool fine = otlp_decode(OTLP_SPAN, pair->buf.data, pair->buf.len, &got, &error);
+    bool fine = decode(kind, &pair->buf, &got, &error);
     if (!fine) fprintf(stderr, "%s at byte %zu\n", error.reason, error.offset);
-    if (fine && !otlp_text_equal(&got, &pair->text)) otlp_text_explain(&got, &pair->text);
-    REQUIRE(fine && otlp_text_equal(&got, &pair->text));
-    otlp_text_free(&got);
+    if (fine && !otlp_text_equal(got, &pair->text)) otlp_text_explain(got, &pair->text);
+    REQUIRE(fine && otlp_text_equal(got, &pair->text));
 }
 
 static void say_id(otlp_text *text, const char *name, const uint8_t *id, size_t size) {
@@ -69,7 +57,7 @@ static void put_head(fuzz_input *in, fuzz_pair *pair) {
     head.name = name.text;
     pair->replaced += ns_otlp_span_begin(&pair->buf, &head);
     REQUIRE(!pair->buf.failed && pair->buf.len <= pair->buf.limit);
-    fuzz_savepoint nothing = {.depth = SPAN_DEPTH};
+    fuzz_savepoint nothing = {.len = 0};
     bool found = false;
     for (unsigned left_out = 0; left_out < (pair->roomy ? 1 : 4) && !found; left_out++) {
         nothing.buf = ns_buf_save(&pair->buf);
@@ -152,22 +140,17 @@ static void put_tail(fuzz_input *in, fuzz_pair *pair, uint32_t dropped_links) {
         say_number(&pair->text, "flags", tail.flags);
         found = pair->replaced == pair->expected_replaced && decodes_as(&pair->buf, &pair->text);
     }
-    if (!found) require_decodes(pair); /* says where they differ */
+    if (!found) require_decodes(OTLP_SPAN, pair); /* says where they differ */
     REQUIRE(found);
     fuzz_text_free(&message);
 }
 
-static void put_span(fuzz_input *in, fuzz_span *span) {
-    static uint8_t storage[MAX_SPANS][96];
-    static unsigned next_storage = 0;
-    uint8_t choice = fuzz_byte(in);
-    fuzz_pair *pair = &span->pair;
-    *pair = (fuzz_pair){.text.depth = SPAN_DEPTH, .roomy = !(choice & 1)};
+static void put_span(fuzz_input *in, fuzz_pair *pair, uint8_t choice) {
+    static uint8_t storage[96];
+    pair->roomy = !(choice & 1);
     /* The least limit that holds the head. */
     size_t limit = pair->roomy ? (size_t)1 << 30 : 128 + (size_t)fuzz_byte(in) * (choice & 2 ? 200 : 2);
-    next_storage = (next_storage + 1) % MAX_SPANS;
-    ns_buf_init(&pair->buf, storage[next_storage], choice % sizeof storage[0], limit);
-    span->source = (choice >> 2) % SOURCES;
+    ns_buf_init(&pair->buf, storage, choice % sizeof storage, limit);
     put_head(in, pair);
     uint32_t dropped = fuzz_attributes(in, pair, NS_TAG_SPAN_ATTRIBUTE, "attributes", 0);
     /* Any count may be added to by what was dropped before encoding. */
@@ -183,123 +166,51 @@ static void put_span(fuzz_input *in, fuzz_span *span) {
     put_tail(in, pair, dropped);
 }
 
-/* --- a batch ------------------------------------------------------------------------------------------------------- */
-
-/* Resources 0 and 1; the scopes of source 3 and 4 are equal, so is their resource. */
-static const uint8_t resource_heads[2][2] = {{0x0A, 0x00}, {0x0A, 0x00}};
-static const uint8_t scope_heads[3][5] = {{0x0A, 3, 0x0A, 1, 'a'}, {0x0A, 3, 0x0A, 1, 'b'}, {0x0A, 3, 0x0A, 1, 'c'}};
-static const uint8_t url[] = {0x1A, 1, 'u'};
-
-#define SOURCE(resource, scope, has_url)                                                                               \
-    {resource, scope, {resource_heads[resource], 2}, {url, has_url ? 3 : 0}, {scope_heads[scope], 5},                  \
-     {url, scope == 1 ? 3 : 0}}
-
-static const ns_source described[SOURCES] = {SOURCE(0, 0, false), SOURCE(0, 1, false), SOURCE(1, 0, true),
-                                             SOURCE(1, 2, true), SOURCE(1, 2, true)};
-static const ns_source *const sources[SOURCES] = {&described[0], &described[1], &described[2], &described[3],
-                                                  &described[4]};
-
-static void say_batch(otlp_text *text, const ns_record *records, const otlp_text *const *spans, size_t count) {
-    bool done[MAX_SPANS] = {false};
-    for (size_t r = 0; r < count; r++) {
-        if (done[r]) continue;
-        const ns_source *resource = sources[records[r].source];
-        otlp_text_open(text, "resource_spans");
-        otlp_text_open(text, "resource");
-        otlp_text_close(text);
-        for (size_t s = r; s < count; s++) {
-            const ns_source *scope = sources[records[s].source];
-            if (done[s] || scope->resource_id != resource->resource_id) continue;
-            otlp_text_open(text, "scope_spans");
-            otlp_text_open(text, "scope");
-            otlp_text_string(text, "name", &"abc"[scope->scope_id], 1);
-            otlp_text_close(text);
-            for (size_t i = s; i < count; i++) {
-                const ns_source *source = sources[records[i].source];
-                if (source->resource_id != scope->resource_id || source->scope_id != scope->scope_id) continue;
-                otlp_text_open(text, "spans");
-                otlp_text_append(text, spans[i]);
-                otlp_text_close(text);
-                done[i] = true;
-            }
-            if (scope->scope_tail.size) otlp_text_string(text, "schema_url", "u", 1);
-            otlp_text_close(text);
-        }
-        if (resource->resource_tail.size) otlp_text_string(text, "schema_url", "u", 1);
-        otlp_text_close(text);
+/* A resource, or a scope, with its schema URL, as the fields of ResourceSpans or ScopeSpans that they are. */
+static void put_source(fuzz_input *in, fuzz_pair *pair) {
+    bool is_scope = fuzz_byte(in) & 1;
+    fuzz_text name = fuzz_text_read(in), version = fuzz_text_read(in), url = fuzz_text_read(in);
+    pair->roomy = true;
+    ns_buf_init(&pair->buf, NULL, 0, (size_t)1 << 30);
+    otlp_text_open(&pair->text, is_scope ? "scope" : "resource");
+    ns_mark open = is_scope ? ns_otlp_scope_open(&pair->buf, &name.text, &version.text, &pair->replaced)
+                            : ns_otlp_resource_open(&pair->buf);
+    if (is_scope) {
+        fuzz_text_say(pair, "name", &name);
+        fuzz_text_say(pair, "version", &version);
     }
-}
-
-static void frame(const ns_record *records, const otlp_text *const *spans, size_t count) {
-    uint8_t *body;
-    size_t size;
-    ns_record framed[MAX_SPANS];
-    otlp_text got = {0}, expected = {0};
-    otlp_error error = {0};
-    REQUIRE(ns_frame(records, count, sources, &body, &size, framed) == 0);
-    bool fine = otlp_decode(OTLP_REQUEST, body, size, &got, &error);
-    if (!fine) fprintf(stderr, "%s at byte %zu\n", error.reason, error.offset);
-    say_batch(&expected, records, spans, count);
-    if (fine && !otlp_text_equal(&got, &expected)) otlp_text_explain(&got, &expected);
-    REQUIRE(fine && otlp_text_equal(&got, &expected));
-    otlp_text_free(&got);
-    otlp_text_free(&expected);
-    if (count > 1) {
-        /* A body that was refused is framed again in halves: find out which text belongs to which framed record. */
-        const otlp_text *framed_spans[MAX_SPANS];
-        bool used[MAX_SPANS] = {false};
-        for (size_t i = 0; i < count; i++) {
-            size_t j = 0;
-            while (j < count && (used[j] || records[j].source != framed[i].source || records[j].size != framed[i].size ||
-                                 memcmp(records[j].data, framed[i].data, framed[i].size) != 0))
-                j++;
-            REQUIRE(j < count);
-            used[j] = true;
-            framed_spans[i] = spans[j];
-        }
-        frame(framed, framed_spans, count / 2);
-        frame(framed + count / 2, framed_spans + count / 2, count - count / 2);
-    }
-    ns_frame_free(body);
+    (void)fuzz_attributes(in, pair, is_scope ? NS_TAG_SCOPE_ATTRIBUTE : NS_TAG_RESOURCE_ATTRIBUTE, "attributes", 0);
+    ns_otlp_close(&pair->buf, open);
+    otlp_text_close(&pair->text);
+    pair->replaced += ns_otlp_schema_url(&pair->buf, &url.text);
+    fuzz_text_say(pair, "schema_url", &url);
+    REQUIRE(!pair->buf.failed && pair->replaced == pair->expected_replaced);
+    require_decodes(is_scope ? OTLP_SCOPE_SPANS : OTLP_RESOURCE_SPANS, pair);
+    fuzz_text_free(&name);
+    fuzz_text_free(&version);
+    fuzz_text_free(&url);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    fuzz_input in = {data, size};
-    fuzz_span spans[MAX_SPANS];
-    ns_record records[MAX_SPANS];
-    const otlp_text *texts[MAX_SPANS];
-    size_t count = 1 + fuzz_byte(&in) % MAX_SPANS;
-    for (size_t i = 0; i < count; i++) {
-        put_span(&in, &spans[i]);
-        const ns_buf *buf = &spans[i].pair.buf;
-        records[i] = (ns_record){.data = buf->data, .size = (uint32_t)buf->len, .source = spans[i].source};
-        texts[i] = &spans[i].pair.text;
-    }
-    frame(records, texts, count);
-    for (size_t i = 0; i < count; i++) {
-        ns_buf_free(&spans[i].pair.buf);
-        otlp_text_free(&spans[i].pair.text);
-    }
+    fuzz_input in = {.bytes = data, .left = size};
+    static otlp_text expected;
+    fuzz_pair pair = {.text = {.chars = expected.chars, .cap = expected.cap}};
+    uint8_t choice = fuzz_byte(&in);
+    if (choice % 8 == 7) put_source(&in, &pair);
+    else put_span(&in, &pair, choice);
+    ns_buf_free(&pair.buf);
+    expected = pair.text;
     return 0;
 }
-
-/* --- without libFuzzer --------------------------------------------------------------------------------------------- */
 
 #ifdef NS_FUZZ_MAIN
-#include "fuzz_main.h"
 
-int main(int argc, char **argv) {
-    uint64_t state = 1;
-    fuzz_run_files(argc, argv);
-    for (int i = 0; i < NS_FUZZ_MAIN_INPUTS; i++) {
-        size_t size = (size_t)i % 900;
-        for (size_t b = 0; b < size; b++) {
-            state = state * 6364136223846793005u + 1442695040888963407u;
-            fuzz_buffer[b] = (uint8_t)(state >> 56);
-        }
-        LLVMFuzzerTestOneInput(fuzz_buffer, size);
-    }
-    printf("fuzz_otlp: ok, %d files and %d pseudo-random inputs\n", argc - 1, NS_FUZZ_MAIN_INPUTS);
-    return 0;
+static size_t make(void) {
+    size_t size = fuzz_below(300);
+    for (size_t i = 0; i < size; i++) fuzz_buffer[i] = (uint8_t)fuzz_below(256);
+    return size;
 }
+
+int main(int argc, char **argv) { return fuzz_main(argc, argv, 10, make); }
+
 #endif

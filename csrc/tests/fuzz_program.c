@@ -1,7 +1,5 @@
 #include "fuzz_program.h"
 
-#include <string.h>
-
 enum { MAX_DEPTH = 6 };
 
 uint8_t fuzz_byte(fuzz_input *in) {
@@ -62,36 +60,55 @@ static uint32_t read_point(fuzz_input *in, uint32_t width) {
     return width == NS_TEXT_UCS2 ? point & 0xFFFF : point;
 }
 
+/* Up to 15 points of their own, which are repeated, if asked for, to a length around which the size of a length changes. */
+static size_t read_length(fuzz_input *in, uint8_t choice) {
+    size_t distinct = choice >> 4;
+    if (distinct == 0 || !(choice & 4)) return distinct;
+    if (!(choice & 8) || distinct < 14 || in->long_text_used) return fuzz_byte(in);
+    in->long_text_used = true;
+    return 8100u + fuzz_byte(in) * 40u;
+}
+
+/* `size` bytes: the period again and again. */
+static uint8_t *repeat(const uint8_t *period, size_t period_size, size_t size) {
+    uint8_t *all = fuzz_block(size);
+    size_t done = size < period_size ? size : period_size;
+    memcpy(all, period, done);
+    for (size_t more; done < size; done += more) {
+        more = size - done < done ? size - done : done;
+        memcpy(all + done, all, more);
+    }
+    return all;
+}
+
 fuzz_text fuzz_text_read(fuzz_input *in) {
     static const uint32_t widths[] = {NS_TEXT_UTF8, NS_TEXT_LATIN1, NS_TEXT_UCS2, NS_TEXT_UCS4};
     uint8_t choice = fuzz_byte(in);
     uint32_t width = widths[choice & 3];
-    /* Up to 15 points of their own, which are then repeated to a length near a boundary, if asked for. */
-    size_t distinct = choice >> 4, length = distinct;
-    if (choice & 4) length = distinct ? (choice & 8 ? 8100u + fuzz_byte(in) * 40u : fuzz_byte(in)) : 0;
-    fuzz_text text = {.text = {.length = length, .width = width}};
-    uint32_t points[16];
-    for (size_t i = 0; i < distinct; i++) points[i] = read_point(in, width);
-    uint8_t *data = malloc(4 * length + 1);
-    text.utf8 = malloc(4 * length + 1);
-    REQUIRE(data && text.utf8);
-    for (size_t i = 0; i < length; i++) {
-        uint32_t point = points[i % distinct];
-        if (width == NS_TEXT_LATIN1) data[i] = (uint8_t)point;
-        if (width == NS_TEXT_UCS2) memcpy(data + 2 * i, &(uint16_t){(uint16_t)point}, 2);
-        if (width == NS_TEXT_UCS4) memcpy(data + 4 * i, &point, 4);
-        if ((point >= 0xD800 && point < 0xE000) || point > 0x10FFFF) {
-            point = 0xFFFD;
-            text.replaced++;
-        }
-        text.utf8_size += put_point(text.utf8 + text.utf8_size, point);
+    size_t length = read_length(in, choice), distinct = choice >> 4, each = width /* bytes of a point */;
+    uint8_t points[16 * 4] = {0}, utf8[16 * 4] = {0};
+    size_t utf8_end[17] = {0}, replaced[17] = {0}; /* of the first so many points */
+    for (size_t i = 0; i < distinct; i++) {
+        uint32_t point = read_point(in, width);
+        if (width == NS_TEXT_LATIN1) points[i] = (uint8_t)point;
+        if (width == NS_TEXT_UCS2) memcpy(points + 2 * i, &(uint16_t){(uint16_t)point}, 2);
+        if (width == NS_TEXT_UCS4) memcpy(points + 4 * i, &point, 4);
+        bool is_replaced = (point >= 0xD800 && point < 0xE000) || point > 0x10FFFF;
+        replaced[i + 1] = replaced[i] + is_replaced;
+        utf8_end[i + 1] = utf8_end[i] + put_point(utf8 + utf8_end[i], is_replaced ? 0xFFFD : point);
     }
+    size_t times = distinct ? length / distinct : 0, rest = distinct ? length % distinct : 0;
+    fuzz_text text = {.text = {.length = length, .width = width},
+                      .utf8_size = times * utf8_end[distinct] + utf8_end[rest],
+                      .replaced = times * replaced[distinct] + replaced[rest]};
+    text.utf8 = repeat(utf8, utf8_end[distinct], text.utf8_size);
     if (width == NS_TEXT_UTF8) {
-        memcpy(data, text.utf8, text.utf8_size);
+        text.text.data = fuzz_copy(text.utf8, text.utf8_size);
         text.text.length = text.utf8_size;
         text.replaced = 0;
+    } else {
+        text.text.data = repeat(points, each * distinct, each * length);
     }
-    text.text.data = data;
     return text;
 }
 

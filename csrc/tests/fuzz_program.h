@@ -4,13 +4,14 @@
 #define NS_FUZZ_PROGRAM_H
 
 #include "decoder.h"
+#include "fuzz_main.h"
 #include "ns_otlp.h"
-#include "ns_require.h"
 
 /* Endless: zeros follow the last byte, and zero always means the least of what could be done. */
 typedef struct fuzz_input {
     const uint8_t *bytes;
     size_t left;
+    bool long_text_used; /* one is enough to lengthen whatever is around it, and takes the time of a hundred short ones */
 } fuzz_input;
 
 uint8_t fuzz_byte(fuzz_input *in);

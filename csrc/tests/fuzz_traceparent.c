@@ -1,16 +1,6 @@
-/* Fuzzes the reading of traceparent against a second reader, written as a walk over the grammar, byte by byte.
- *
- * For libFuzzer as it is; with -DNS_FUZZ_MAIN a program that runs the files it is given and then as many mutations of
- * a legal header as NS_FUZZ_MAIN_INPUTS says. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "ns_require.h"
+/* Fuzzes the reading of traceparent against a second reader, written as a walk over the grammar, byte by byte. */
+#include "fuzz_main.h"
 #include "ns_traceparent.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* --- the second reader --------------------------------------------------------------------------------------------- */
 
 typedef struct walk {
     const uint8_t *at, *end;
@@ -62,10 +52,7 @@ static bool walks(const uint8_t *data, size_t size, ns_traceparent *parsed) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    /* A block of its own, so that a sanitizer sees a read past the end. */
-    uint8_t *exact = malloc(size ? size : 1);
-    REQUIRE(exact != NULL);
-    if (size) memcpy(exact, data, size);
+    uint8_t *exact = fuzz_copy(data, size);
     ns_traceparent expected = {0}, parsed = {0}, again = {0};
     bool accepted = ns_traceparent_read((const char *)exact, size, &parsed);
     REQUIRE(accepted == walks(exact, size, &expected));
@@ -82,36 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 #ifdef NS_FUZZ_MAIN
-#include "fuzz_main.h"
 
-static uint64_t state = 1;
-
-static size_t below(size_t limit) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (size_t)(state >> 33) % limit;
-}
-
-/* Replaces, inserts or removes a byte: any byte, or one that means something here. */
-static size_t mutate(uint8_t *text, size_t size) {
-    static const char meaning[] = "- \t\n0f1agFx";
-    size_t where = below(size + 1);
-    uint8_t byte = below(2) ? (uint8_t)below(256) : (uint8_t)meaning[below(sizeof meaning - 1)];
-    switch (below(3)) {
-    case 0:
-        if (where < size) text[where] = byte;
-        return size;
-    case 1:
-        memmove(text + where + 1, text + where, size - where);
-        text[where] = byte;
-        return size + 1;
-    default:
-        if (where == size) return size;
-        memmove(text + where, text + where + 1, size - where - 1);
-        return size - 1;
-    }
-}
-
-int main(int argc, char **argv) {
+static size_t make(void) {
     static const char *const seeds[] = {
         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         " 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00 ",
@@ -120,15 +79,13 @@ int main(int argc, char **argv) {
         "00-00000000000000000000000000000000-0000000000000001-01",
         "00-00000000000000000000000000000001-0000000000000000-01",
     };
-    fuzz_run_files(argc, argv);
-    for (int i = 0; i < NS_FUZZ_MAIN_INPUTS * 100; i++) {
-        const char *seed = seeds[below(sizeof seeds / sizeof *seeds)];
-        size_t size = strlen(seed);
-        memcpy(fuzz_buffer, seed, size);
-        for (size_t mutations = below(4); mutations > 0; mutations--) size = mutate(fuzz_buffer, size);
-        LLVMFuzzerTestOneInput(fuzz_buffer, size);
-    }
-    printf("fuzz_traceparent: ok, %d files and %d mutated headers\n", argc - 1, NS_FUZZ_MAIN_INPUTS * 100);
-    return 0;
+    const char *seed = seeds[fuzz_below(sizeof seeds / sizeof *seeds)];
+    size_t size = strlen(seed);
+    memcpy(fuzz_buffer, seed, size);
+    for (size_t left = fuzz_below(4); left > 0; left--) size = fuzz_mutate(size, 0, "- \t\n0f1agFx");
+    return size;
 }
+
+int main(int argc, char **argv) { return fuzz_main(argc, argv, 100, make); }
+
 #endif

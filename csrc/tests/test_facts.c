@@ -214,6 +214,16 @@ static void test_copies(void) {
     ns_conditions_free(conditions);
 }
 
+/* A value of no characters is fine, and holds for no text: the encoder writes none for it. */
+static void test_empty_values(void) {
+    const ns_word words[] = {WORD(""), WORD("a"), WORD("")};
+    const ns_condition sought = {.kind = NS_TEXT_IS, .key = WORD("k"), .values = words, .value_count = 3};
+    ns_conditions *conditions = make(&sought, 1);
+    CHECK(matches_of_value(conditions, "k", "\x0A\x00", 2) == 0);
+    CHECK(matches_of_value(conditions, "k", "\x0A\x01" "a", 3) == 1);
+    ns_conditions_free(conditions);
+}
+
 typedef struct asked {
     size_t condition;
     char text[32];
@@ -244,6 +254,9 @@ static void test_patterns(void) {
     ns_conditions_free(conditions);
     conditions = ns_conditions_new(sought, 1, begins_with_a, &asked);
     CHECK(conditions->like == NULL); /* nobody would ask it */
+    ns_conditions_free(conditions);
+    conditions = make(sought, 2); /* nobody there to ask: the pattern holds for nothing */
+    CHECK(matches_of_value(conditions, "k", "\x0A\x02" "ab", 4) == 0);
     ns_conditions_free(conditions);
 }
 
@@ -291,6 +304,11 @@ static void test_resource(void) {
     CHECK(ns_facts_of_resource(field.data, field.size - 1, conditions) == 0);
     CHECK(ns_facts_of_resource(field.data, 0, conditions) == 0);
     CHECK(ns_facts_of_resource(inner.data, inner.size, conditions) == 0);
+    /* An attribute that reaches beyond the resource makes all of it worth nothing. */
+    bytes broken = {.size = 0};
+    memcpy(inner.data + inner.size, "\x0A\x7F", 2);
+    put_field(&broken, 0x0A, inner.data, inner.size + 2);
+    CHECK(ns_facts_of_resource(broken.data, broken.size, conditions) == 0);
     bytes empty = {.size = 0};
     put_field(&empty, 0x0A, "", 0);
     CHECK(ns_facts_of_resource(empty.data, empty.size, conditions) == 0);
@@ -369,6 +387,7 @@ int main(void) {
     test_keys();
     test_most_conditions();
     test_copies();
+    test_empty_values();
     test_patterns();
     test_trace_state();
     test_resource();

@@ -124,10 +124,11 @@ static void test_fork_differs(void) {
     ns_ids_init(&ns_fork_counter);
     draw_on_both_sides(ids);
     CHECK(repeats(ids, 2 * PER_PROCESS) == 0);
+    CHECK(ns_fork_generation() == 0); /* this process is no child */
 }
 
 int main(void) {
-    CHECK(ns_fork_install() == 0);
+    CHECK(ns_fork_install() == 0 && ns_fork_install() == 0);
     test_generator_vectors();
     test_weak_seed();
     test_network_order();

@@ -259,6 +259,29 @@ static void test_who_pays(void) {
     CHECK(ns_policies_decide(policies, &other, SECOND).keep && ns_policies_decide(policies, &other, SECOND).keep);
     CHECK(!ns_policies_decide(policies, &other, SECOND).keep);
     ns_policies_free(policies);
+
+    /* The same for bytes, and for a composite, whose part is not charged for a trace that another no has lost. */
+    ns_policy part = always;
+    part.allowance = 2;
+    const ns_policy bytes_rate = {.kind = NS_POLICY_BYTES_RATE, .extent = 1, .rate = 1, .burst = 2};
+    const ns_policy behind_no[][4] = {
+        {with_parts(NS_POLICY_AND, 2), no, bytes_rate},
+        {with_parts(NS_POLICY_AND, 3), no, with_parts(NS_POLICY_COMPOSITE, 1), part},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        policies = make(behind_no[i], 3 + i);
+        for (int trace = 0; trace < 5; trace++) CHECK(!ns_policies_decide(policies, &one, SECOND).keep);
+        CHECK(ns_policies_decide(policies, &other, SECOND).keep && ns_policies_decide(policies, &other, SECOND).keep);
+        CHECK(!ns_policies_decide(policies, &other, SECOND).keep);
+        ns_policies_free(policies);
+    }
+    /* An aim that is not asked for what another no has lost does not see it either. */
+    const ns_policy target = {.kind = NS_POLICY_SPANS_TARGET, .extent = 1, .rate = 1000};
+    const ns_policy aimed[] = {with_parts(NS_POLICY_AND, 2), no, target};
+    policies = make(aimed, 3);
+    CHECK(!ns_policies_decide(policies, &one, SECOND).keep);
+    CHECK(ns_policies_decide(policies, &other, SECOND).keep);
+    ns_policies_free(policies);
 }
 
 static void test_composite(void) {

@@ -106,6 +106,17 @@ static void test_randomness(void) {
     CHECK(ns_randomness_of_trace(UINT64_C(0xab0123456789abcd)) == UINT64_C(0x0123456789abcd));
 }
 
+static void test_rounding(void) {
+    const uint64_t threshold = UINT64_C(0x123456789abcde);
+    CHECK(ns_threshold_round(threshold, 3) == UINT64_C(0x12300000000000));
+    CHECK(ns_threshold_round(threshold, 5) == UINT64_C(0x12345000000000));
+    CHECK(ns_threshold_round(threshold, 6) == UINT64_C(0x12345600000000));
+    CHECK(ns_threshold_round(threshold, 7) == UINT64_C(0x12345680000000));
+    CHECK(ns_threshold_round(threshold, NS_THRESHOLD_DIGITS) == threshold);
+    CHECK(ns_threshold_round(threshold, NS_THRESHOLD_DIGITS + 3) == threshold);
+    CHECK(ns_threshold_round(NS_THRESHOLD_LIMIT - 1, 1) == UINT64_C(0xf0000000000000));
+}
+
 static void test_decision(void) {
     CHECK(ns_threshold_keeps(UINT64_C(0x9b8233f7e3a151), UINT64_C(0x80000000000000)));
     CHECK(ns_threshold_keeps(UINT64_C(0x6e6d1a75832a2f), UINT64_C(0x6e6d1a75832a2f)));
@@ -183,6 +194,7 @@ int main(void) {
     test_decode();
     test_encode();
     test_randomness();
+    test_rounding();
     test_decision();
     test_probability();
     return ns_test_summary("threshold");

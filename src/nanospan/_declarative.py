@@ -23,6 +23,7 @@ from nanospan import sampling
 from nanospan._declarative_private import sampler_model, stock_sampler
 from nanospan._declarative_rules import rule_arguments
 from nanospan._environment_samplers import ADAPTIVE, OVERHEAD_BUDGET, PROBABILITY, RATE_LIMITED, SettingOfRoot
+from nanospan._shown import shown
 from nanospan.sampling import ALWAYS_OFF, ParentBased, Sampler
 
 __all__ = [
@@ -90,11 +91,18 @@ class SamplerNodes:
     def from_node(self, node: object, where: str, *, top: bool) -> Sampler:
         """The sampler of a node as it stands in the file, inside the properties of one of nanospan's."""
         if not isinstance(node, Mapping) or len(node) != 1 or not all(isinstance(name, str) for name in node):
-            raise configuration_error(f"{where} must be a sampler, a mapping with its name as the only key, not {node!r}")
-        return self.from_model(sampler_model(node), top=top)
+            accepted = "a sampler, a mapping with its name as the only key"
+            raise configuration_error(f"{where} must be {accepted}, not {shown(node)}")
+        try:
+            return self.from_model(sampler_model(node), top=top)
+        except (AttributeError, TypeError) as error:
+            # The schema of the file does not reach here: a node of the standard may have anything for properties.
+            raise configuration_error(f"{where}: {error}") from error
 
     def own(self, name: str, properties: Mapping[str, Any], *, top: bool) -> Sampler:
-        """nanospan's sampler of that name, in a ParentBased at the top."""
+        """nanospan's sampler of that name, in a ParentBased at the top. Raises ConfigurationError."""
+        if not isinstance(properties, Mapping):
+            raise configuration_error(f"{name} must have a mapping of its properties, not {shown(properties)}")
         try:
             return MAKERS[name](self, name, properties, top)
         except (TypeError, ValueError) as error:

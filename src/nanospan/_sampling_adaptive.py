@@ -7,6 +7,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 from nanospan._native.samplers import native_route
 from nanospan._native.strategies import NativeControlled, NativeOverheadBudget
 from nanospan._sampling_arguments import number_in, positive
+from nanospan._shown import shown
 
 __all__ = ["Adaptive", "OverheadBudget"]
 
@@ -82,7 +83,7 @@ class OverheadBudget(NativeOverheadBudget, Sampler):
     ) -> None:
         self.cpu_fraction = positive("cpu_fraction", cpu_fraction)
         if self.cpu_fraction > 1:
-            raise ValueError(f"cpu_fraction must be a number above 0, up to 1, not {cpu_fraction!r}")
+            raise ValueError(f"cpu_fraction must be a number above 0, up to 1, not {shown(cpu_fraction)}")
         averaging = positive("averaging_seconds", averaging_seconds)
         least = number_in("min_probability", min_probability, 2.0**-56, 1.0, _PROBABILITY)
         self._bind_budget(self.cpu_fraction, averaging, least)

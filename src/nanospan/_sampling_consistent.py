@@ -11,6 +11,7 @@ from nanospan._native.samplers import native_route, threshold_from_probability, 
 from nanospan._native.strategies import NativeAlwaysRecord, NativeConsistentProbability, NativeRateLimited
 from nanospan._sampling_arguments import number_in, positive
 from nanospan._sampling_stock import native_sampler
+from nanospan._shown import shown
 
 __all__ = ["AlwaysRecord", "ConsistentProbability", "RateLimited"]
 
@@ -48,11 +49,11 @@ class ConsistentProbability(NativeConsistentProbability, Sampler):
             raise ValueError("ratio must be a number from 2**-56 to 1; to keep nothing, use nanospan.sampling.ALWAYS_OFF")
         self.ratio = number_in("ratio", ratio, LEAST_RATIO, 1.0, "a number from 2**-56 to 1")
         if isinstance(precision, bool) or not isinstance(precision, int):
-            raise TypeError(f"precision must be an int from 1 to {MOST_PRECISION}, not {precision!r}")
+            raise TypeError(f"precision must be an int from 1 to {MOST_PRECISION}, not {shown(precision)}")
         if not 1 <= precision <= MOST_PRECISION:
-            raise ValueError(f"precision must be an int from 1 to {MOST_PRECISION}, not {precision!r}")
+            raise ValueError(f"precision must be an int from 1 to {MOST_PRECISION}, not {shown(precision)}")
         if randomness not in ("trace_id", "hash"):
-            raise ValueError(f"randomness must be 'trace_id' or 'hash', not {randomness!r}")
+            raise ValueError(f"randomness must be 'trace_id' or 'hash', not {shown(randomness)}")
         self._bind(threshold_from_probability(self.ratio, precision), randomness == "hash")
 
     def get_description(self) -> str:
@@ -93,7 +94,7 @@ class RateLimited(NativeRateLimited, Sampler):
         if burst is None:
             burst = max(1.0, self.traces_per_second)
         elif positive("burst", burst) < 1:
-            raise ValueError(f"burst must be None or a finite number from 1 on, not {burst!r}")
+            raise ValueError(f"burst must be None or a finite number from 1 on, not {shown(burst)}")
         self._bind_bucket(self.traces_per_second, float(burst))
 
     def get_description(self) -> str:

@@ -11,6 +11,8 @@ import logging
 import os
 from dataclasses import dataclass
 
+from nanospan._shown import shown
+
 __all__ = ["MAX_REQUEST_BYTES", "MAX_REQUEST_SPANS", "QueueSettings", "resolve_settings"]
 
 logger = logging.getLogger(__name__)
@@ -106,7 +108,7 @@ def _check_integer(name: str, argument: int, least: int, most: int) -> None:
     if isinstance(argument, bool) or not isinstance(argument, int):
         raise TypeError(f"{name} must be an integer, not {type(argument).__name__}")
     if not least <= argument <= most:
-        raise ValueError(f"{name} must be an integer from {least} to {most}, not {argument}")
+        raise ValueError(f"{name} must be an integer from {least} to {most}, not {shown(argument)}")
 
 
 def _integer_from_environment(variable: str, default: int, least: int, most: int) -> int:
@@ -137,7 +139,7 @@ def _batch_size(argument: int | None, queue_argument: int | None, queue_size: in
             # A variable made the queue smaller than the application's batches: no reason not to start.
             logger.warning("max_export_batch_size=%d is more than OTEL_BSP_MAX_QUEUE_SIZE; using %d", argument, queue_size)
             return queue_size
-        raise ValueError(f"max_export_batch_size must be at most max_queue_size ({queue_size}), not {argument}")
+        raise ValueError(f"max_export_batch_size must be at most max_queue_size ({queue_size}), not {shown(argument)}")
     variable = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
     text = os.environ.get(variable, "").strip()
     if not text:
@@ -156,6 +158,6 @@ def _milliseconds(name: str, argument: float | None, variable: str, default: int
         raise TypeError(f"{name} must be a number of milliseconds, not {type(argument).__name__}")
     if not 0 < argument <= LONGEST_MILLIS:
         raise ValueError(
-            f"{name} must be a number of milliseconds above 0 and at most {LONGEST_MILLIS}, not {argument}"
+            f"{name} must be a number of milliseconds above 0 and at most {LONGEST_MILLIS}, not {shown(argument)}"
         )
     return argument

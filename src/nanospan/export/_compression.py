@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 import zlib
 
+from nanospan._shown import shown
+
 __all__ = ["Compression", "compress", "compression_from"]
 
 _GZIP_WINDOW_BITS = 31
@@ -38,7 +40,7 @@ def compression_from(value: object) -> Compression:
     for candidate in candidates:
         if isinstance(candidate, str) and (found := _BY_NAME.get(candidate.strip().lower())):
             return found
-    raise ValueError(f"compression must be 'none', 'gzip' or 'deflate', not {value!r}")
+    raise ValueError(f"compression must be 'none', 'gzip' or 'deflate', not {shown(value)}")
 
 
 def compress(body: bytes | memoryview, method: Compression) -> bytes | memoryview:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from nanospan._shown import shown
 from nanospan.export._compression import Compression, compression_from
 
 __all__ = [
@@ -76,9 +77,13 @@ def resolve_timeout(argument: float | None) -> float | None:
     if argument is not None:
         if isinstance(argument, bool) or not isinstance(argument, (int, float)):
             raise TypeError(f"timeout must be a number of seconds, not {type(argument).__name__}")
-        if math.isnan(argument) or argument < 0:
-            raise ValueError(f"timeout must be a number of seconds, 0 (no limit) or more, not {argument!r}")
-        return _limit(float(argument))
+        try:
+            seconds = float(argument)
+        except OverflowError:
+            seconds = math.nan
+        if math.isnan(seconds) or seconds < 0:
+            raise ValueError(f"timeout must be a number of seconds, 0 (no limit) or more, not {shown(argument)}")
+        return _limit(seconds)
     setting = read("TIMEOUT")
     if setting is None:
         return DEFAULT_TIMEOUT
@@ -188,7 +193,7 @@ def resolve_file(argument: str | os.PathLike[str] | None, name: str, suffix: str
 def check_header(name: object, value: object) -> tuple[str, str]:
     """The header, its name in lower case; raises TypeError or ValueError without showing the value."""
     if not isinstance(name, str) or not isinstance(value, str):
-        raise TypeError(f"headers must map str to str; the entry {name!r} does not")
+        raise TypeError(f"headers must map str to str; the entry {shown(name)} does not")
     lowered = name.strip().lower()
     if not _TOKEN.fullmatch(lowered):
         raise ValueError(f"headers: {name!r} is not the name of a header")

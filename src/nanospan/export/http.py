@@ -11,6 +11,7 @@ from functools import partial
 import urllib3
 from opentelemetry.metrics import MeterProvider
 
+from nanospan._shown import shown
 from nanospan.export._compression import Compression, compress
 from nanospan.export._delivery import Body, Delivery
 from nanospan.export._endpoint import HttpEndpoint, resolve_http_endpoint
@@ -79,7 +80,7 @@ class OTLPSpanExporter(DeliveringExporter):
         elif isinstance(max_request_size, bool) or not isinstance(max_request_size, int):
             raise TypeError(f"max_request_size must be an int, not {type(max_request_size).__name__}")
         elif max_request_size < 0:
-            raise ValueError(f"max_request_size must be 0 (no limit) or more, not {max_request_size}")
+            raise ValueError(f"max_request_size must be 0 (no limit) or more, not {shown(max_request_size)}")
         seconds = resolve_timeout(timeout)
         target = resolve_http_endpoint(endpoint)
         courier = HttpCourier(

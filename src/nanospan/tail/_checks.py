@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from nanospan._shown import shown
+
 __all__ = ["INT64_LEAST", "INT64_MOST", "check_bool", "check_integer", "check_key", "check_number", "check_texts"]
 
 INT64_LEAST, INT64_MOST = -(2**63), 2**63 - 1
@@ -14,7 +16,7 @@ def check_integer(name: str, value: Any, least: int, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
     if not least <= value <= most:
-        raise ValueError(f"{name} must be an integer from {least} to {most}, not {value}")
+        raise ValueError(f"{name} must be an integer from {least} to {most}, not {shown(value)}")
 
 
 def check_number(name: str, value: Any, least: float, most: float, *, above: bool = False) -> None:
@@ -23,7 +25,7 @@ def check_number(name: str, value: Any, least: float, most: float, *, above: boo
         raise TypeError(f"{name} must be a number, not {type(value).__name__}")
     if not (least < value <= most if above else least <= value <= most):
         bounds = f"above {least} and at most {most}" if above else f"from {least} to {most}"
-        raise ValueError(f"{name} must be a number {bounds}, not {value}")
+        raise ValueError(f"{name} must be a number {bounds}, not {shown(value)}")
 
 
 def check_bool(name: str, value: Any) -> None:
@@ -39,7 +41,7 @@ def check_text(name: str, value: Any) -> None:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError(f"{name} must be text that UTF-8 can carry, not {value!r}") from None
+        raise ValueError(f"{name} must be text that UTF-8 can carry, not {shown(value)}") from None
 
 
 def check_key(value: Any) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from opentelemetry import trace
 
+from nanospan._shown import shown
 from nanospan.tail._base import Policy
 from nanospan.tail._checks import INT64_LEAST, INT64_MOST, check_bool, check_integer, check_key, check_texts
 from nanospan.tail._patterns import compile_patterns, make_matcher
@@ -59,7 +60,7 @@ class StatusCode(Policy):
     def __init__(self, *codes: str | trace.StatusCode, name: str | None = None) -> None:
         texts = [code.name if isinstance(code, trace.StatusCode) else code for code in codes]
         if not texts or any(text not in STATUSES for text in texts):
-            raise ValueError(f"codes must be one or more of {', '.join(map(repr, STATUSES))}, not {codes!r}")
+            raise ValueError(f"codes must be one or more of {', '.join(map(repr, STATUSES))}, not {shown(codes)}")
         object.__setattr__(self, "codes", tuple(status for status in STATUSES if status in texts))
         object.__setattr__(self, "name", name)
         self.__post_init__()

@@ -1,0 +1,82 @@
+"""Any text in the variables: settings come out that the rest of the package can work with, and nothing is raised."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from unittest.mock import patch
+
+from fuzz.draw import Draw
+from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG
+
+from nanospan._environment_samplers import own_sampler, standard_sampler
+from nanospan._limits import span_limits_from_environment
+from nanospan._settings import LONGEST_MILLIS, resolve_settings
+from nanospan.export import _endpoint, _environment, _retry
+
+SAMPLERS = ["always_on", "traceidratio", "parentbased_traceidratio", "nanospan_probability", "nanospan_rate_limited"]
+VARIABLES = [
+    *("OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
+    *("OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+    *("OTEL_SPAN_EVENT_COUNT_LIMIT", OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG),
+    *(f"OTEL_EXPORTER_OTLP_{suffix}" for suffix in ("ENDPOINT", "TIMEOUT", "COMPRESSION", "INSECURE", "PROTOCOL")),
+    *(f"OTEL_EXPORTER_OTLP_TRACES_{suffix}" for suffix in ("ENDPOINT", "TIMEOUT", "HEADERS", "CERTIFICATE")),
+    "OTEL_EXPORTER_OTLP_HEADERS",
+]
+
+
+def text(draw: Draw) -> str:
+    """What a variable of a process can hold: no zero bytes, and bytes that are no UTF-8 as surrogates."""
+    made = draw.text().encode("utf-8", "surrogatepass") if draw.byte() % 4 else draw.rest()
+    return made.replace(b"\0", b"").decode("utf-8", "surrogateescape")
+
+
+def check(data: bytes) -> None:
+    draw = Draw(data)
+    given = {draw.one(VARIABLES): text(draw) for _ in range(1 + draw.byte() % 4)}
+    if OTEL_TRACES_SAMPLER in given and draw.flag():
+        given[OTEL_TRACES_SAMPLER] = draw.one(SAMPLERS)
+    logging.disable(logging.CRITICAL)
+    try:
+        with patch.dict(os.environ, given):
+            check_settings()
+        check_retry_after(text(draw))
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def check_settings() -> None:
+    queue = resolve_settings(None, None, None, None, None)
+    assert 1 <= queue.max_queue_size < 2**31
+    assert queue.max_export_batch_size is None or 1 <= queue.max_export_batch_size <= queue.max_queue_size
+    assert 1 <= queue.schedule_delay_millis <= LONGEST_MILLIS and 1 <= queue.export_timeout_millis <= LONGEST_MILLIS
+    assert 64 << 10 <= queue.max_queue_bytes <= 8 << 30
+
+    limits = span_limits_from_environment()
+    assert limits.max_span_attributes is None or limits.max_span_attributes >= 0
+    for sampler in (standard_sampler(), own_sampler()):
+        if sampler is not None:
+            sampler.should_sample(None, 1, "name")
+            sampler.get_description()
+
+    timeout = _environment.resolve_timeout(None)
+    assert timeout is None or (0 < timeout < math.inf)
+    _environment.resolve_compression(None)
+    _environment.resolve_protocol()
+    _environment.resolve_file(None, "certificate_file", "CERTIFICATE")
+    for name, value in _environment.environment_headers().items():
+        # As http.client and grpcio take them.
+        assert name == name.lower() and name.isascii() and not set(name) & set(" \t\r\n:,;")
+        assert not set(value) & set("\r\n\0")
+        value.encode("latin-1")
+    http = _endpoint.resolve_http_endpoint(None)
+    assert http.scheme in ("http", "https") and http.host and 0 <= http.port < 65536
+    assert "@" not in http.display.split("/")[2]
+    grpc = _endpoint.resolve_grpc_endpoint(None, None)
+    assert grpc.target
+
+
+def check_retry_after(value: str) -> None:
+    seconds = _retry.retry_after_seconds(value, 1_700_000_000.0)
+    assert seconds is None or 0 <= seconds < math.inf
