@@ -1,10 +1,15 @@
 # make demo      a traced service into the embedded receiver: spans, accounting and cost
-# make test      the tests, on the installed wheel, with every CPython from 3.11 to 3.13 found on this machine; the suites of
+# make test      the tests, on the installed wheel, with every CPython from 3.11 to 3.14 found on this machine; the suites of
 #                the instrumentations, and the packages that lean on the SDK, with the first of them (NANOSPAN_SUITES)
+# make test-free-threaded  the same on a free-threaded CPython, the interpreter lock off; FREE_THREADED=the interpreter, by
+#                default a 3.13t that is built from Debian's source package into build/pythons
 # make test-oldest-sdk  the same on one CPython with the oldest opentelemetry-sdk supported
+# make python-3.14  the CPython 3.14 of Debian's testing suite in build/pythons, where the targets look too
 # make bench     the benchmarks, each against the stock packages in the same run
-# make sanitize  the ground floor under ASan, UBSan and TSan, and the native modules under ASan
-# make fuzz      the fuzz target (needs clang); FUZZ_SECONDS=60
+# make sanitize  the ground floor under ASan, UBSan, LeakSanitizer, TSan and valgrind, the native modules under the first three
+# make coverage  lines and branches of C, Cython and Python that the tests reach: a table, and pages in build/coverage
+# make fuzz      the fuzz targets: those in C under libFuzzer, those of the bindings under atheris (needs clang); each for
+#                FUZZ_SECONDS=60
 # make model     the Spin model of the ring (needs spin)
 # make soak      the runtime before a receiver that fails at random, with forks and kills, and processes that end in every
 #                way; every span is looked for afterwards; SOAK_MINUTES=30 SOAK_EXITS=1000 SOAK_SEED=1
@@ -25,8 +30,8 @@ SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src csrc -
 PIP     := -m pip --disable-pip-version-check --quiet
 venv_of  = build/venv/$(notdir $(1))
 
-.PHONY: demo test test-one test-oldest-sdk bench sanitize fuzz model soak lint clean
-.PHONY: wheels wheels-arm64 sdist-twice sbom requirements
+.PHONY: demo test test-one test-free-threaded test-oldest-sdk python-3.14 bench sanitize fuzz model soak lint clean
+.PHONY: coverage wheels wheels-arm64 sdist-twice sbom requirements
 
 # --- the sdist, and a wheel of it for one interpreter ---------------------------------------------------------------
 
@@ -58,7 +63,7 @@ demo: build/sdist/.made
 	@$(call venv_of,$(PYTHON))/bin/nanospan demo
 
 test: build/sdist/.made
-	@test -n "$(PYTHONS)" || { echo "no CPython from 3.11 to 3.13 with headers found"; exit 1; }
+	@test -n "$(PYTHONS)" || { echo "no CPython from 3.11 to 3.14 with headers found"; exit 1; }
 	@set -e; for python in $(PYTHONS); do $(MAKE) --no-print-directory test-one PYTHON=$$python; done
 
 test-one: build/sdist/.made
@@ -66,6 +71,20 @@ test-one: build/sdist/.made
 	@echo "== $$($(PYTHON) --version)"
 	@NANOSPAN_SUITES=$(if $(filter $(PYTHON),$(firstword $(PYTHONS))),1,0) \
 	    $(call venv_of,$(PYTHON))/bin/python -m pytest $(PYTEST_ARGS)
+
+# grpcio has no wheels for free-threaded interpreters, so what needs it is skipped; of hypothesis the last release without
+# compiled parts is taken where the newest has no wheel.
+test-free-threaded: export PIP_PREFER_BINARY = 1
+FREE_THREADED ?= build/pythons/3.13t/bin/python3.13t
+test-free-threaded: build/sdist/.made
+	@test -x "$$(command -v $(FREE_THREADED))" || scripts/free_threaded_python.sh
+	@$(FREE_THREADED) -c 'import sysconfig; assert sysconfig.get_config_var("Py_GIL_DISABLED"), "not free-threaded"'
+	$(call install,$(FREE_THREADED),cli,--group test-free-threaded)
+	@echo "== $$($(FREE_THREADED) --version), PYTHON_GIL=0"
+	@PYTHON_GIL=0 NANOSPAN_SUITES=0 $(call venv_of,$(FREE_THREADED))/bin/python -m pytest $(PYTEST_ARGS)
+
+python-3.14:
+	@test -x build/pythons/3.14/bin/python3.14 || scripts/debian_python.sh
 
 # The oldest SDK that pyproject.toml allows, in a virtual environment of its own.
 OLDEST_SDK := $(shell sed -n 's/.*"opentelemetry-sdk>=\([0-9.]*\)".*/\1/p' pyproject.toml)
@@ -88,12 +107,14 @@ bench: build/sdist/.made
 	@$(call venv_of,$(PYTHON))/bin/python benchmarks/web_service.py
 
 sanitize: build/sdist/.made
-	@$(MAKE) -C csrc check SANITIZE=address,undefined
-	@$(MAKE) -C csrc check SANITIZE=thread
-	@scripts/sanitize_modules.sh $(PYTHON)
+	@scripts/sanitize.sh $(PYTHON)
 
-fuzz:
+coverage: build/sdist/.made
+	@scripts/coverage.sh $(PYTHON)
+
+fuzz: build/sdist/.made
 	@$(MAKE) -C csrc fuzz
+	@scripts/fuzz_bindings.sh $(PYTHON)
 
 model:
 	@$(MAKE) -C csrc model
@@ -133,7 +154,7 @@ requirements:
 lint:
 	@test -x build/venv/tools/bin/python || $(PYTHON) -m venv build/venv/tools
 	@build/venv/tools/bin/python $(PIP) install ruff
-	@build/venv/tools/bin/ruff check src tests benchmarks soak setup.py
+	@build/venv/tools/bin/ruff check src tests benchmarks soak scripts docs setup.py
 
 clean:
 	rm -rf build dist csrc/build

@@ -30,7 +30,7 @@ else
     echo "no network namespaces here: only pip is kept from the network during the build (--no-index)"
 fi
 
-[ $# -gt 0 ] || { echo "no CPython from 3.11 to 3.13 with headers found" >&2; exit 1; }
+[ $# -gt 0 ] || { echo "no CPython from 3.11 to 3.14 with headers found" >&2; exit 1; }
 mkdir -p "$wheelhouse"
 rm -f "$wheelhouse"/*"$arch".whl
 venv "$tools" "$1" --require-hashes -r requirements/release.txt

@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from receivers import HttpReceiver
     from tail_pipeline import Pipeline
+
+# How long an example takes depends on the machine.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 SECOND = 1_000_000_000
 START = 1000 * SECOND

@@ -76,7 +76,8 @@ def environment_with(config: pytest.Config, *requirements: str) -> Environment:
         shutil.rmtree(folder, ignore_errors=True)
         venv.create(folder, symlinks=True, with_pip=False)
         made = next((folder / "lib").glob("python*")) / "site-packages"
-        (made / "below.pth").write_text(f"{site}\n")
+        # addsitedir: what is installed for every process there (as by scripts/coverage.sh) is so here too.
+        (made / "below.pth").write_text(f"import site; site.addsitedir({site!r})\n")
         if requirements and (problem := _install(folder, requirements)):
             # One attempt has to do for all tests: with no network it takes its time.
             _not_to_be_had[key] = f"{' '.join(requirements)} cannot be installed: {problem}"

@@ -7,10 +7,9 @@ import os
 import ssl
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import trustme
 from receivers import (
     DONE,
     FAILED,
@@ -25,6 +24,9 @@ from receivers import (
 
 from nanospan.export import ExportOutcome
 from nanospan.export.http import OTLPSpanExporter
+
+if TYPE_CHECKING:
+    import trustme
 
 
 def exporter(receiver: HttpReceiver, **arguments: Any) -> OTLPSpanExporter:
@@ -59,7 +61,7 @@ def test_connection_closed_while_idle() -> None:
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    return trustme.CA()
+    return pytest.importorskip("trustme", reason="trustme is not installed").CA()
 
 
 def server_context(authority: trustme.CA) -> ssl.SSLContext:
