@@ -3,7 +3,7 @@
 Environment switches, all off by default:
 
 NANOSPAN_SANITIZE        comma list for -fsanitize= (address,undefined or thread)
-NANOSPAN_COVERAGE        1: compile for gcov
+NANOSPAN_COVERAGE        1: compile for gcov (scripts/coverage.sh)
 NANOSPAN_DEBUG_COUNTERS  1: count ring retries, wraps and wake-ups (see csrc/ns_ring.h)
 SOURCE_DATE_EPOCH        seconds since 1970: the time of every file in the sdist, which then depends on their content alone
 """
@@ -72,7 +72,8 @@ def flags() -> tuple[list[str], list[str], list[tuple[str, str | None]]]:
         compile_args += [f"-fsanitize={sanitize}", "-fno-omit-frame-pointer", "-g", "-O1"]
         link_args += [f"-fsanitize={sanitize}"]
     if os.environ.get("NANOSPAN_COVERAGE") == "1":
-        compile_args += ["--coverage", "-O0"]
+        # The seed: an object that is compiled for several modules has to be the same each time to be added up.
+        compile_args += ["--coverage", "-fprofile-update=atomic", "-frandom-seed=1", "-O0"]
         link_args += ["--coverage"]
     if os.environ.get("NANOSPAN_DEBUG_COUNTERS") == "1":
         macros.append(("NS_DEBUG_COUNTERS", "1"))
@@ -81,10 +82,11 @@ def flags() -> tuple[list[str], list[str], list[tuple[str, str | None]]]:
 
 def extensions() -> list[Extension]:
     compile_args, link_args, macros = flags()
+    beside = ["tests/dump_counts.c"] if os.environ.get("NANOSPAN_COVERAGE") == "1" else []
     return [
         Extension(
             f"{NATIVE}.{name}",
-            [f"src/nanospan/_native/{name}.pyx", *(f"csrc/{source}" for source in sources)],
+            [f"src/nanospan/_native/{name}.pyx", *(f"csrc/{source}" for source in sources + beside)],
             include_dirs=["csrc", "src/nanospan/_native"],
             extra_compile_args=compile_args,
             extra_link_args=link_args,
@@ -132,6 +134,8 @@ setup(
             "boundscheck": False,
             "wraparound": False,
             "binding": True,
+            # docs/free-threading.md says what of this was run, and how.
+            "freethreading_compatible": True,
         },
     ),
 )

@@ -1,7 +1,13 @@
 /* Where spans went. Every span that ends is counted once under NS_ENDED, and once where it left.
  *
- * All accesses are relaxed: nothing is published through a counter. Whoever sums them up reads where spans went before
- * it reads how many ended, so that no span is missing from the second number that is in the first.
+ * Whoever sums them up reads where spans went before it reads how many ended, so that no span is missing from the second
+ * number that is in the first. That takes an order between counters:
+ *
+ *   operation   order     why
+ *   ---------   -------   -------------------------------------------------------------------------------------------
+ *   add         release   whoever sees that a span left sees that it ended
+ *   read        acquire   the other half
+ *   reset       relaxed   nobody else is there
  */
 #ifndef NS_COUNTERS_H
 #define NS_COUNTERS_H
@@ -27,11 +33,11 @@ typedef struct ns_counters {
 } ns_counters;
 
 static inline void ns_count(ns_counters *counters, ns_counter which, uint64_t by) {
-    atomic_fetch_add_explicit(&counters->value[which], by, memory_order_relaxed);
+    atomic_fetch_add_explicit(&counters->value[which], by, memory_order_release);
 }
 
 static inline uint64_t ns_counted(const ns_counters *counters, ns_counter which) {
-    return atomic_load_explicit(&counters->value[which], memory_order_relaxed);
+    return atomic_load_explicit(&counters->value[which], memory_order_acquire);
 }
 
 static inline void ns_counters_reset(ns_counters *counters) {

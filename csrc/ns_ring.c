@@ -125,12 +125,12 @@ static bool take(ns_ring *ring, uint32_t units, uint32_t spans, uint64_t *at, ui
 ns_ring_status ns_ring_reserve(ns_ring *ring, uint32_t size, ns_reservation *reservation) {
     uint32_t units = units_for((uint64_t)size + 8);
     if (NS_UNLIKELY(units > ring->max_record_units)) {
-        atomic_fetch_add_explicit(&ring->dropped_oversize, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&ring->dropped_oversize, 1, memory_order_release);
         return NS_RING_OVERSIZE;
     }
     uint64_t at, after, tail;
     if (NS_UNLIKELY(!take(ring, units, 1, &at, &after, &tail))) {
-        atomic_fetch_add_explicit(&ring->dropped_full, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&ring->dropped_full, 1, memory_order_release);
         return NS_RING_FULL;
     }
     reservation->offset = offset_of(ring, ns_ring_units_of(at));
@@ -154,7 +154,7 @@ bool ns_ring_refuse(ns_ring *ring) {
         if (NS_LIKELY(ns_ring_spans_of(head) - ns_ring_spans_of(tail) < ring->max_spans)) return false;
         /* As in take(): full only if that was so at one moment. */
     } while (atomic_load_explicit(&ring->tail, memory_order_acquire) != tail);
-    atomic_fetch_add_explicit(&ring->dropped_full, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&ring->dropped_full, 1, memory_order_release);
     return true;
 }
 

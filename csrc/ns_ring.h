@@ -35,7 +35,8 @@
  *   consumer loads size       acquire   sees source and payload of a committed record
  *   consumer loads head       seq_cst   the other half of the pair above
  *   consumer stores tail      release   publishes the zeros to producers
- *   drop counters             relaxed   read for statistics only; nothing is published through them
+ *   producer counts a drop    release   whoever sees the drop sees that the span was counted as ended (ns_counters.h)
+ *   drops are read            acquire   the other half
  *
  * Zeroing is the consumer's: a record may begin at any multiple of 8, so all freed bytes must be zero before a producer
  * can reserve them again, else old payload could look like a commit.
@@ -168,11 +169,11 @@ static inline uint64_t ns_ring_used_bytes(ns_ring *ring) {
 }
 
 static inline uint64_t ns_ring_dropped_full(ns_ring *ring) {
-    return atomic_load_explicit(&ring->dropped_full, memory_order_relaxed);
+    return atomic_load_explicit(&ring->dropped_full, memory_order_acquire);
 }
 
 static inline uint64_t ns_ring_dropped_oversize(ns_ring *ring) {
-    return atomic_load_explicit(&ring->dropped_oversize, memory_order_relaxed);
+    return atomic_load_explicit(&ring->dropped_oversize, memory_order_acquire);
 }
 
 #ifdef NS_RING_TEST_HOOKS

@@ -30,8 +30,8 @@
  *
  * A local root that starts in a trace which was dropped begins a trace of its own: it may have an error to show.
  *
- * Whoever calls must see to it that one thread at a time does (the interpreter lock); only ns_traces_read runs beside the
- * others. Each call takes a bounded time, but for ns_traces_decide_all and the evictions that one huge span may need.
+ * Whoever calls must see to it that one thread at a time does (the interpreter lock, or one of the table's own where there is
+ * none); only ns_traces_read runs beside the others. Each call takes a bounded time, but for ns_traces_decide_all and the evictions that one huge span may need.
  */
 #ifndef NS_TRACES_H
 #define NS_TRACES_H
@@ -63,6 +63,7 @@ typedef struct ns_traces_counts {
     uint64_t traces_queue_full;
     uint64_t decided_early;   /* traces decided for want of room, kept or not */
     uint64_t decided_by_time; /* by `wait` or `wait_after_root` */
+    uint64_t thresholds_unwritten; /* spans read whose th could not be changed as it should have been */
 } ns_traces_counts;
 
 typedef struct ns_traces_settings {
@@ -125,7 +126,6 @@ typedef struct ns_traces {
     uint32_t cursor_chunk;
     uint32_t cursor_offset;
     uint32_t cursor_spans;   /* still to be read of this chain */
-    uint64_t restate_failures;
 
     ns_traces_counts counts;
 } ns_traces;
@@ -175,6 +175,7 @@ typedef struct ns_haul {
     size_t count;
     uint32_t done_first; /* chains that were read to their end */
     uint32_t done_last;
+    uint64_t thresholds_unwritten;
 } ns_haul;
 
 /* Step 1, under the lock: what is in the queue is the consumer's. False if there is nothing to read. */

@@ -168,8 +168,8 @@ static bool has_room(scratch *scratch, size_t size) {
 }
 
 /* Copies the record at the cursor out. False, with nothing done, if memory is short. */
-static bool copy_record(ns_traces *table, cursor *at, const ns_chain *chain, uint8_t *out, scratch *scratch,
-                        ns_record *record) {
+static bool copy_record(const ns_traces *table, cursor *at, const ns_chain *chain, uint8_t *out, scratch *scratch,
+                        ns_record *record, uint64_t *unwritten) {
     cursor from = *at;
     uint32_t size = record_header(table, &from, &record->source);
     record->data = out;
@@ -180,7 +180,7 @@ static bool copy_record(ns_traces *table, cursor *at, const ns_chain *chain, uin
         if (!has_room(scratch, size)) return false;
         record_body(table, &from, size, scratch->bytes);
         record->size = (uint32_t)ns_restate_span(scratch->bytes, size, chain->count, chain->threshold, out,
-                                                 &table->restate_failures);
+                                                 unwritten);
     }
     *at = from;
     return true;
@@ -203,7 +203,8 @@ int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul
             cursor ahead = at;
             uint32_t source;
             if (haul->count && written + record_header(table, &ahead, &source) > max_bytes) break;
-            memory = copy_record(table, &at, chain, haul->bytes + written, &scratch, &haul->records[haul->count]);
+            memory = copy_record(table, &at, chain, haul->bytes + written, &scratch, &haul->records[haul->count],
+                                 &haul->thresholds_unwritten);
             if (!memory) break;
             written += haul->records[haul->count++].size;
             table->cursor_spans--;
@@ -231,6 +232,7 @@ int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul
 void ns_traces_settle(ns_traces *table, ns_haul *haul) {
     table->spans_read += (uint32_t)haul->count;
     table->spans_queued -= (uint32_t)haul->count;
+    table->counts.thresholds_unwritten += haul->thresholds_unwritten;
     for (uint32_t first = haul->done_first; first;) {
         ns_chain chain = *ns_chain_at(table, first);
         uint32_t following = first == haul->done_last ? 0 : chain.next;

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Coverage of lines and branches: C and Cython by gcov, under the C unit tests and under the Python tests, added up; Python by
+# Coverage of lines and branches: C and Cython by gcov, under the C unit tests and the Python tests, added up; Python by
 # coverage.py, in all processes that the tests start. One table on standard output, pages and JSON in build/coverage.
 #
 #   scripts/coverage.sh PYTHON
 #
 # COVERAGE_TESTS names other tests than those below; with COVERAGE_KEEP=1 what earlier runs counted is added up too.
 #
-# Left out, because they would run for long and reach no line that the others do not: tests/ecosystem and tests/reference (other
-# people's packages and suites), the soaks, memory and workload measurements, the checks of wheels.
+# Left out, because they would run for long and reach no line that the others do not: tests/ecosystem and tests/reference
+# (other people's packages and suites), the soaks, memory and workload measurements, the checks of wheels.
 set -eu
 python=${1:-python3}
 here=$(cd "$(dirname "$0")/.." && pwd)

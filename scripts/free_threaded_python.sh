@@ -17,7 +17,9 @@ if [ "${1:-}" = --thread-sanitizer ]; then
     shift
     variant=3.13t-tsan
     options+=(--with-thread-sanitizer)
-    export CC=clang CXX=clang++
+    clang=$(compgen -c | grep -E '^clang(-[0-9]+)?$' | sort -V | tail -n 1)
+    [ -n "$clang" ] || { echo "needs clang" >&2; exit 1; }
+    export CC=$clang CXX=${clang/clang/clang++}
 fi
 prefix=$(realpath -m "${1:-build/pythons/$variant}")
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg

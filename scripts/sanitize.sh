@@ -7,7 +7,7 @@
 #   floor, ASan + UBSan + LeakSanitizer   csrc/: unit tests, stress, smoke runs of the fuzz targets
 #   floor, TSan                           the same
 #   floor, valgrind memcheck              the same, with fewer repetitions; leaks too
-#   modules, ASan + UBSan + LeakSanitizer src/nanospan/_native in CPython, under the tests that scripts/sanitize_modules.sh names
+#   modules, ASan + UBSan + LeakSanitizer src/nanospan/_native in CPython, under the tests named in sanitize_modules.sh
 #
 # SANITIZE_PARTS="valgrind modules" runs these alone; the parts are address, thread, valgrind, modules.
 set -eu

@@ -32,8 +32,8 @@ tests="tests/test_encoder.py tests/test_ring.py tests/test_ids.py tests/test_lim
        tests/test_tail_arguments.py tests/test_tail_counts.py tests/test_tail_facts.py tests/test_tail_policies.py
        tests/test_tail_sampling.py tests/parity"
 
-# The interpreter is not built with ASan: its runtime has to be there first. Objects are malloc'ed one by one, so that each has
-# its red zones. Two frames of a stack are enough to tell whose memory it is, see leaks.supp.
+# The interpreter is not built with ASan: its runtime has to be there first. Objects are malloc'ed one by one, so that each
+# has its red zones. Two frames of a stack are enough to tell whose memory it is, see leaks.supp.
 # -s: pytest's capture of file descriptors and ASan's own do not go together. The interpreter is several times slower than
 # what the tests' own timeout is for.
 status=0

@@ -203,9 +203,13 @@ class ProcessProof:
             if changed := [code for code in again if ids[code] != request.ids[code]]:
                 self._fail(len(changed), f"{len(changed)} spans arrived again under another id")
             repeated = [code for code in again if code in settled and not settled[code].doubted]
-            if repeated and not self._excused(repeated):
+            if repeated:
                 fate = settled[repeated[0]].fate
-                self._fail(len(repeated), f"{len(repeated)} spans were sent again after they were {fate}")
+                if not self._excused(repeated):
+                    self._fail(len(repeated), f"{len(repeated)} spans were sent again after they were {fate}")
+                # What was said then is not known to the sender: what it does next follows from what is said from here on.
+                for code in repeated:
+                    del settled[code]
             ids.update(request.ids)
             if request.fate in SETTLED:
                 settled.update(dict.fromkeys(request.spans, request))

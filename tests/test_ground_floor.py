@@ -69,6 +69,8 @@ SUMMARIES = (
     "test_ring: ok",
     "test_ring_races: ok",
     "test_wake: ok",
+    "test_refusals: ok",
+    "test_traces_edges: ok",
     "stress_ring: ok",
     "test_traceparent: ok",
     "fuzz_otlp: ok",

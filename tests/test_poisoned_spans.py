@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from receivers import HttpReceiver
 
 import nanospan
+from nanospan import tail
 from nanospan.export.http import OTLPSpanExporter
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
@@ -19,6 +20,11 @@ pytestmark = pytest.mark.usefixtures("clean_environment")
 def odd_context() -> SpanContext:
     """Ids that are no numbers: without an id a span is worth nothing."""
     return tuple.__new__(SpanContext, ("trace", "span", False, TraceFlags(1), None, True))
+
+
+def context_with(state: Any) -> SpanContext:
+    """Good ids, and a trace state that the API's constructor would not have taken."""
+    return tuple.__new__(SpanContext, (1 << 100, 77, False, TraceFlags(1), state, True))
 
 
 POISONS: dict[str, dict[str, Any]] = {
@@ -35,16 +41,20 @@ POISONS: dict[str, dict[str, Any]] = {
     "kind that is None": {"kind": None},
     "status that is None": {"status": None},
     "events that are no events": {"events": (object(),)},
+    "status of another kind": {"status": object()},
+    "trace state of another kind": {"context": context_with(object())},
 }
 
 
 ABSENT = {"name that is None", "time that is None", "status that is None"}
 
 
-def send_512(poisoned: Any) -> tuple[dict[str, Any], list[Any]]:
+def send_512(poisoned: Any, tail_sampling: tail.TailSampling | None = None) -> tuple[dict[str, Any], list[Any]]:
     """The account, and the spans that arrive when one of 512 is ``poisoned``."""
     with HttpReceiver() as receiver:
-        processor = nanospan.BatchSpanProcessor(OTLPSpanExporter(receiver.url), schedule_delay_millis=600_000)
+        processor = nanospan.BatchSpanProcessor(
+            OTLPSpanExporter(receiver.url), schedule_delay_millis=600_000, tail_sampling=tail_sampling
+        )
         for number in range(512):
             processor.on_end(poisoned if number == 100 else ended_span(f"healthy {number}"))
         assert processor.force_flush(int(WAIT * 1000))
@@ -72,8 +82,9 @@ def test_poisoned_field_costs_that_field(poison: str) -> None:
     assert touched == (0 if poison in ABSENT else 1)
 
 
+@pytest.mark.parametrize("tail_sampling", [None, tail.TailSampling([tail.AlwaysSample()])], ids=["head", "tail"])
 @pytest.mark.parametrize("bad", [ended_span(context=odd_context()), object()], ids=["ids", "no span at all"])
-def test_span_that_cannot_be_encoded_costs_that_span(bad: Any) -> None:
-    stats, spans = send_512(bad)
+def test_span_that_cannot_be_encoded_costs_that_span(bad: Any, tail_sampling: tail.TailSampling | None) -> None:
+    stats, spans = send_512(bad, tail_sampling)
     assert (stats["ended"], stats["exported"], lost(stats)) == (512, 511, {"encode_failed": 1})
     assert Counter(span.name for span in spans) == HEALTHY

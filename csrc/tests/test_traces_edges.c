@@ -133,7 +133,7 @@ static void test_colliding_ids(void) {
     finish(&table);
 }
 
-/* What is kept while the consumer is at work follows what it reads; and a consumer that has claimed nothing reads nothing. */
+/* What is kept while the consumer is at work follows what it reads; a consumer that has claimed nothing reads nothing. */
 static void test_claims_while_reading(void) {
     ns_traces table = made_of(settings_of(everything));
     ns_haul haul;

@@ -80,6 +80,8 @@ class ExportWorker:
         self._log = WindowedLog(logger, REPORT_WINDOW_SECONDS)
         self._reported = dict.fromkeys(_DROP_REPORTS, 0)
         self._shutdown = False
+        self._stopped = False
+        self._first_shutdown = [True]  # popped by the first call: without a lock, which a signal's handler would wait for
         self._give_up = False
         self._begin()
         weak_after_fork = weakref.WeakMethod(self._after_fork)
@@ -192,6 +194,8 @@ class ExportWorker:
         with self._draining:
             while self._send_next(0.0):
                 pass
+            if self._stopped:
+                self._queue.close()
 
     def _send_next(self, wait: float) -> bool:
         """Wait up to ``wait`` seconds for a batch and send it. False if there was none."""
@@ -282,12 +286,15 @@ class ExportWorker:
     def shutdown(self, timeout_millis: float = 30000) -> None:
         """Send what is queued, for at most ``timeout_millis``, then shut the exporter down. What cannot be sent by then is
         counted as dropped by shutdown."""
-        if self._shutdown:
+        try:
+            self._first_shutdown.pop()
+        except IndexError:
             return
         self._shutdown = True
         self._queue.check_fork()
         deadline = time.monotonic() + timeout_millis / 1e3
         self._queue.stop()
+        self._stopped = True
         self._queue.request()
         from_exporter = threading.current_thread() is self._worker_thread
         if self._worker_thread.ident is not None and not from_exporter:

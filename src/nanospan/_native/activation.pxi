@@ -25,11 +25,35 @@ cdef inline object given(PyObject *value, object default):
 
 
 cdef inline int end_span(object span) except -1:
-    if type(span) is span_class and not (<NativeSpan> span).customised and unpatched(&span_watch):
+    if type(span) is span_class and not load_flag(&(<NativeSpan> span).customised) and unpatched(&span_watch):
         (<NativeSpan> span).finish(None)
     elif type(span) is not non_recording_class:
         span.end()
     return 0
+
+
+cdef extern from *:
+    """
+    #include "threads.h"
+    /* Of two threads that enter one activation, or leave it, one does. */
+    #if NSPY_FREE
+    #define nspy_claim_entry(activation)     nspy_claim(&(activation)->entered)
+    #define nspy_show_span(activation, owned) NSPY_SHOW((activation)->span, owned)
+    #define nspy_take_span(activation)       __atomic_exchange_n(&(activation)->span, NULL, __ATOMIC_ACQ_REL)
+    #else
+    #define nspy_claim_entry(activation)     ((activation)->entered ? false : ((activation)->entered = true))
+    #define nspy_show_span(activation, owned) ((void)((activation)->span = (owned)))
+    #define nspy_take_span(activation)       nspy_taken(&(activation)->span)
+    #endif
+    static inline PyObject *nspy_taken(PyObject **field) {
+        PyObject *owned = *field;
+        *field = NULL;
+        return owned;
+    }
+    """
+    bint claim_entry "nspy_claim_entry"(SpanActivation activation)
+    void show_span "nspy_show_span"(SpanActivation activation, PyObject *owned)
+    PyObject *take_span "nspy_take_span"(SpanActivation activation)
 
 
 @cython.final
@@ -41,9 +65,9 @@ cdef class SpanActivation:
     Also a decorator of functions and coroutine functions, each call of which gets a span of its own.
     """
 
-    # Owned references. Those that few callers give are NULL: see SpanDetails for why.
+    # Owned references. Those that few callers give are NULL: see SpanDetails for why. What is given is never changed.
     cdef vectorcallfunc call   # what calling an instance does
-    cdef PyObject *tracer      # NULL once entered
+    cdef PyObject *tracer
     cdef PyObject *name
     cdef PyObject *kind
     cdef PyObject *context
@@ -51,7 +75,8 @@ cdef class SpanActivation:
     cdef PyObject *links
     cdef PyObject *start_time
     cdef PyObject *span        # NULL before entry and after exit
-    cdef Activated activated
+    cdef Activated activated   # as `cost`: of whoever enters, until the span is to be seen; then of whoever takes it
+    cdef bint entered
     cdef bint record_exception
     cdef bint set_status_on_exception
     cdef bint end_on_exit
@@ -81,15 +106,14 @@ cdef class SpanActivation:
     cdef object enter(self):
         cdef uint64_t began = 0
         cdef bint metered = False
-        if self.tracer is NULL:
+        if not claim_entry(self):
             raise RuntimeError("a span can be entered only once: call start_as_current_span again")
         tracer = <object> self.tracer
-        Py_DECREF(tracer)
-        self.tracer = NULL
         if self.context is not NULL:
             look_at_runtime()  # without one given, starting the span does
-        if type(tracer) is tracer_class and not (<NativeTracer> tracer).customised and unpatched(&tracer_watch):
-            metered = readers_of_meter[0] != 0
+        if (type(tracer) is tracer_class and not load_flag(&(<NativeTracer> tracer).customised)
+                and unpatched(&tracer_watch)):
+            metered = load_u32(readers_of_meter) != 0
             if metered:
                 began = begin_metering()
             span = start_unmetered(
@@ -114,26 +138,25 @@ cdef class SpanActivation:
                 if self.end_on_exit:
                     end_span(span)
             raise
-        self.span = kept(span)
         if metered:
             count_sampled(span)
             if began:
                 goes_on(span, began)
                 self.cost = since(began)
+        show_span(self, kept(span))
         return span
 
     cdef bint leave(self, object exc_val) except -1:
-        cdef uint64_t began = ns_clock_monotonic() if self.cost else 0
-        if self.span is NULL:
+        cdef PyObject *owned = take_span(self)
+        if owned is NULL:
             return False
-        span = <object> self.span
-        Py_DECREF(span)
-        self.span = NULL
+        cdef uint64_t began = ns_clock_monotonic() if self.cost else 0
+        span = taken(owned)
         try:
             undo_current(&self.activated)
             if began:
                 if type(span) is span_class:
-                    (<NativeSpan> span).cost += since(began)
+                    add_u32(&(<NativeSpan> span).cost, since(began))
                 else:
                     ns_meter_timed(meter, False, self.cost + ns_clock_monotonic() - began)
             # Only what is an error: GeneratorExit, KeyboardInterrupt and their like are not.
@@ -155,7 +178,7 @@ cdef class SpanActivation:
 
     def _recreate_cm(self):
         """The same again, not yet entered."""
-        if self.tracer is NULL:
+        if load_flag(&self.entered):
             raise RuntimeError("a span that was entered is no decorator: call start_as_current_span again")
         return start_as_current_span(
             <object> self.tracer, <object> self.name, given(self.context, None), <object> self.kind,

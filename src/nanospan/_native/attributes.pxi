@@ -27,6 +27,8 @@ cdef inline bint may_be_kept(object value) except -1:
 
 cdef object clean_items(object values, Py_ssize_t max_length):
     """A list or tuple as a tuple, or None if its items need the SDK's cleaning."""
+    if FREE:
+        values = tuple(values)  # nobody else's
     for value in values:
         if not is_plain(value) and (type(value) is not str or 0 <= max_length < PyUnicode_GET_LENGTH(value)):
             return None

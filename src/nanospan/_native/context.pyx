@@ -13,6 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 from nanospan import _sdk_private as private
+from nanospan._native.threads cimport FREE
 
 cdef extern from "pyshim.h":
     bint has_weakrefs "nspy_has_weakrefs" (object)
@@ -48,26 +49,47 @@ cdef bint made_as_dict = try_context()
 cdef bint context_is_dict() noexcept:
     return made_as_dict
 
-# The runtime context that `variable` belongs to; `variable` is None if it is not the API's own kind.
-cdef PyObject *known_runtime = NULL
-cdef object runtime = None
-cdef object variable = None
+# What is known of the runtime context that is in place. Never changed: another one takes its place, and all that ever were
+# known stay, since other threads may be reading them.
+cdef class Runtime:
+    cdef object context   # opentelemetry's
+    cdef object variable  # its ContextVar; None if it is not of the API's own kind
+
+cdef extern from *:
+    """
+    #include "threads.h"
+    static PyObject *nspy_runtime = NULL;
+    static inline PyObject *nspy_known_runtime(void) { return NSPY_SEEN(nspy_runtime); }
+    static inline void nspy_know_runtime(PyObject *runtime) { NSPY_SHOW(nspy_runtime, runtime); }
+    """
+    PyObject *known_runtime "nspy_known_runtime"()
+    void know_runtime "nspy_know_runtime"(PyObject *known)
+
+cdef list runtimes = []
 
 
-cdef int learn_runtime() except -1:
-    global known_runtime, runtime, variable
-    runtime = api_names[RUNTIME_CONTEXT]
-    variable = private.context_variable(runtime)
-    known_runtime = <PyObject *> runtime
-    return 0
+cdef PyObject *learn_runtime() except NULL:
+    context = api_names[RUNTIME_CONTEXT]
+    cdef Runtime known
+    for known in tuple(runtimes):
+        if known.context is context:
+            break
+    else:
+        known = Runtime()
+        known.context = context
+        known.variable = private.context_variable(context)
+        runtimes.append(known)
+    know_runtime(<PyObject *> known)
+    return <PyObject *> known
 
 
 cdef inline object native_variable():
     """The ContextVar that holds the current Context, or None."""
     # Asked anew each time: programs and tests put another runtime context in place.
-    if PyDict_GetItemWithError(api_names, RUNTIME_CONTEXT) != known_runtime:
-        learn_runtime()
-    return variable
+    cdef PyObject *known = known_runtime()
+    if known is NULL or PyDict_GetItemWithError(api_names, RUNTIME_CONTEXT) != <PyObject *> (<Runtime> known).context:
+        known = learn_runtime()
+    return (<Runtime> known).variable
 
 
 cdef inline object variable_value(object own):
@@ -120,7 +142,7 @@ cdef object context_with(object context, object span):
         return set_span_in_context(span, context)
     others = PyDict_Size(context)
     if others == 0 or (others == 1 and PyDict_Contains(context, span_key)):
-        if spare_count:
+        if not FREE and spare_count:
             spare_count -= 1
             made = <object> spare[spare_count]
             Py_DECREF(made)  # the reference that the store held
@@ -146,7 +168,7 @@ cdef bint is_as_made(object context) except -1:
 cdef void recycle(object context) noexcept:
     global spare_count
     try:
-        if spare_count < MOST_SPARE and is_as_made(context):
+        if not FREE and spare_count < MOST_SPARE and is_as_made(context):
             PyDict_SetItem(context, span_key, None)
             if spare_count < MOST_SPARE:  # letting go of the span may have run Python code
                 Py_INCREF(context)
@@ -162,7 +184,7 @@ cdef int look_at_runtime() except -1:
 
 
 cdef int make_current(object span, Activated *made) except -1:
-    own = variable
+    own = (<Runtime> known_runtime()).variable
     if own is not None:
         context = context_with(variable_value(own), span)
         token = PyContextVar_Set(own, context)
@@ -189,7 +211,7 @@ cdef int undo_current(Activated *made) except -1:
         made.context = NULL
         try:
             # Another Context's token, or another runtime context meanwhile: the API's own way below logs it.
-            PyContextVar_Reset(variable, token)
+            PyContextVar_Reset((<Runtime> known_runtime()).variable, token)
         except Exception:
             foreign = True
         else:

@@ -24,6 +24,7 @@ from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan import _sdk_private as private
 from nanospan._native.ground cimport *
+from nanospan._native.threads cimport FREE
 
 cdef extern from "pyshim.h":
     ns_text nspy_text(object text)

@@ -20,6 +20,8 @@ cdef inline bint ids_are_valid(const Ids *ids) noexcept nogil:
 cdef class ContextCell:
     cdef object context  # None until then
 
+    cdef object shared_context(self, const Ids *ids, object trace_state)
+
 
 # The base of every native span, recording or not.
 cdef class Identified(EncodableSpan):

@@ -11,6 +11,7 @@ from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan._native.encoder cimport EncodableSpan
 from nanospan._native.spare cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
+from nanospan._native.threads cimport enter, leave, load_flag, nspy_section, store_flag
 from nanospan._sdk_private import SPAN_FIELDS
 
 cdef extern from "pyshim.h":
@@ -98,6 +99,15 @@ cdef bint read_context(object context, Ids *ids, BorrowedState *trace_state) exc
 cdef class ContextCell:
     """A SpanContext that a span and its children share."""
 
+    @cython.critical_section
+    cdef object shared_context(self, const Ids *ids, object trace_state):
+        # Of two that make one, the first has made everybody's: making it may run Python code.
+        if self.context is None:
+            made = make_context(ids, trace_state)
+            if self.context is None:
+                self.context = made
+        return self.context
+
 
 cdef class Identified(EncodableSpan):
     """A span that knows its ids as numbers."""
@@ -105,7 +115,7 @@ cdef class Identified(EncodableSpan):
     def __setattr__(self, str name, value):
         # The SDK's private names are properties; any other name is the application's, perhaps in place of a method.
         if name not in own_names:
-            self.customised = True
+            store_flag(&self.customised, True)
         PyObject_GenericSetAttr(self, name, value)
 
     cdef bint forget(self) except -1:
@@ -122,28 +132,44 @@ cdef class Identified(EncodableSpan):
         return True
 
     cdef object span_context(self):
-        if not self.has_context:
-            if self.cell is None:
-                self.context = make_context(&self.ids, self.trace_state)
-            else:
-                if self.cell.context is None:
-                    self.cell.context = make_context(&self.ids, self.trace_state)
-                self.context = self.cell.context
-            self.has_context = True
-        return self.context
+        cdef nspy_section held
+        enter(&held, self)
+        try:
+            if not self.has_context:
+                if self.cell is None:
+                    made = make_context(&self.ids, self.trace_state)
+                else:
+                    made = self.cell.shared_context(&self.ids, self.trace_state)
+                if not self.has_context:  # meanwhile
+                    self.context = made
+                    self.has_context = True
+            return self.context
+        finally:
+            leave(&held)
 
     cdef ContextCell shared_cell(self):
-        if self.cell is None:
-            self.cell = ContextCell.__new__(ContextCell)
-            if self.has_context:
-                self.cell.context = self.context
-        return self.cell
+        cdef nspy_section held
+        enter(&held, self)
+        try:
+            if self.cell is None:
+                self.cell = ContextCell.__new__(ContextCell)
+                if self.has_context:
+                    self.cell.context = self.context
+            return self.cell
+        finally:
+            leave(&held)
 
     cdef int adopt(self, object context) except -1:
         cdef BorrowedState state
+        cdef Ids ids
+        cdef bint as_numbers
         state.state = NULL
-        self.as_numbers = read_context(context, &self.ids, &state)
-        self.trace_state = <object> state.state if self.as_numbers and state.state is not NULL else None
+        as_numbers = read_context(context, &ids, &state)  # may run Python code
+        old = self.context, self.trace_state, self.cell  # kept until all is in place: letting go of them may run Python code
+        self.as_numbers = as_numbers
+        if as_numbers:
+            self.ids = ids
+        self.trace_state = <object> state.state if as_numbers and state.state is not NULL else None
         self.context = context
         self.has_context = True
         self.cell = None  # children that have started keep the context that they started under
@@ -158,6 +184,7 @@ cdef class Identified(EncodableSpan):
         return self.span_context()
 
     @_context.setter
+    @cython.critical_section
     def _context(self, context):
         self.adopt(context)
 
@@ -198,7 +225,7 @@ cdef class NativeNonRecordingSpan(Identified):
 
 def own_dict(span):
     """The dict of a span's own attributes: ``__dict__`` of the public classes. Whoever asks may change it."""
-    (<Identified?> span).customised = True
+    store_flag(&(<Identified?> span).customised, True)
     return PyObject_GenericGetDict(span, NULL)
 
 
@@ -236,9 +263,14 @@ cdef int name_span_class(object cls) except -1:
 
 
 cdef bint shows_ids(object span) noexcept:
+    cdef nspy_section held
+    cdef bint as_numbers
     if type(span) is not span_class and type(span) is not non_recording_class:
         return False
-    return (<Identified> span).as_numbers and not (<Identified> span).customised
+    enter(&held, span)
+    as_numbers = (<Identified> span).as_numbers
+    leave(&held)
+    return as_numbers and not load_flag(&(<Identified> span).customised)
 
 
 cdef NativeNonRecordingSpan new_non_recording_span():

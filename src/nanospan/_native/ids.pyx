@@ -4,6 +4,7 @@ from cpython.object cimport PyObject_GenericSetAttr
 from libc.stdint cimport uint64_t
 
 from nanospan._native.fork cimport generation_address
+from nanospan._native.threads cimport store_flag
 
 cdef extern from "ns_ids.h" nogil:
     void ns_ids_init(const void *fork_generation)
@@ -27,7 +28,7 @@ cdef class NativeIdGenerator:
     """Non-zero random ids from a generator that each thread owns and each forked child seeds anew."""
 
     def __setattr__(self, str name, value):
-        self.patched = True
+        store_flag(&self.patched, True)
         PyObject_GenericSetAttr(self, name, value)
 
     def generate_span_id(self):

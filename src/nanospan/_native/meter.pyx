@@ -3,6 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from nanospan._native.fork cimport generation_address
+from nanospan._native.threads cimport load_u32
 
 cdef extern from "ns_meter.h" nogil:
     void ns_meter_reset(ns_meter *meter)
@@ -17,11 +18,16 @@ cdef extern from *:
     static ns_meter nspy_meter;
     static uint32_t nspy_readers;
 
+    static inline uint32_t nspy_exchange(uint32_t *word, uint32_t value) {
+        return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
+    }
+
     static inline void nspy_readers_add(int by) { __atomic_fetch_add(&nspy_readers, (uint32_t)by, __ATOMIC_RELAXED); }
     """
     ns_meter meter "nspy_meter"
     const uint32_t readers "nspy_readers"
     void nspy_readers_add(int by) nogil
+    uint32_t exchange_generation "nspy_exchange"(uint32_t *word, uint32_t value) nogil
 
 cdef const uint32_t *generation_now = generation_address()
 cdef uint32_t meter_generation = generation_now[0]
@@ -46,15 +52,14 @@ cdef int remove_reader() noexcept:
 
 
 cdef void meter_after_fork() noexcept:
-    global meter_generation
-    if meter_generation != generation_now[0]:
-        meter_generation = generation_now[0]
+    # Of two readers that come here at once, one sets it to zero.
+    if exchange_generation(&meter_generation, generation_now[0]) != generation_now[0]:
         ns_meter_reset(&meter)
 
 
 def is_read():
     """Whether any sampler reads the meter."""
-    return readers != 0
+    return load_u32(&readers) != 0
 
 
 def add_worker_time(uint64_t cpu_nanoseconds):

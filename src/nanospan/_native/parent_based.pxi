@@ -37,7 +37,7 @@ cdef class NativeParentBased(NativeSampler):
         return self.local_sampled_route if index == 3 else self.local_not_sampled_route
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        if not self.native:
+        if not load_flag(&self.native):
             return ASK
         cdef int index = delegate_index(parent)
         if index == 0:
@@ -110,7 +110,7 @@ cdef class NativeParentBased(NativeSampler):
         if self.asks_more:
             return self.sample_by_answer(parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
         delegate = self.delegates[delegate_index(parent_bits(parent))]
-        if isinstance(delegate, NativeSampler) and (<NativeSampler>delegate).native:
+        if isinstance(delegate, NativeSampler) and load_flag(&(<NativeSampler>delegate).native):
             return (<NativeSampler>delegate).sample(
                 parent_context, parent, trace_id, name, kind, attributes, links, None
             )

@@ -5,9 +5,22 @@ span at its start, and a new ReadableSpan, the same for all, when it has ended. 
 may replace its fields, and what they leave is what nanospan's encode.
 """
 
+cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+
 from nanospan._foreign import report_fault
 from nanospan._native.encoder cimport EncodableSpan
-from nanospan._native.queue cimport NativeBatchProcessor
+from nanospan._native.queue cimport NativeBatchProcessor, SpanQueue, queue_of
+from nanospan._native.threads cimport FREE, enter, leave, load_flag, nspy_section, store_flag
+
+cdef extern from *:
+    """
+    #define nspy_only_of(processors)       ((PyObject *)NSPY_SEEN((processors)->only))
+    #define nspy_set_only(processors, one) NSPY_REPLACE((processors)->only, one)
+    """
+    PyObject *only_of "nspy_only_of"(NativeProcessors processors)
+    PyObject *set_only "nspy_set_only"(NativeProcessors processors, object one)
 
 cdef tuple CALLS = ("on_start", "_on_ending", "on_end")
 
@@ -15,7 +28,7 @@ cdef tuple CALLS = ("on_start", "_on_ending", "on_end")
 cdef bint is_native(object processor) except -1:
     """Whether none of the three calls is anybody else's."""
     cdef str call
-    if not isinstance(processor, NativeBatchProcessor) or (<NativeBatchProcessor> processor).patched:
+    if not isinstance(processor, NativeBatchProcessor) or load_flag(&(<NativeBatchProcessor> processor).patched):
         return False
     for call in CALLS:
         if getattr(type(processor), call) is not getattr(NativeBatchProcessor, call):
@@ -25,8 +38,17 @@ cdef bint is_native(object processor) except -1:
 
 cdef inline int tell(NativeBatchProcessor processor, EncodableSpan span) except -1:
     """What on_start does, for a span of the native tracer."""
-    if processor._queue is not None and processor._queue.wants_starts:  # None while a subclass is being constructed
-        processor._queue.started_native(span)
+    cdef PyObject *queue = queue_of(processor)
+    if queue is not <PyObject *> None and (<SpanQueue> queue).wants_starts:  # None while a subclass is being constructed
+        (<SpanQueue> queue).started_native(span)
+    return 0
+
+
+cdef inline int hand_over(NativeBatchProcessor processor, EncodableSpan span) except -1:
+    """What on_end does, for a span of the native tracer."""
+    cdef PyObject *queue = queue_of(processor)
+    if queue is not <PyObject *> None:
+        (<SpanQueue> queue).end_native(span)
     return 0
 
 
@@ -35,13 +57,17 @@ cdef class NativeProcessors:
 
     def __cinit__(self):
         self.members = self.native = self.foreign = ()
+        self.empty = True
 
     @property
+    @cython.critical_section
     def _span_processors(self):
         return self.members
 
     @_span_processors.setter
+    @cython.critical_section
     def _span_processors(self, tuple members not None):
+        was = self.members  # kept until all is in place: letting go of processors may run Python code
         self.members = members
         self.divide()
 
@@ -49,29 +75,45 @@ cdef class NativeProcessors:
         native, foreign = [], []
         for member in self.members:
             (native if is_native(member) else foreign).append(member)
-        self.only = native[0] if len(native) == 1 and not foreign else None
         self.native = tuple(native)
         self.foreign = tuple(foreign)
+        store_flag(&self.empty, not self.members)
+        # Last: a span that does not find it looks at the others, in the section.
+        owned = set_only(self, native[0] if len(native) == 1 and not foreign else None)
+        was = <object> owned
+        Py_DECREF(was)
+        if FREE and was is not None:
+            if self.former is None:
+                self.former = []
+            self.former.append(was)
         return 0
 
+    @cython.critical_section
     cdef int look_at_patches(self) except -1:
         """Whoever's call was replaced since the last look is foreign from now on."""
         for processor in self.native:
-            if (<NativeBatchProcessor> processor).patched:
+            if load_flag(&(<NativeBatchProcessor> processor).patched):
                 return self.divide()
         return 0
 
     cdef int started(self, EncodableSpan span, object parent_context) except -1:
-        cdef NativeBatchProcessor only = self.only
-        if only is not None and not only.patched:
-            tell(only, span)
+        cdef nspy_section held
+        cdef NativeBatchProcessor kept
+        cdef PyObject *only = only_of(self)
+        if only is not <PyObject *> None and not load_flag(&(<NativeBatchProcessor> only).patched):
+            if not FREE:
+                kept = <NativeBatchProcessor> only  # as Python code may take it out of the members; see `former`
+            tell(<NativeBatchProcessor> only, span)
             return 0
-        if not self.members:
+        if load_flag(&self.empty):
             return 0
         self.look_at_patches()
-        for processor in self.native:
+        enter(&held, self)
+        native, foreign = self.native, self.foreign
+        leave(&held)
+        for processor in native:
             tell(<NativeBatchProcessor> processor, span)
-        for processor in self.foreign:
+        for processor in foreign:
             try:
                 processor.on_start(span, parent_context=parent_context)
             except Exception:
@@ -79,24 +121,26 @@ cdef class NativeProcessors:
         return 0
 
     cdef int ended(self, EncodableSpan span) except -1:
-        cdef NativeBatchProcessor only = self.only
-        if only is not None and not only.patched:
-            if only._queue is not None:  # None while a subclass is being constructed
-                only._queue.end_native(span)
-            return 0
-        if not self.members:
+        cdef nspy_section held
+        cdef NativeBatchProcessor kept
+        cdef PyObject *only = only_of(self)
+        if only is not <PyObject *> None and not load_flag(&(<NativeBatchProcessor> only).patched):
+            if not FREE:
+                kept = <NativeBatchProcessor> only  # as in `started`
+            return hand_over(<NativeBatchProcessor> only, span)
+        if load_flag(&self.empty):
             return 0
         self.look_at_patches()
-        if self.foreign:
-            return self.end_beside_foreign(span)
-        for processor in self.native:
-            if (<NativeBatchProcessor> processor)._queue is not None:
-                (<NativeBatchProcessor> processor)._queue.end_native(span)
+        enter(&held, self)
+        native, foreign = self.native, self.foreign
+        leave(&held)
+        if foreign:
+            return self.end_beside_foreign(span, native, foreign)
+        for processor in native:
+            hand_over(<NativeBatchProcessor> processor, span)
         return 0
 
-    cdef int end_beside_foreign(self, EncodableSpan span) except -1:
-        cdef tuple native = self.native
-        cdef tuple foreign = self.foreign
+    cdef int end_beside_foreign(self, EncodableSpan span, tuple native, tuple foreign) except -1:
         readable = None
         try:
             for processor in foreign:

@@ -13,6 +13,7 @@ from nanospan._native.context cimport context_is_dict, context_with, span_in
 from nanospan._native.identity cimport (
     BorrowedState, Identified, Ids, context_is_tuple, ids_are_valid, make_context, read_context, shows_ids
 )
+from nanospan._native.threads cimport enter, leave, nspy_section
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -310,16 +311,22 @@ cdef class NativeTraceContextPropagator:
         Nothing is written if there is no span. Raises only what the setter and the span raise.
         """
         cdef BorrowedState trace_state
+        cdef nspy_section held
+        cdef Ids ids
         if type(self) is not routed_type or not same_as_api or not span_is_found_as_ever():
             ApiPropagator.inject(self, carrier, context, setter)
             return
         span = span_in(context)
-        if shows_ids(span) and ids_are_valid(&(<Identified> span).ids):
-            put(carrier, setter, TRACEPARENT, write_traceparent(&(<Identified> span).ids))
+        if shows_ids(span):
+            enter(&held, span)
+            ids = (<Identified> span).ids
             state = (<Identified> span).trace_state
-            if state:
-                put(carrier, setter, TRACESTATE, state.to_header())
-            return
+            leave(&held)
+            if ids_are_valid(&ids):
+                put(carrier, setter, TRACEPARENT, write_traceparent(&ids))
+                if state:
+                    put(carrier, setter, TRACESTATE, state.to_header())
+                return
         span_context = span.get_span_context()
         if span_context is no_span_context:
             return

@@ -6,6 +6,7 @@ themselves, for any other exporter. Both are bounded, drop the newest when full 
 
 from collections import deque
 
+cimport cython
 from cpython.long cimport PyLong_AsLong
 from cpython.object cimport PyObject_GenericGetAttr, PyObject_GenericSetAttr
 from cpython.tuple cimport PyTuple_GET_ITEM
@@ -22,12 +23,20 @@ from nanospan._native.encoder cimport EncodableSpan, buffer_free, encode_span, r
 from nanospan._native.fork cimport generation_address
 from nanospan._native.ground cimport *
 from nanospan._native.sources cimport SourceTable
+from nanospan._native.threads cimport (
+    FREE, claim, give_back, load_flag, load_flag_ordered, load_u32, load_u64, seen_u32, show_u32, store_flag,
+    store_flag_ordered, store_u32
+)
+
+cdef extern from "<sched.h>" nogil:
+    int sched_yield()
 
 cdef str CONTEXT = private.READABLE_SPAN_FIELDS["context"]
 cdef const uint32_t *GENERATION = generation_address()
 
 cdef enum:
     STACK_BYTES = 4096  # nearly all spans are smaller; a larger one moves to the heap
+    FEW_RECORDS = 64
 
 
 cdef inline bint is_sampled(object span) except -1:
@@ -49,14 +58,14 @@ cdef class SpanQueue:
 
     cdef int end(self, object span) except -1:
         """Takes an ended span. Raises nothing but what Python code in the span raises that is no Exception."""
-        if self.generation != GENERATION[0]:
+        if seen_u32(&self.generation) != GENERATION[0]:
             self.notice_fork()
         ns_count(&self.counters, NS_ENDED, 1)
         cdef bint wanted = False
         try:
             if not self.takes_unsampled and not is_sampled(span):
                 ns_count(&self.counters, NS_SAMPLED_OUT, 1)
-            elif self.stopped:
+            elif load_flag(&self.stopped):
                 ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
             else:
                 wanted = True
@@ -84,14 +93,14 @@ cdef class SpanQueue:
 
     cdef int end_native(self, EncodableSpan span) except -1:
         """As `end`, for a span of the native tracer."""
-        if self.generation != GENERATION[0]:
+        if seen_u32(&self.generation) != GENERATION[0]:
             self.notice_fork()
         ns_count(&self.counters, NS_ENDED, 1)
         cdef bint wanted = False
         try:
             if not self.takes_unsampled and not span.is_sampled():
                 ns_count(&self.counters, NS_SAMPLED_OUT, 1)
-            elif self.stopped:
+            elif load_flag(&self.stopped):
                 ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
             else:
                 wanted = True
@@ -131,17 +140,20 @@ cdef class SpanQueue:
     cdef bint renew(self) except -1:
         """Makes the state of a new process. False if another thread has done so meanwhile.
 
-        What can run Python code, and so let other threads in, comes first and last; between `begin_process` and the last
-        assignment nothing does, so that no thread meets half of it."""
+        Within the section of the queue. What can run Python code, and so let other threads in, comes first and last; between
+        `begin_process` and `end_beginning` nothing does, so that no thread meets half of it."""
         raise NotImplementedError
 
     cdef bint begin_process(self) noexcept:
         if self.generation == GENERATION[0]:
             return False
-        self.generation = GENERATION[0]
         ns_counters_reset(&self.counters)
         memset(&self.wake, 0, sizeof(self.wake))
         return True
+
+    cdef void end_beginning(self) noexcept:
+        # Whoever sees this number goes on without the section, and must find all of it.
+        show_u32(&self.generation, GENERATION[0])
 
     # --- the worker's side --------------------------------------------------------------------------------------------
 
@@ -168,7 +180,7 @@ cdef class SpanQueue:
 
     def check_fork(self):
         """Empty the queue if it was made before a fork that this process came from."""
-        if self.generation != GENERATION[0]:
+        if seen_u32(&self.generation) != GENERATION[0]:
             self.notice_fork()
 
     def request(self):
@@ -179,9 +191,13 @@ cdef class SpanQueue:
         """Whether a batch is due or somebody has asked for the worker: for one that must not wait in `next_batch`."""
         return self.is_due() or ns_wake_requested(&self.wake)
 
+    @cython.critical_section
     def stop(self):
         """Count everything that ends from now on as dropped by shutdown."""
-        self.stopped = True
+        store_flag_ordered(&self.stopped, True)
+
+    def close(self):
+        """Say that nothing more will be read, after `stop`; what comes in all the same is counted as dropped by shutdown."""
 
     @property
     def ticket(self):
@@ -209,13 +225,10 @@ cdef class SpanQueue:
         """Count spans that a shutdown left behind."""
         ns_count(&self.counters, NS_DROPPED_SHUTDOWN, count)
 
-    def dropped_by_queue(self):
-        """``(queue_full, oversize)``."""
-        return ns_counted(&self.counters, NS_DROPPED_QUEUE_FULL), 0
-
-    def held_back(self):
-        """``(held, sampled_out, evicted)`` of the traces that wait, or waited, for a decision."""
-        return 0, 0, 0
+    cdef tuple figures(self):
+        """``(queue_full, oversize, held, sampled_out, evicted)``, the last three of traces that wait, or waited, for a decision;
+        all of one moment."""
+        return ns_counted(&self.counters, NS_DROPPED_QUEUE_FULL), 0, 0, 0, 0
 
     def detail(self):
         """Figures beside the accounting."""
@@ -225,16 +238,20 @@ cdef class SpanQueue:
         """The accounting of docs/accounting.md."""
         exported = ns_counted(&self.counters, NS_EXPORTED)
         rejected = ns_counted(&self.counters, NS_REJECTED)
-        held, sampled_out, evicted = self.held_back()
-        sampled_out += ns_counted(&self.counters, NS_SAMPLED_OUT)
-        queue_full, oversize = self.dropped_by_queue()
+        unsampled = ns_counted(&self.counters, NS_SAMPLED_OUT)
+        encode_failed = ns_counted(&self.counters, NS_DROPPED_ENCODE_FAILED)
+        export_failed = ns_counted(&self.counters, NS_DROPPED_EXPORT_FAILED)
+        shutdown = ns_counted(&self.counters, NS_DROPPED_SHUTDOWN)
+        # After those: a span that is held now was in none of them when they were read.
+        queue_full, oversize, held, sampled_out, evicted = self.figures()
+        sampled_out += unsampled
         dropped = {
             "queue_full": queue_full,
             "oversize": oversize,
-            "encode_failed": ns_counted(&self.counters, NS_DROPPED_ENCODE_FAILED),
+            "encode_failed": encode_failed,
             "evicted": evicted,
-            "export_failed": ns_counted(&self.counters, NS_DROPPED_EXPORT_FAILED),
-            "shutdown": ns_counted(&self.counters, NS_DROPPED_SHUTDOWN),
+            "export_failed": export_failed,
+            "shutdown": shutdown,
         }
         # Last: every span counted above has ended before.
         ended = ns_counted(&self.counters, NS_ENDED)
@@ -268,6 +285,7 @@ cdef class EncodedQueue(SpanQueue):
     def __dealloc__(self):
         ns_ring_unmap(self.ring)
 
+    @cython.critical_section
     cdef bint renew(self) except -1:
         sources = SourceTable()
         if not self.begin_process():
@@ -276,35 +294,45 @@ cdef class EncodedQueue(SpanQueue):
         self.sources = sources
         ns_ring_reset(self.ring)
         memset(&self.encode_counts, 0, sizeof(self.encode_counts))
+        self.is_read = False
+        self.end_beginning()
         return True
 
     cdef int put_native(self, EncodableSpan span) except -1:
         cdef uint8_t storage[STACK_BYTES]
         cdef ns_buf encoded
+        cdef EncodeCounts own
+        cdef EncodeCounts *counts
         if ns_ring_refuse(self.ring):
             return 0
+        counts = own_counts(&own, &self.encode_counts)
         ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
         try:
-            if span.encode(&encoded, &self.encode_counts) != 0:
+            if span.encode(&encoded, counts) != 0:
                 ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
             else:
                 self.push(&encoded, span.own_resource(), span.own_scope())
         finally:
+            add_counts(&own, &self.encode_counts)
             buffer_free(&encoded)
         return 0
 
     cdef int put(self, object span) except -1:
         cdef uint8_t storage[STACK_BYTES]
         cdef ns_buf encoded
+        cdef EncodeCounts own
+        cdef EncodeCounts *counts
         if ns_ring_refuse(self.ring):
             return 0
+        counts = own_counts(&own, &self.encode_counts)
         ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
         try:
-            if encode_span(&encoded, span, &self.encode_counts) != 0:
+            if encode_span(&encoded, span, counts) != 0:
                 ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
             else:
                 self.push(&encoded, resource_of(span), scope_of(span) or None)
         finally:
+            add_counts(&own, &self.encode_counts)
             buffer_free(&encoded)
         return 0
 
@@ -313,16 +341,49 @@ cdef class EncodedQueue(SpanQueue):
         cdef int64_t source = self.sources.acquire(resource, scope)
         if source < 0:
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
-        elif self.stopped:
-            # Meanwhile: encoding may have let other threads in. From here to the push it cannot happen any more.
+        elif load_flag(&self.stopped):
+            # Meanwhile: encoding may have let other threads in.
             self.sources.release(<uint32_t> source)
             ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
         elif ns_ring_push(self.ring, <uint32_t> source, encoded.data, <uint32_t> encoded.len,
                           &reservation) != NS_RING_OK:
             self.sources.release(<uint32_t> source)
-        elif (reservation.spans >= self.wake_spans
-                or <uint64_t> reservation.units * NS_RING_UNIT >= self.wake_bytes):
-            ns_wake_up(&self.wake)
+        else:
+            if (reservation.spans >= self.wake_spans
+                    or <uint64_t> reservation.units * NS_RING_UNIT >= self.wake_bytes):
+                ns_wake_up(&self.wake)
+            # With an interpreter lock, nobody stops the queue between the look and the push. Without one, `stopped` is
+            # looked at again: the push, this look, the store in `stop` and the last look at the ring are in one order, so
+            # that a span which that look did not find is found here.
+            if FREE and load_flag_ordered(&self.stopped):
+                self.drop_late()
+        return 0
+
+    @cython.critical_section
+    cdef int drop_late(self) except -1:
+        """After a push that a stop has overtaken: if the ring was read for the last time, the span is dropped."""
+        if self.closed:
+            self.drop_all()
+        return 0
+
+    @cython.critical_section
+    def close(self):
+        store_flag_ordered(&self.closed, True)
+        self.drop_all()
+
+    cdef int drop_all(self) except -1:
+        cdef ns_record records[FEW_RECORDS]
+        cdef ns_ring_stretch stretch
+        while not claim(&self.is_read):
+            with nogil:
+                sched_yield()  # until the last reader, who came before the ring was closed, has copied what he reads
+        stretch.count = 1
+        while stretch.count:
+            stretch = ns_ring_read(self.ring, records, FEW_RECORDS, <size_t> -1)
+            self.sources.release_all(records, stretch.count)
+            ns_ring_release(self.ring, stretch, False)
+            ns_count(&self.counters, NS_DROPPED_SHUTDOWN, stretch.count)
+        give_back(&self.is_read)
         return 0
 
     cdef uint32_t ticket_now(self) noexcept nogil:
@@ -383,14 +444,14 @@ cdef class EncodedQueue(SpanQueue):
         """Bytes of the ring in use."""
         return ns_ring_used_bytes(self.ring)
 
-    def dropped_by_queue(self):
-        return ns_ring_dropped_full(self.ring), ns_ring_dropped_oversize(self.ring)
+    cdef tuple figures(self):
+        return ns_ring_dropped_full(self.ring), ns_ring_dropped_oversize(self.ring), 0, 0, 0
 
     def detail(self):
         return {
             "queue_bytes": ns_ring_used_bytes(self.ring),
-            "values_repaired": self.encode_counts.repaired + self.sources.counts.repaired,
-            "values_lost": self.encode_counts.lost + self.sources.counts.lost,
+            "values_repaired": load_u64(&self.encode_counts.repaired) + load_u64(&self.sources.counts.repaired),
+            "values_lost": load_u64(&self.encode_counts.lost) + load_u64(&self.sources.counts.lost),
         }
 
 
@@ -403,24 +464,29 @@ cdef class NativeBatchProcessor:
     def __setattr__(self, str name, value):
         # Whoever replaces one of the three calls on an instance wants it called: no shortcut past it any more.
         if name in ("on_start", "_on_ending", "on_end"):
-            self.patched = True
+            store_flag(&self.patched, True)
         PyObject_GenericSetAttr(self, name, value)
 
     def on_start(self, span, parent_context=None):
         """Tell a queue that wants to know."""
-        if self._queue is not None and self._queue.wants_starts:
-            self._queue.started(span)
+        cdef SpanQueue queue = <SpanQueue> queue_of(self)
+        if queue is not None and queue.wants_starts:
+            queue.started(span)
 
     def _on_ending(self, span):
         pass
 
     def on_end(self, span):
         """Queue an ended span and return: at most one system call, no lock, no wait."""
-        if self._queue is not None:  # None while a subclass is being constructed
-            self._queue.end(span)
+        cdef SpanQueue queue = <SpanQueue> queue_of(self)
+        if queue is not None:  # None while a subclass is being constructed
+            queue.end(span)
 
     def _attach_queue(self, SpanQueue queue not None):
-        self._queue = queue
+        if self._queue is not None:
+            # Constructed once more: other threads may be in the first queue.
+            self.former = [self.former, self._queue]
+        attach(self, queue)
 
 
 include "ring.pxi"

@@ -15,6 +15,7 @@ from nanospan._native.samplers cimport (
     answer_of, ns_ot, route_of, state_of_threshold, write_ot
 )
 from nanospan._native.strategies cimport NativeAlwaysRecord, NativeStrategy
+from nanospan._native.threads cimport load_flag, store_u64
 
 cdef extern from "tally.h" nogil:
     void nspy_tally(uint64_t *count)
@@ -121,7 +122,7 @@ cdef bint is_always_on(NativeSampler route):
         route = (<NativeAlwaysRecord> route).route
     if not isinstance(route, NativeStaticSampler):
         return False
-    return route.native and (<NativeStaticSampler> route).verdict == RECORD_AND_SAMPLE
+    return load_flag(&route.native) and (<NativeStaticSampler> route).verdict == RECORD_AND_SAMPLE
 
 
 cdef class NativeOutcome:
@@ -138,7 +139,7 @@ cdef class NativeOutcome:
         decision = answer_of(self.route, self.sampler, question, answer)
         if decision == RECORD_AND_SAMPLE:
             nspy_tally(&self.sampled)
-            if self.keeps_all and self.route.native:
+            if self.keeps_all and load_flag(&self.route.native):
                 self.tell_all_kept(question, answer)
                 return decision
         # Of a sampler that tells no threshold, nobody knows how many traces a kept one stands for.
@@ -237,7 +238,8 @@ cdef class NativeRuleBased(NativeStrategy):
     cdef int start_anew(self) except -1:
         cdef NativeOutcome outcome
         for outcome in [*self.rules, self.default]:
-            outcome.matched = outcome.sampled = 0
+            store_u64(&outcome.matched, 0)
+            store_u64(&outcome.sampled, 0)
         return 0
 
     def outcome_counts(self):

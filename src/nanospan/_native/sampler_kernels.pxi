@@ -33,7 +33,7 @@ def sampled_of(NativeSampler sampler not None, uint64_t count, uint64_t seed=0):
     question.name = <PyObject *> no_name
     for i in range(count):
         question.trace_high, question.trace_low = splitmix64(&seed), splitmix64(&seed)
-        if sampler.plain:
+        if load_flag(&sampler.plain):
             decision = sampler.decide(question.trace_low, 0)
         else:
             answer.state = answer.attributes = NULL

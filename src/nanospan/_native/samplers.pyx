@@ -18,6 +18,7 @@ from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan._native.context cimport span_in
 from nanospan._native.identity cimport context_is_tuple
+from nanospan._native.threads cimport claim, load_flag, store_flag
 
 cdef extern from "Python.h":
     unsigned long long PyLong_AsUnsignedLongLongMask(object) except? -1
@@ -80,8 +81,8 @@ cdef class NativeSampler:
     def __setattr__(self, str name, value):
         if name == "should_sample":
             # Whoever puts a function of his own there wants it called.
-            self.native = False
-            self.plain = True
+            store_flag(&self.native, False)
+            store_flag(&self.plain, True)
         PyObject_GenericSetAttr(self, name, value)
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
@@ -160,7 +161,7 @@ cdef NativeSampler route_of(object sampler):
 
 cdef int answer_of(NativeSampler route, object sampler, Question *question, Answer *answer) except -2:
     cdef int decision
-    if not route.plain:
+    if not load_flag(&route.plain):
         return route.answer(question, answer)
     decision = route.decide(question.trace_low, question.parent)
     return answer_from_python(sampler, question, answer) if decision == ASK else decision
@@ -205,7 +206,7 @@ def sample_span(
     """
     cdef Question question
     cdef NativeSampler route = route_of(sampler)
-    if route.plain:
+    if load_flag(&route.plain):
         return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links)
     parent = valid_parent(parent_context)
     if route.root_only and parent is not None and is_remote(parent):
@@ -221,10 +222,8 @@ cdef bint warned_of_torn_traces = False
 
 
 cdef int warn_of_torn_traces(NativeSampler sampler) except -1:
-    global warned_of_torn_traces
-    if warned_of_torn_traces:
+    if load_flag(&warned_of_torn_traces) or not claim(&warned_of_torn_traces):
         return 0
-    warned_of_torn_traces = True
     logger.warning(
         "%s decides on a trace that another service has started, and decided on: where the two differ, half a trace is"
         " kept. Let it decide on new traces only, with nanospan.sampling.ParentBased(root=...)",
@@ -245,7 +244,7 @@ cdef class NativeStaticSampler(NativeSampler):
             self.verdict = decision.value
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        return self.verdict if self.native else ASK
+        return self.verdict if load_flag(&self.native) else ASK
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
                        object attributes, object links, object trace_state):
@@ -264,7 +263,7 @@ cdef class NativeTraceIdRatioBased(NativeSampler):
             self.ratio.bound = PyLong_AsUnsignedLongLongMask(bound)
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        if not self.native:
+        if not load_flag(&self.native):
             return ASK
         return RECORD_AND_SAMPLE if ns_ratio_keeps(self.ratio, trace_id_low) else DROP
 

@@ -8,12 +8,13 @@ reference encoder does (by hash and equality), without hashing anything a span.
 cimport cython
 from libc.stdint cimport int64_t, uint32_t, uintptr_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from nanospan._native.encoder cimport encode_resource, encode_schema_url, encode_scope
 from nanospan._native.ground cimport ns_record, ns_slice, ns_source
+from nanospan._native.threads cimport add_u64, load_u32, store_u32
 
 # Slots in all, and how many are filled before the idle ones are first swept.
 cdef enum:
@@ -63,7 +64,8 @@ cdef class SourceTable:
         self.may_move = not concurrent
         self.capacity = SLOTS if concurrent else FIRST_SLOTS
         self.described = <const ns_source **> calloc(self.capacity, sizeof(ns_source *))
-        if self.described == NULL:
+        self.slots = <ns_slot *> calloc(self.capacity, sizeof(ns_slot))
+        if self.described == NULL or self.slots == NULL:
             raise MemoryError
         self.used = 0
         self.sweep_at = IDLE_SLOTS
@@ -80,72 +82,79 @@ cdef class SourceTable:
 
     def __dealloc__(self):
         free(self.described)
+        free(self.slots)
 
     def __len__(self):
         return len(self.by_identity)
 
     cdef int64_t acquire(self, object resource, object scope) except -2:
         """The slot of a pair, held until released; -1 when all slots are taken or the pair cannot be encoded."""
-        cdef CachedSource *cached = &self.cache[cache_index(<void *> resource, <void *> scope)]
-        cdef int64_t slot
-        cdef Source source
-        if cached.resource == <void *> resource and cached.scope == <void *> scope:
-            slot = cached.slot
-        else:
-            slot = self.find(resource, scope)
-            if slot < 0:
-                return -1
-            cached.resource = <void *> resource
-            cached.scope = <void *> scope
-            cached.slot = <uint32_t> slot
-        source = <Source> self.sources[slot]
-        source.records += 1
+        cdef uint32_t *guess = &self.cache[cache_index(<void *> resource, <void *> scope)]
+        cdef int64_t slot = load_u32(guess)
+        if ns_slot_take(&self.slots[slot], <void *> resource, <void *> scope):
+            return slot
+        slot = self.find(resource, scope)
+        if slot >= 0:
+            store_u32(guess, <uint32_t> slot)
         return slot
 
-    cdef void retain(self, uint32_t slot) noexcept:
-        (<Source> self.sources[slot]).records += 1
+    cdef void retain(self, uint32_t slot) noexcept nogil:
+        ns_slot_retain(&self.slots[slot])
 
-    cdef void release(self, uint32_t slot) noexcept:
-        (<Source> self.sources[slot]).records -= 1
+    cdef void release(self, uint32_t slot) noexcept nogil:
+        ns_slot_release(&self.slots[slot])
 
-    cdef void release_all(self, const ns_record *records, size_t count) noexcept:
+    cdef void release_all(self, const ns_record *records, size_t count) noexcept nogil:
         cdef size_t i
         for i in range(count):
             self.release(records[i].source)
 
+    @cython.critical_section
     cdef int64_t find(self, object resource, object scope) except -2:
+        """The slot of a pair, held; as `acquire`, without the guess."""
         identity = (<uintptr_t> <void *> resource, <uintptr_t> <void *> scope)
-        found = self.by_identity.get(identity)
-        if found is not None:
-            return found
-        try:
-            return self.add(resource, scope, identity)
-        except Exception:
-            self.counts.lost += 1
-            return -1
+        if identity not in self.by_identity:
+            try:
+                return self.add(resource, scope, identity)
+            except Exception:
+                add_u64(&self.counts.lost, 1)
+                return -1
+        return self.held(identity, resource, scope)
 
-    cdef int64_t add(self, object resource, object scope, tuple identity) except -2:
+    cdef int64_t held(self, tuple identity, object resource, object scope) except -2:
+        cdef int64_t slot = self.by_identity[identity]
+        ns_slot_take(&self.slots[slot], <void *> resource, <void *> scope)
+        return slot
+
+    cdef Source describe(self, object resource, object scope):
         cdef Source source = Source()
-        cdef int64_t slot
-        if <size_t> len(self.by_identity) >= self.sweep_at:
-            self.sweep()
+        cdef EncodeCounts counts
+        memset(&counts, 0, sizeof(counts))
         source.resource = resource  # held: an identity must not be reused while it is a key
         source.scope = scope
-        source.records = 0
-        source.resource_head = encode_resource(resource, &self.counts)
-        source.resource_tail = encode_schema_url(resource, &self.counts)
-        source.scope_head = encode_scope(scope, &self.counts)
-        source.scope_tail = encode_schema_url(scope, &self.counts)
+        source.resource_head = encode_resource(resource, &counts)
+        source.resource_tail = encode_schema_url(resource, &counts)
+        source.scope_head = encode_scope(scope, &counts)
+        source.scope_tail = encode_schema_url(scope, &counts)
         source.described.resource_id = self.resource_id(resource)
         source.described.scope_id = self.scope_id(scope)
         source.described.resource_head = slice_of(source.resource_head)
         source.described.resource_tail = slice_of(source.resource_tail)
         source.described.scope_head = slice_of(source.scope_head)
         source.described.scope_tail = slice_of(source.scope_tail)
-        # Encoding may have run Python code that added the same pair.
-        found = self.by_identity.get(identity)
-        if found is not None:
-            return found
+        add_u64(&self.counts.repaired, counts.repaired)
+        add_u64(&self.counts.lost, counts.lost)
+        return source
+
+    cdef int64_t add(self, object resource, object scope, tuple identity) except -2:
+        cdef Source source
+        cdef int64_t slot
+        if <size_t> len(self.by_identity) >= self.sweep_at:
+            self.sweep()
+        source = self.describe(resource, scope)
+        # Encoding may have run Python code, or let other threads in, that added the same pair. From here on nothing does.
+        if identity in self.by_identity:
+            return self.held(identity, resource, scope)
         if not self.free_slots and self.used >= self.capacity and not self.grow():
             return -1
         if self.free_slots:
@@ -153,16 +162,25 @@ cdef class SourceTable:
             self.sources[slot] = source
         else:
             slot = self.used
-            self.used += 1
             self.sources.append(source)
+            self.used += 1
+        ns_slot_fill(&self.slots[slot], <void *> resource, <void *> scope)
         self.described[slot] = &source.described
         self.by_identity[identity] = slot
+        ns_slot_open(&self.slots[slot])
         return slot
 
     cdef bint grow(self) except -1:
         cdef const ns_source **moved
+        cdef ns_slot *slots
         if not self.may_move or self.capacity >= SLOTS:
             return False
+        slots = <ns_slot *> calloc(2 * self.capacity, sizeof(ns_slot))
+        if slots == NULL:
+            return False
+        memcpy(slots, self.slots, self.capacity * sizeof(ns_slot))
+        free(self.slots)
+        self.slots = slots
         moved = <const ns_source **> realloc(self.described, 2 * self.capacity * sizeof(ns_source *))
         if moved == NULL:
             return False
@@ -205,22 +223,20 @@ cdef class SourceTable:
         cdef int64_t slot
         live_resources = {}
         live_scopes = {}
-        # First: letting go of an object may run Python code that ends a span, which must not find what is going.
-        memset(self.cache, 0, sizeof(self.cache))
         swept = []
         for identity in list(self.by_identity):
             if identity not in self.by_identity:
                 continue
             slot = self.by_identity[identity]
             source = <Source> self.sources[slot]
-            if source.records:
+            if not ns_slot_close(&self.slots[slot]):
                 live_resources[source.described.resource_id] = source.resource
                 live_scopes[source.described.scope_id] = source.scope
                 continue
             swept.append(source)  # kept until the table is whole again
             del self.by_identity[identity]
-            self.described[slot] = NULL
             self.sources[slot] = None
+            self.described[slot] = NULL
             self.free_slots.append(slot)
         self.first_resource = None
         self.resource_ids = {}

@@ -3,13 +3,14 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from nanospan._native.encoder cimport AttributePair
+from nanospan._native.encoder cimport AttributePair, EncodeCounts
+from nanospan._native.ground cimport ns_buf
 from nanospan._native.identity cimport ContextCell, Identified, Ids
 from nanospan._native.processors cimport NativeProcessors
 
 
-# What the spans of one tracer have in common. Never changed once a span may hold it: who changes one of its fields makes
-# a new one.
+# What the spans of one tracer have in common. Never changed once a span may hold it, so that it is read without a lock: who
+# changes one of its fields makes a new one.
 cdef class SpanShared:
     cdef object sampler
     cdef object resource
@@ -46,17 +47,25 @@ cdef class SpanDetails:
     cdef object lock
     cdef object end_metrics     # called at the end; None for nothing
     cdef object trace_config
+    cdef list former_shared     # what `shared` was before; others may be reading it
 
 
+# What `stop_clock` has done.
+cdef enum Stop:
+    ENDED_BEFORE
+    STOPPED
+    STOPPED_WITH_METRICS  # details.end_metrics is to be called
+
+
+# Who reads or changes a span that others may know holds its section; fields that are read without it say so.
 cdef class SpanFields(Identified):
-    cdef SpanShared shared
+    cdef SpanShared shared    # read without the section, by shared_of
     cdef SpanDetails details  # None until needed
     cdef object name
     cdef object kind
     cdef ContextCell parent_cell  # None if there is no parent, or one was assigned
 
     # Bytes, as their number decides how many lines of memory a span takes.
-    cdef uint8_t owns_shared
     cdef uint8_t records_exception
     cdef uint8_t sets_status
 
@@ -64,12 +73,12 @@ cdef class SpanFields(Identified):
     cdef bint has_parent
     cdef bint parent_as_numbers
     cdef TimeState start_state
-    cdef TimeState end_state
+    cdef TimeState end_state       # read without the section, by is_ended
     cdef bint has_container         # details.attributes is the SDK's container, or what was assigned
     cdef bint has_event_container   # details.events likewise; until then it is None or a list of NativeEvent
     cdef bint has_links             # details.links is the SDK's container, or what was assigned
 
-    cdef uint32_t cost  # of a timed span (meter.pxd): nanoseconds that its calls have taken; 0: not timed
+    cdef uint32_t cost  # of a timed span (meter.pxd): nanoseconds that its calls have taken; 0: not timed. Atomic
 
     cdef Ids parent_ids
     cdef uint64_t start_number
@@ -88,11 +97,13 @@ cdef class SpanFields(Identified):
     @cython.final
     cdef SpanDetails more(self)
     @cython.final
-    cdef SpanShared own_shared(self)
+    cdef int replace_shared(self, SpanShared shared) except -1
+    @cython.final
+    cdef void set_end_state(self, TimeState state) noexcept
     @cython.final
     cdef object own_status(self)
     @cython.final
-    cdef bint is_ended(self) noexcept
+    cdef bint is_ended(self) noexcept nogil
     @cython.final
     cdef object container(self)
     @cython.final
@@ -107,6 +118,7 @@ cdef class SpanContent(SpanFields):
     @cython.final
     cdef int put_all(self, object attributes) except -1
     @cython.final
+    cdef inline bint has_room(self, Py_ssize_t more) noexcept
     cdef int insert(self, object key, object value) except -1
     @cython.final
     cdef int append(self, object key, object value, Py_hash_t hash) except -1
@@ -120,13 +132,17 @@ cdef class NativeSpan(SpanContent):
     @cython.final
     cdef int begin(self, object start_time, object parent_context) except -1
     @cython.final
-    cdef bint stop_clock(self, object end_time) except -1
+    cdef Stop stop_clock(self, object end_time) except? ENDED_BEFORE
+    @cython.final
+    cdef int call_end_metrics(self) except -1
     @cython.final
     cdef int finish(self, object end_time) except -1
     @cython.final
     cdef int finish_timed(self, object end_time) except -1
     @cython.final
     cdef int end_in_foreign(self, object span_processor) except -1
+    @cython.final
+    cdef int encode_held(self, ns_buf *buf, EncodeCounts *counts) except -1
 
 
 cdef class NativeEvent:

@@ -36,6 +36,7 @@ from nanospan._native.identity cimport (
 from nanospan._native.meter cimport ns_meter_timed, process_meter
 from nanospan._native.processors cimport NativeProcessors
 from nanospan._native.spare cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
+from nanospan._native.threads cimport FREE, add_u32, enter, leave, load_u32, nspy_section, store_u32
 
 cdef extern from "Python.h":
     Py_ssize_t PyList_GET_SIZE(object)
@@ -78,28 +79,25 @@ include "span_fields.pxi"
 include "span_content.pxi"
 
 
-cdef inline bint is_remote(SpanFields span) except -1:
-    return span.parent_ids.is_remote if span.parent_as_numbers else bool(span._parent.is_remote)
-
-
 cdef class NativeSpan(SpanContent):
     """The hot half of `nanospan.Span`."""
 
     # --- start and end ------------------------------------------------------------------------------------------------
 
     cdef int begin(self, object start_time, object parent_context) except -1:
+        cdef PyObject *shared = shared_of(self)
         if start_time is None:
             self.start_number = ns_clock_wall()
             self.start_state = TIME_NUMBER
         else:
             self._start_time = start_time
-        if self.shared.processors is not None:
-            self.shared.processors.started(self, parent_context)
+        if (<SpanShared> shared).processors is not None:
+            (<SpanShared> shared).processors.started(self, parent_context)
             return 0
         try:
-            self.shared.span_processor.on_start(self, parent_context=parent_context)
+            (<SpanShared> shared).span_processor.on_start(self, parent_context=parent_context)
         except Exception:
-            report_fault(self.shared.span_processor, "on_start")
+            report_fault((<SpanShared> shared_of(self)).span_processor, "on_start")
         return 0
 
     def start(self, start_time=None, parent_context=None):
@@ -110,42 +108,54 @@ cdef class NativeSpan(SpanContent):
         self.begin(start_time, parent_context)
 
     @cython.critical_section
-    cdef bint stop_clock(self, object end_time) except -1:
-        """Marks the span ended; False if it was before."""
+    cdef Stop stop_clock(self, object end_time) except? ENDED_BEFORE:
+        """Marks the span ended."""
         if self.start_state == NO_TIME:
             raise RuntimeError("Calling end() on a not started span.")
         if self.is_ended():
-            return False
+            return ENDED_BEFORE
         if end_time is None:
             self.end_number = ns_clock_wall()
-            self.end_state = TIME_NUMBER
+            self.set_end_state(TIME_NUMBER)
         else:
-            self._end_time = end_time
+            # Not by way of the property: a section within itself lets others in before CPython 3.14.
+            self.more().end_object = end_time
+            self.set_end_state(TIME_OBJECT)
         if self.has_container and isinstance(self.details.attributes, BoundedAttributes):
             setattr(self.details.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
-        return True
+        return STOPPED if self.details is None or self.details.end_metrics is None else STOPPED_WITH_METRICS
 
     cdef int finish_timed(self, object end_time) except -1:
         cdef uint64_t began = ns_clock_monotonic()
         cdef bint sampled = self.is_sampled()
-        cdef uint64_t cost = self.cost
-        self.cost = 0
+        cdef uint64_t cost = load_u32(&self.cost)
+        store_u32(&self.cost, 0)
         self.finish(end_time)
         ns_meter_timed(process_meter(), sampled, cost + ns_clock_monotonic() - began)
         return 0
 
     cdef int finish(self, object end_time) except -1:
-        if self.cost:
+        cdef PyObject *shared
+        cdef Stop stop
+        if load_u32(&self.cost):
             return self.finish_timed(end_time)
-        if not self.stop_clock(end_time):
+        stop = self.stop_clock(end_time)
+        if stop == ENDED_BEFORE:
             logger.warning("Calling end() on an ended span.")
             return 0
-        if self.details is not None and self.details.end_metrics:
-            self.details.end_metrics()
-        if self.shared.processors is not None:
-            self.shared.processors.ended(self)
+        if stop == STOPPED_WITH_METRICS:
+            self.call_end_metrics()
+        shared = shared_of(self)
+        if (<SpanShared> shared).processors is not None:
+            (<SpanShared> shared).processors.ended(self)
         else:
-            self.end_in_foreign(self.shared.span_processor)
+            self.end_in_foreign((<SpanShared> shared).span_processor)
+        return 0
+
+    cdef int call_end_metrics(self) except -1:
+        end_metrics = self._record_end_metrics
+        if end_metrics:
+            end_metrics()
         return 0
 
     cdef int end_in_foreign(self, object span_processor) except -1:
@@ -219,12 +229,14 @@ cdef class NativeSpan(SpanContent):
     cdef object readable(self):
         return self._readable_span()
 
+    @cython.critical_section
     def _readable_span(self):
+        cdef SpanShared shared = self.shared
         return readable_span_type(
             name=self.name,
             context=self.span_context(),
             parent=self._parent,
-            resource=self.shared.resource,
+            resource=shared.resource,
             attributes=self.container(),
             events=self.event_container(),
             links=self._links,
@@ -232,32 +244,53 @@ cdef class NativeSpan(SpanContent):
             status=self.own_status(),
             start_time=self._start_time,
             end_time=self._end_time,
-            instrumentation_info=self.shared.instrumentation_info,
-            instrumentation_scope=self.shared.instrumentation_scope,
+            instrumentation_info=shared.instrumentation_info,
+            instrumentation_scope=shared.instrumentation_scope,
         )
 
     cdef bint trace_key(self, TraceKey *key) except -1:
-        if not self.as_numbers:
-            return False
+        cdef nspy_section held
+        cdef bint as_numbers, remote_known
+        enter(&held, self)
+        as_numbers = self.as_numbers
         key.high = self.ids.trace_high
         key.low = self.ids.trace_low
         key.has_parent = self.has_parent
-        key.is_remote = self.has_parent and is_remote(self)
-        return True
+        key.is_remote = self.parent_ids.is_remote
+        remote_known = self.parent_as_numbers
+        leave(&held)
+        if as_numbers and key.has_parent and not remote_known:
+            parent = self._parent
+            key.is_remote = parent is not None and bool(parent.is_remote)
+        return as_numbers
 
     cdef bint is_sampled(self) except -1:
-        if self.as_numbers:
-            return self.ids.flags & 1
+        cdef nspy_section held
+        cdef bint as_numbers, sampled
+        enter(&held, self)
+        as_numbers = self.as_numbers
+        sampled = self.ids.flags & 1
+        leave(&held)
+        if as_numbers:
+            return sampled
         context = self.span_context()
         return bool(context and context.trace_flags.sampled)
 
     cdef object own_resource(self):
-        return self.shared.resource
+        return (<SpanShared> shared_of(self)).resource
 
     cdef object own_scope(self):
-        return self.shared.instrumentation_scope or None
+        return (<SpanShared> shared_of(self)).instrumentation_scope or None
 
     cdef int encode(self, ns_buf *buf, EncodeCounts *counts) except -1:
+        cdef nspy_section held
+        enter(&held, self)
+        try:
+            return self.encode_held(buf, counts)
+        finally:
+            leave(&held)
+
+    cdef int encode_held(self, ns_buf *buf, EncodeCounts *counts) except -1:
         cdef SpanParts parts
         cdef ns_trace_id trace_id
         cdef SpanDetails details = self.details

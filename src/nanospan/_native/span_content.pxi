@@ -8,30 +8,34 @@ cdef class SpanContent(SpanFields):
     @cython.critical_section
     def set_attribute(self, key, value):
         """Set one attribute: a non-empty str key, and a value that OpenTelemetry allows (others become their str)."""
-        cdef uint64_t began = ns_clock_monotonic() if self.cost else 0
+        cdef uint64_t began = ns_clock_monotonic() if load_u32(&self.cost) else 0
         if self.is_ended():
             logger.warning("Setting attribute on ended span.")
         else:
             self.put(key, value)
         if began:
-            self.cost += <uint32_t> (ns_clock_monotonic() - began)
+            add_u32(&self.cost, <uint32_t> (ns_clock_monotonic() - began))
 
     @cython.critical_section
     def set_attributes(self, attributes):
         """Set several attributes from a mapping."""
-        cdef uint64_t began = ns_clock_monotonic() if self.cost else 0
+        cdef uint64_t began = ns_clock_monotonic() if load_u32(&self.cost) else 0
         if self.is_ended():
             logger.warning("Setting attribute on ended span.")
         else:
             self.put_all(attributes)
         if began:
-            self.cost += <uint32_t> (ns_clock_monotonic() - began)
+            add_u32(&self.cost, <uint32_t> (ns_clock_monotonic() - began))
 
     cdef int put(self, object key, object value) except -1:
         if self.has_container or not is_plain_key(key):
             self.container()[key] = value
             return 0
         if type(value) is not str or self.shared.max_value_length >= 0:
+            if not is_plain(value) and not self.has_room(1):
+                # Cleaned once, by the container: a text that cleaning made of an object would be cut the second time.
+                self.container()[key] = value
+                return 0
             value = clean(value, self.shared.max_value_length)
             if not may_be_kept(value):
                 self.container()  # insert goes to it
@@ -45,8 +49,10 @@ cdef class SpanContent(SpanFields):
         cdef bint may_be_pairs = True
         cdef bint is_plain_dict = type(attributes) is dict and not self.has_container
         if is_plain_dict:
+            if FREE:
+                attributes = (<dict> attributes).copy()  # nobody else's: what is looked at below stays as it was
             size = PyDict_Size(attributes)
-            is_plain_dict = size <= MOST_PAIRS and not 0 <= self.shared.max_attributes < size
+            is_plain_dict = self.has_room(size)
             while is_plain_dict and PyDict_Next(attributes, &position, &key, NULL):
                 is_plain_dict = is_plain_key(<object> key)
         if not is_plain_dict:
@@ -67,6 +73,11 @@ cdef class SpanContent(SpanFields):
             # Nothing to look for: the keys of a dict differ from each other.
             self.append(<object> key, <object> value, nspy_hash(<object> key))
         return 0
+
+    cdef inline bint has_room(self, Py_ssize_t more) noexcept:
+        """Whether so many attributes can be added to the pairs, none of them there before."""
+        more += self.pair_count
+        return more <= MOST_PAIRS and not 0 <= self.shared.max_attributes < more
 
     cdef int insert(self, object key, object value) except -1:
         """A clean value under a plain key. A key that is there already moves to the end, as in the SDK."""
@@ -149,6 +160,8 @@ cdef class SpanContent(SpanFields):
         if type(attributes) is not dict or 0 <= most < len(<dict> attributes):
             return None
         longest = -1 if limits.max_attribute_length is None else limits.max_attribute_length
+        if FREE:
+            attributes = (<dict> attributes).copy()
         for key, value in (<dict> attributes).items():
             if not is_plain_key(key):
                 return None
@@ -172,6 +185,7 @@ cdef class SpanContent(SpanFields):
             self.link_container().append(link)
 
     @property
+    @cython.critical_section
     def attributes(self):
         """A read-only view of the attributes."""
         attributes = self.container()

@@ -1,6 +1,18 @@
 # What a span holds, under the names by which the SDK, and libraries that lean on its private side, read and assign it;
 # included by span.pyx.
 
+cdef extern from *:
+    """
+    #include "threads.h"
+    #define nspy_shared_of(span)         ((PyObject *)NSPY_SEEN((span)->shared))
+    #define nspy_set_shared(span, value) NSPY_REPLACE((span)->shared, value)
+    """
+    PyObject *shared_of "nspy_shared_of"(SpanFields span)
+    PyObject *set_shared "nspy_set_shared"(SpanFields span, SpanShared shared)
+    TimeState load_time_state "nspy_load"(const TimeState *state) nogil
+    void store_time_state "nspy_store"(TimeState *state, TimeState value) nogil
+
+
 cdef inline object number_or_none(TimeState state, uint64_t number):
     return PyLong_FromUnsignedLongLong(number) if state == TIME_NUMBER else None
 
@@ -27,7 +39,7 @@ cdef class SpanFields(Identified):
             self.details = None
         if self.parent_cell is not None:
             self.parent_cell = None
-        self.owns_shared = self.has_parent = self.parent_as_numbers = False
+        self.has_parent = self.parent_as_numbers = False
         self.cost = 0
         self.has_container = self.has_event_container = self.has_links = False
         self.start_state = self.end_state = NO_TIME
@@ -46,20 +58,26 @@ cdef class SpanFields(Identified):
             self.details = SpanDetails.__new__(SpanDetails)
         return self.details
 
-    cdef SpanShared own_shared(self):
-        if not self.owns_shared:
-            self.shared = self.shared.copy()
-            self.owns_shared = True
-        return self.shared
+    cdef int replace_shared(self, SpanShared shared) except -1:
+        details = self.more()
+        if details.former_shared is None:
+            details.former_shared = []
+        details.former_shared.append(self.shared)
+        owned = <object> set_shared(self, shared)
+        Py_DECREF(owned)
+        return 0
 
     cdef object own_status(self):
         return unset_status if self.details is None or self.details.status is None else self.details.status
 
-    cdef bint is_ended(self) noexcept:
-        return self.end_state != NO_TIME
+    cdef bint is_ended(self) noexcept nogil:
+        return load_time_state(&self.end_state) != NO_TIME
+
+    cdef void set_end_state(self, TimeState state) noexcept:
+        store_time_state(&self.end_state, state)
 
     # The SDK's containers are made by Python code, which lets other threads in: each is made first, and filled and put in
-    # place after a second look, without any Python code in between.
+    # place after a second look, without any Python code in between. Their callers hold the section of the span.
 
     cdef object container(self):
         """The attributes as the SDK's container, which holds them from now on."""
@@ -111,33 +129,37 @@ cdef class SpanFields(Identified):
         return details.links
 
     @property
+    @cython.critical_section
     def _name(self):
         return self.name
 
     @_name.setter
+    @cython.critical_section
     def _name(self, name):
         self.name = name
 
     @property
+    @cython.critical_section
     def _kind(self):
         return self.kind
 
     @_kind.setter
+    @cython.critical_section
     def _kind(self, kind):
         self.kind = kind
 
     @property
+    @cython.critical_section
     def _parent(self):
         if not self.has_parent:
             return None
         if self.parent_cell is None:
             return self.details.parent_context
-        if self.parent_cell.context is None:
-            state = None if self.details is None else self.details.parent_state
-            self.parent_cell.context = make_context(&self.parent_ids, state)
-        return self.parent_cell.context
+        return self.parent_cell.shared_context(
+            &self.parent_ids, None if self.details is None else self.details.parent_state)
 
     @_parent.setter
+    @cython.critical_section
     def _parent(self, parent):
         cdef BorrowedState state
         cdef Ids ids
@@ -154,108 +176,139 @@ cdef class SpanFields(Identified):
             self.parent_ids = ids
 
     @property
+    @cython.critical_section
     def _start_time(self):
         return self.details.start_object if self.start_state == TIME_OBJECT else number_or_none(
             self.start_state, self.start_number)
 
     @_start_time.setter
+    @cython.critical_section
     def _start_time(self, start_time):
         self.more().start_object = start_time
         self.start_state = NO_TIME if start_time is None else TIME_OBJECT
 
     @property
+    @cython.critical_section
     def _end_time(self):
         return self.details.end_object if self.end_state == TIME_OBJECT else number_or_none(self.end_state, self.end_number)
 
     @_end_time.setter
+    @cython.critical_section
     def _end_time(self, end_time):
         self.more().end_object = end_time
-        self.end_state = NO_TIME if end_time is None else TIME_OBJECT
+        self.set_end_state(NO_TIME if end_time is None else TIME_OBJECT)
 
     @property
+    @cython.critical_section
     def _status(self):
         return self.own_status()
 
     @_status.setter
+    @cython.critical_section
     def _status(self, status):
         self.more().status = status
 
     @property
+    @cython.critical_section
     def _attributes(self):
         return self.container()
 
     @_attributes.setter
+    @cython.critical_section
     def _attributes(self, attributes):
         self.more().attributes = attributes
         self.has_container = True
 
     @property
+    @cython.critical_section
     def _events(self):
         return self.event_container()
 
     @_events.setter
+    @cython.critical_section
     def _events(self, events):
         self.more().events = events
         self.has_event_container = True
 
     @property
+    @cython.critical_section
     def _links(self):
         return self.link_container()
 
     @_links.setter
+    @cython.critical_section
     def _links(self, links):
         self.more().links = links
         self.has_links = True
 
     @property
     def _resource(self):
-        return self.shared.resource
+        return (<SpanShared> shared_of(self)).resource
 
     @_resource.setter
+    @cython.critical_section
     def _resource(self, resource):
-        self.own_shared().resource = resource
+        shared = self.shared.copy()
+        shared.resource = resource
+        self.replace_shared(shared)
 
     @property
     def _instrumentation_scope(self):
-        return self.shared.instrumentation_scope
+        return (<SpanShared> shared_of(self)).instrumentation_scope
 
     @_instrumentation_scope.setter
+    @cython.critical_section
     def _instrumentation_scope(self, scope):
-        self.own_shared().instrumentation_scope = scope
+        shared = self.shared.copy()
+        shared.instrumentation_scope = scope
+        self.replace_shared(shared)
 
     @property
     def _instrumentation_info(self):
-        return self.shared.instrumentation_info
+        return (<SpanShared> shared_of(self)).instrumentation_info
 
     @_instrumentation_info.setter
+    @cython.critical_section
     def _instrumentation_info(self, info):
-        self.own_shared().instrumentation_info = info
+        shared = self.shared.copy()
+        shared.instrumentation_info = info
+        self.replace_shared(shared)
 
     @property
     def _sampler(self):
-        return self.shared.sampler
+        return (<SpanShared> shared_of(self)).sampler
 
     @_sampler.setter
+    @cython.critical_section
     def _sampler(self, sampler):
-        self.own_shared().sampler = sampler
+        shared = self.shared.copy()
+        shared.sampler = sampler
+        self.replace_shared(shared)
 
     @property
     def _span_processor(self):
-        return self.shared.span_processor
+        return (<SpanShared> shared_of(self)).span_processor
 
     @_span_processor.setter
+    @cython.critical_section
     def _span_processor(self, span_processor):
-        self.own_shared().take_processor(span_processor)
+        shared = self.shared.copy()
+        shared.take_processor(span_processor)
+        self.replace_shared(shared)
 
     @property
     def _limits(self):
-        return self.shared.limits
+        return (<SpanShared> shared_of(self)).limits
 
     @_limits.setter
+    @cython.critical_section
     def _limits(self, limits):
-        self.own_shared().take_limits(limits)
+        shared = self.shared.copy()
+        shared.take_limits(limits)
+        self.replace_shared(shared)
 
     @property
+    @cython.critical_section
     def _lock(self):
         details = self.more()
         if details.lock is None:
@@ -265,37 +318,46 @@ cdef class SpanFields(Identified):
         return details.lock
 
     @_lock.setter
+    @cython.critical_section
     def _lock(self, lock):
         self.more().lock = lock
 
     @property
+    @cython.critical_section
     def _record_end_metrics(self):
         return None if self.details is None else self.details.end_metrics
 
     @_record_end_metrics.setter
+    @cython.critical_section
     def _record_end_metrics(self, record_end_metrics):
         self.more().end_metrics = record_end_metrics
 
     @property
+    @cython.critical_section
     def _trace_config(self):
         return None if self.details is None else self.details.trace_config
 
     @_trace_config.setter
+    @cython.critical_section
     def _trace_config(self, trace_config):
         self.more().trace_config = trace_config
 
     @property
+    @cython.critical_section
     def _record_exception(self):
         return bool(self.records_exception)
 
     @_record_exception.setter
+    @cython.critical_section
     def _record_exception(self, record_exception):
         self.records_exception = bool(record_exception)
 
     @property
+    @cython.critical_section
     def _set_status_on_exception(self):
         return bool(self.sets_status)
 
     @_set_status_on_exception.setter
+    @cython.critical_section
     def _set_status_on_exception(self, set_status_on_exception):
         self.sets_status = bool(set_status_on_exception)

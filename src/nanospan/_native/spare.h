@@ -8,7 +8,7 @@
 #ifndef NANOSPAN_SPARE_H
 #define NANOSPAN_SPARE_H
 
-#include <Python.h>
+#include "threads.h"
 
 #define NSPY_SPARE_MOST 64
 
@@ -61,7 +61,7 @@ static inline void nspy_spare_dealloc(nspy_spare *spare, PyObject *instance) {
 /* Without the interpreter lock there is no such store: every span is made and freed. */
 static inline void nspy_spare_install(nspy_spare *spare, PyObject *type, destructor dealloc, int (*reset)(PyObject *)) {
     spare->type = (PyTypeObject *)type;
-#ifndef Py_GIL_DISABLED
+#if !NSPY_FREE
     spare->interpreters = spare->type->tp_dealloc;
     spare->dealloc = dealloc;
     spare->reset = reset;

@@ -34,21 +34,28 @@ cdef int ask(NativeTracer self, NativeSampler route, const Ids *ids, int parent,
     question.kind = <PyObject *> kind
     question.attributes = <PyObject *> attributes
     question.links = <PyObject *> links
-    question.scope_name = NULL if self.scope_name is None else <PyObject *> self.scope_name
+    question.scope_name = scope_name_of(self)
+    if question.scope_name is <PyObject *> None:
+        question.scope_name = NULL
     return route.answer(&question, answer)
 
 
 cdef object start_unmetered(NativeTracer self, object name, object context, object kind, object attributes, object links,
                          object start_time, bint record_exception, bint set_status_on_exception):
-    cdef SpanShared shared = self.shared
+    cdef SpanShared shared = <SpanShared> shared_of(self)
     cdef Identified parent = None
     cdef Identified started
     cdef NativeSpan span
-    cdef Ids ids
+    cdef Ids ids, parent_ids
     cdef ns_trace_id trace_id
     cdef Answer answer
-    cdef NativeSampler route = self.route
+    cdef NativeSampler kept
+    cdef PyObject *route = route_of_tracer(self)
+    cdef nspy_section held
     cdef int decision, parent_bits = 0
+    cdef bint metered, as_numbers = False
+    if not FREE:
+        kept = <NativeSampler> route  # as Python code may assign another sampler; see `retire`
 
     current = span_in(context)
     if current is not invalid_span:
@@ -56,14 +63,24 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
             parent = <Identified> current
         else:
             parent = identified(current.get_span_context())
-        if parent is None or not parent.as_numbers:
+        if parent is not None:
+            enter(&held, parent)
+            as_numbers = parent.as_numbers
+            parent_ids = parent.ids
+            parent_state = parent.trace_state
+            leave(&held)
+        else:
+            parent_state = None
+        if not as_numbers:
             return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
                                    set_status_on_exception)
-    if not self.enabled:
+    else:
+        parent_state = None
+    if not load_flag(&self.enabled):
         return NonRecordingSpan(current.get_span_context())
-    if parent is not None and not ids_are_valid(&parent.ids):
+    if parent is not None and not ids_are_valid(&parent_ids):
         parent = None
-    if self.native_ids is None or self.native_ids.patched:
+    if ids_of(self) is <PyObject *> None or load_flag(&(<NativeIdGenerator> ids_of(self)).patched):
         # Ids of somebody else's making may be anything.
         return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
                                set_status_on_exception)
@@ -71,16 +88,16 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     ids.is_remote = False
     if parent is not None:
         ids.span = new_span_id()
-        ids.trace_high = parent.ids.trace_high
-        ids.trace_low = parent.ids.trace_low
-        ids.flags = parent.ids.flags & RANDOM
-        trace_state = parent.trace_state
+        ids.trace_high = parent_ids.trace_high
+        ids.trace_low = parent_ids.trace_low
+        ids.flags = parent_ids.flags & RANDOM
+        trace_state = parent_state
         parent_bits = PARENT_VALID
-        if parent.ids.is_remote:
+        if parent_ids.is_remote:
             parent_bits |= PARENT_REMOTE
-            if route.root_only:
-                warn_of_torn_traces(route)
-        if parent.ids.flags & SAMPLED:
+            if (<NativeSampler> route).root_only:
+                warn_of_torn_traces(<NativeSampler> route)
+        if parent_ids.flags & SAMPLED:
             parent_bits |= PARENT_SAMPLED
     else:
         new_root_ids(&trace_id, &ids.span)
@@ -89,14 +106,14 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
         ids.flags = RANDOM
         trace_state = None
 
-    if route.plain:
-        decision = route.decide(ids.trace_low, parent_bits)
+    if load_flag(&(<NativeSampler> route).plain):
+        decision = (<NativeSampler> route).decide(ids.trace_low, parent_bits)
     else:
         answer.state = answer.attributes = NULL
         answer.state_changed = False
         try:
             decision = ask(
-                self, route, &ids, parent_bits, trace_state, context, name, kind, attributes, links or (), &answer
+                self, <NativeSampler> route, &ids, parent_bits, trace_state, context, name, kind, attributes, links or (), &answer
             )
         except Exception:
             report_fault(shared.sampler, "should_sample")
@@ -130,8 +147,9 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     started.as_numbers = True
     if trace_state is not None and trace_state is not default_trace_state:
         started.trace_state = trace_state
-    if self.metered:
-        end_metrics = self.metrics.start_span(None if parent is None else parent.span_context(), sdk_decision(decision))
+    metered = load_flag(&self.metered)
+    if metered:
+        end_metrics = (<object> metrics_of(self)).start_span(None if parent is None else parent.span_context(), sdk_decision(decision))
     if decision == DROP:
         return started
 
@@ -140,17 +158,17 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     span.name = name
     if span.kind is not kind:  # a spare span still has its last one
         span.kind = kind
-    if self.metered:
+    if metered:
         span.more().end_metrics = end_metrics
     span.records_exception = record_exception
     span.sets_status = set_status_on_exception
     if parent is not None:
         span.has_parent = True
         span.parent_as_numbers = True
-        span.parent_ids = parent.ids
+        span.parent_ids = parent_ids
         span.parent_cell = parent.shared_cell()
-        if parent.trace_state is not None:
-            span.more().parent_state = parent.trace_state
+        if parent_state is not None:
+            span.more().parent_state = parent_state
     if attributes:
         # As the SDK, which shows the sampler's result such a view: what is no mapping raises TypeError.
         span.put_all(attributes if type(attributes) is dict else MappingProxyType(attributes))
@@ -186,7 +204,7 @@ cdef inline bint goes_on(object started, uint64_t began) except -1:
     """Notes on a timed span what starting it took; False if the span keeps no account."""
     if type(started) is not span_class:
         return False
-    (<NativeSpan> started).cost = since(began)
+    store_u32(&(<NativeSpan> started).cost, since(began))
     return True
 
 

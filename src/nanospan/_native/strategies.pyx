@@ -9,7 +9,7 @@ import logging
 
 cimport cython
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_CLEAR, Py_INCREF
+from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free
 from posix.stdlib cimport posix_memalign
@@ -22,6 +22,7 @@ from nanospan._native.samplers cimport (
     RECORD_ONLY, Answer, NativeSampler, Question, answer_of, is_routed, ns_ot, read_ot, route_of, state_of_threshold,
     write_ot
 )
+from nanospan._native.threads cimport claim, enter, leave, load_flag, load_u64, nspy_section, seen_u32, show_u32, store_u64
 
 cdef extern from "tally.h" nogil:
     void nspy_tally(uint64_t *count)
@@ -89,17 +90,19 @@ cdef uint64_t held_clock = 0
 
 def hold_clock(nanoseconds):
     """Make every sampler of the process take this for the monotonic time, in nanoseconds; None: the clock's again."""
-    global held_clock
-    held_clock = 0 if nanoseconds is None else nanoseconds
+    cdef uint64_t held = 0 if nanoseconds is None else nanoseconds
+    store_u64(&held_clock, held)
 
 
 cdef inline uint64_t precise_time() noexcept nogil:
-    return held_clock if held_clock else ns_clock_monotonic()
+    cdef uint64_t held = load_u64(&held_clock)
+    return held if held else ns_clock_monotonic()
 
 
 cdef inline uint64_t rough_time() noexcept nogil:
     """Milliseconds old: enough for what looks at tenths of a second."""
-    return held_clock if held_clock else ns_clock_coarse()
+    cdef uint64_t held = load_u64(&held_clock)
+    return held if held else ns_clock_coarse()
 
 
 # ---- the base ----
@@ -120,7 +123,7 @@ cdef class NativeStrategy(NativeSampler):
 
     cdef int answer(self, Question *question, Answer *answer) except -2:
         cdef int decision
-        if self.generation != generation_now[0]:
+        if seen_u32(&self.generation) != generation_now[0]:
             self.look_for_fork()
         decision = self.judge(question, answer)
         nspy_tally(&self.asked)
@@ -131,9 +134,11 @@ cdef class NativeStrategy(NativeSampler):
     @cython.critical_section
     cdef int look_for_fork(self) except -1:
         if self.generation != generation_now[0]:
-            self.asked = self.sampled = 0
+            store_u64(&self.asked, 0)
+            store_u64(&self.sampled, 0)
             self.start_anew()
-            self.generation = generation_now[0]
+            # Whoever sees this number goes on without the section, and must find all of it.
+            show_u32(&self.generation, generation_now[0])
         return 0
 
     cdef int start_anew(self) except -1:
@@ -158,15 +163,22 @@ cdef bint warned_of_presumption = False
 
 
 cdef int warn_of_presumption() except -1:
-    global warned_of_presumption
-    if warned_of_presumption:
+    if load_flag(&warned_of_presumption) or not claim(&warned_of_presumption):
         return 0
-    warned_of_presumption = True
     logger.warning(
         "A trace does not say that its id is random (W3C random flag), and carries no rv: the last 56 bits of the id are"
         " presumed to be random. If they are not, ConsistentProbability(..., randomness='hash') makes them so"
     )
     return 0
+
+
+cdef extern from *:
+    """
+    #define nspy_told_state_of(sampler) ((PyObject *)nspy_load(&(sampler)->told_state))
+    #define nspy_tell(sampler, state)   NSPY_REPLACE((sampler)->told_state, state)
+    """
+    PyObject *told_state_of "nspy_told_state_of"(NativeThresholdSampler sampler)
+    PyObject *tell "nspy_tell"(NativeThresholdSampler sampler, object state)
 
 
 cdef class NativeThresholdSampler(NativeStrategy):
@@ -176,18 +188,29 @@ cdef class NativeThresholdSampler(NativeStrategy):
         self.consistent = self.root_only = True
         return NativeStrategy.take_shape(self, depth)
 
-    @cython.critical_section
     cdef object state_for(self, uint64_t threshold):
-        if self.told_state is None or self.told_threshold != threshold:
-            made = state_of_threshold(threshold)
-            self.told_state = made
+        cdef nspy_section held
+        cdef PyObject *owned
+        enter(&held, self)
+        told = self.told_state if self.told_threshold == threshold else None
+        leave(&held)
+        if told is None:
+            told = state_of_threshold(threshold)
+            enter(&held, self)
+            owned = tell(self, told)
             self.told_threshold = threshold
-        return self.told_state
+            leave(&held)
+            Py_DECREF(<object> owned)
+        return told
 
-    @cython.critical_section
     cdef bint says(self, PyObject *state, uint64_t threshold):
         """Whether a trace state is the one of this threshold; False if that would take reading it."""
-        return state is <PyObject *> self.told_state and self.told_threshold == threshold
+        cdef nspy_section held
+        cdef bint is_told
+        enter(&held, self)
+        is_told = state is <PyObject *> self.told_state and self.told_threshold == threshold
+        leave(&held)
+        return is_told
 
     cdef uint64_t randomness_of(self, const Question *question, const ns_ot *ot) noexcept:
         if ot.has_randomness:
@@ -198,7 +221,8 @@ cdef class NativeThresholdSampler(NativeStrategy):
 
     cdef int read(self, const Question *question, Reading *reading) except -1:
         reading.ot = ns_ot(False, False, 0, 0)
-        if question.parent_state is not NULL and question.parent_state is not <PyObject *> self.told_state:
+        # Compared, not followed: the trace state of our making tells no randomness.
+        if question.parent_state is not NULL and question.parent_state is not told_state_of(self):
             read_ot(question, &reading.ot)
         reading.randomness = self.randomness_of(question, &reading.ot)
         reading.hashed = False

@@ -6,6 +6,7 @@ from nanospan._native.ground cimport ns_buf, ns_record
 from nanospan._native.policies cimport CompiledPolicies, ns_facts, ns_policies
 from nanospan._native.queue cimport SpanQueue
 from nanospan._native.sources cimport SourceTable
+from nanospan._native.threads cimport nspy_lock
 
 cdef extern from "ns_traces.h" nogil:
     ctypedef struct ns_traces_counts:
@@ -22,6 +23,7 @@ cdef extern from "ns_traces.h" nogil:
         uint64_t traces_queue_full
         uint64_t decided_early
         uint64_t decided_by_time
+        uint64_t thresholds_unwritten
 
     ctypedef struct ns_traces_settings:
         uint64_t max_bytes
@@ -45,7 +47,6 @@ cdef extern from "ns_traces.h" nogil:
         uint32_t most_queued
         uint32_t chunks_free
         uint32_t chunk_count
-        uint64_t restate_failures
         ns_traces_counts counts
 
     ctypedef struct ns_haul:
@@ -55,9 +56,10 @@ cdef extern from "ns_traces.h" nogil:
 
 
 cdef class TailQueue(SpanQueue):
+    cdef nspy_lock table_lock    # where the interpreter has none: for all from here to has_table, and for resource_matches
     cdef ns_traces table
-    cdef bint has_table          # False after a fork in which no memory could be had for it
     cdef bint is_read            # kept spans are being copied out
+    cdef bint has_table          # False after a fork in which no memory could be had for it
     cdef object settings         # nanospan.tail.TailSampling
     cdef CompiledPolicies policies
     cdef SourceTable sources
@@ -72,5 +74,8 @@ cdef class TailQueue(SpanQueue):
     cdef int refuse(self, const TraceKey *key, bint known) except -1
     cdef int sweep(self) except -1
     cdef int wait(self, double timeout) except -1
+    cdef bint announce_sleep(self) noexcept
+    cdef int start_in_table(self, const TraceKey *key) noexcept
     cdef int wake_if_due(self) noexcept
     cdef EncodedBatch batch_of(self, ns_haul *haul)
+    cdef bint copy_table(self, ns_traces *table) noexcept

@@ -1,8 +1,11 @@
 """The queue of tail sampling: encoded spans wait in the table of csrc/ns_traces.h until their trace is decided on.
 
-Everything that touches the table holds the interpreter lock, but for the copying and framing of kept spans. What was kept
-waits for the worker in the table's own memory, so that `max_bytes` of the settings bounds both.
+Everything that touches the table holds the interpreter lock, or the lock of the table where the interpreter has none, but for
+the copying and framing of kept spans. Whoever holds it runs no Python code. What was kept waits for the worker in the table's
+own memory, so that `max_bytes` of the settings bounds both.
 """
+
+cimport cython
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
@@ -18,8 +21,11 @@ from nanospan._native.encoder cimport (
 from nanospan._native.fork cimport generation_address
 from nanospan._native.ground cimport *
 from nanospan._native.policies cimport CompiledPolicies, ns_facts, ns_facts_of_resource, ns_facts_of_span
-from nanospan._native.queue cimport SpanQueue
+from nanospan._native.queue cimport SpanQueue, add_counts, own_counts
 from nanospan._native.sources cimport SourceTable
+from nanospan._native.threads cimport (
+    leave_lock, load_flag, load_u64, renew_lock, seen_u32, store_flag_ordered, take_lock
+)
 
 cdef extern from "pyshim.h":
     int nspy_id_halves(object number, uint64_t *high, uint64_t *low)
@@ -133,6 +139,7 @@ cdef class TailQueue(SpanQueue):
             raise OSError(error, f"cannot map {settings.max_bytes} bytes for tail sampling")
         return 0
 
+    @cython.critical_section
     cdef bint renew(self) except -1:
         cdef ns_traces table, old_table
         cdef bint had_table = self.has_table
@@ -151,6 +158,7 @@ cdef class TailQueue(SpanQueue):
                 ns_traces_free(&table)
             return False
         old = self.sources, self.policies  # kept until all is in place: letting go of them may run Python code
+        renew_lock(&self.table_lock)
         if had_table:
             old_table = self.table
         self.has_table = made
@@ -163,6 +171,7 @@ cdef class TailQueue(SpanQueue):
         self.resource_matches = 0
         self.is_read = False
         memset(&self.encode_counts, 0, sizeof(self.encode_counts))
+        self.end_beginning()
         if had_table:
             ns_traces_free(&old_table)
         return True
@@ -171,57 +180,69 @@ cdef class TailQueue(SpanQueue):
 
     cdef int started(self, object span) except -1:
         cdef TraceKey key
-        if self.generation != GENERATION[0]:
+        if seen_u32(&self.generation) != GENERATION[0]:
             self.notice_fork()
         try:
-            if key_of(span, &key) and self.has_table and not self.stopped:
-                ns_traces_start(&self.table, key.high, key.low, place_of(&key))
-                self.wake_if_due()
+            if key_of(span, &key):
+                self.start_in_table(&key)
         except Exception:
             pass  # it is taken at its end, without its start
         return 0
 
     cdef int started_native(self, EncodableSpan span) except -1:
         cdef TraceKey key
-        if self.generation != GENERATION[0]:
+        if seen_u32(&self.generation) != GENERATION[0]:
             self.notice_fork()
         try:
-            if span.trace_key(&key) and self.has_table and not self.stopped:
-                ns_traces_start(&self.table, key.high, key.low, place_of(&key))
-                self.wake_if_due()
+            if span.trace_key(&key):
+                self.start_in_table(&key)
         except Exception:
             pass
+        return 0
+
+    cdef int start_in_table(self, const TraceKey *key) noexcept:
+        take_lock(&self.table_lock)
+        if self.has_table and not self.stopped:
+            ns_traces_start(&self.table, key.high, key.low, place_of(key))
+            self.wake_if_due()
+        leave_lock(&self.table_lock)
         return 0
 
     cdef int put_native(self, EncodableSpan span) except -1:
         cdef uint8_t storage[STACK_BYTES]
         cdef ns_buf encoded
+        cdef EncodeCounts own
+        cdef EncodeCounts *counts = own_counts(&own, &self.encode_counts)
         cdef TraceKey key
         cdef bint taken = False
         cdef bint known = span.trace_key(&key)
         ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
         try:
-            if span.encode(&encoded, &self.encode_counts) == 0:
+            if span.encode(&encoded, counts) == 0:
                 taken = self.take(&encoded, span.own_resource(), span.own_scope())
             if not taken:
                 self.refuse(&key, known)
         finally:
+            add_counts(&own, &self.encode_counts)
             buffer_free(&encoded)
         return 0
 
     cdef int put(self, object span) except -1:
         cdef uint8_t storage[STACK_BYTES]
         cdef ns_buf encoded
+        cdef EncodeCounts own
+        cdef EncodeCounts *counts = own_counts(&own, &self.encode_counts)
         cdef TraceKey key
         cdef bint taken = False
         cdef bint known = key_of(span, &key)
         ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
         try:
-            if encode_span(&encoded, span, &self.encode_counts) == 0:
+            if encode_span(&encoded, span, counts) == 0:
                 taken = self.take(&encoded, resource_of(span), scope_of(span) or None)
             if not taken:
                 self.refuse(&key, known)
         finally:
+            add_counts(&own, &self.encode_counts)
             buffer_free(&encoded)
         return 0
 
@@ -229,8 +250,12 @@ cdef class TailQueue(SpanQueue):
         """A span that cannot be made use of: its trace does not wait for it. (Nor long for one that raised on its way here:
         that one is tried again, and what never ends is waited for within bounds.)"""
         ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
-        if known and self.has_table:
+        if not known:
+            return 0
+        take_lock(&self.table_lock)
+        if self.has_table:
             ns_traces_forget(&self.table, key.high, key.low, place_of(key))
+        leave_lock(&self.table_lock)
         return 0
 
     cdef int take(self, ns_buf *encoded, object resource, object scope) except -1:
@@ -244,14 +269,16 @@ cdef class TailQueue(SpanQueue):
         if source < 0:
             return False
         matches = self.matches_of(<uint32_t> source)
+        take_lock(&self.table_lock)
         if self.stopped or not self.has_table:
             # Meanwhile: encoding may have let other threads in. From here on it cannot happen any more.
             self.sources.release(<uint32_t> source)
             ns_count(&self.counters, NS_DROPPED_SHUTDOWN if self.stopped else NS_DROPPED_QUEUE_FULL, 1)
-            return True
-        if not ns_traces_end(&self.table, &facts, matches, <uint32_t> source, encoded.data, <uint32_t> encoded.len):
-            self.sources.release(<uint32_t> source)
-        self.wake_if_due()
+        else:
+            if not ns_traces_end(&self.table, &facts, matches, <uint32_t> source, encoded.data, <uint32_t> encoded.len):
+                self.sources.release(<uint32_t> source)
+            self.wake_if_due()
+        leave_lock(&self.table_lock)
         return True
 
     cdef uint64_t matches_of(self, uint32_t source) noexcept:
@@ -259,13 +286,20 @@ cdef class TailQueue(SpanQueue):
         Python code, for a pattern."""
         cdef const ns_source *described = self.sources.described[source]
         cdef uint64_t matches
-        if described.resource_id == self.matched_resource:
-            return self.resource_matches
+        cdef bint known
+        take_lock(&self.table_lock)
+        known = described.resource_id == self.matched_resource
+        matches = self.resource_matches
+        leave_lock(&self.table_lock)
+        if known:
+            return matches
         matches = ns_facts_of_resource(
             described.resource_head.data, described.resource_head.size, self.policies.conditions
         )
+        take_lock(&self.table_lock)
         self.resource_matches = matches
         self.matched_resource = described.resource_id
+        leave_lock(&self.table_lock)
         return matches
 
     cdef int wake_if_due(self) noexcept:
@@ -275,26 +309,50 @@ cdef class TailQueue(SpanQueue):
 
     def stop(self):
         """Decide on what is held, and count everything that ends from now on as dropped by shutdown."""
-        self.stopped = True
+        take_lock(&self.table_lock)
+        store_flag_ordered(&self.stopped, True)
         if self.has_table:
             ns_traces_decide_all(&self.table)
+        leave_lock(&self.table_lock)
 
     # --- the worker's side --------------------------------------------------------------------------------------------
 
     cdef uint32_t ticket_now(self) noexcept nogil:
-        return self.table.spans_read + self.table.spans_queued
+        cdef uint32_t ticket
+        take_lock(&self.table_lock)
+        ticket = self.table.spans_read + self.table.spans_queued
+        leave_lock(&self.table_lock)
+        return ticket
 
     cdef uint32_t spans_now(self) noexcept nogil:
-        return self.table.spans_queued
+        cdef uint32_t spans
+        take_lock(&self.table_lock)
+        spans = self.table.spans_queued
+        leave_lock(&self.table_lock)
+        return spans
 
     cdef bint is_due(self) noexcept nogil:
+        # Under the lock.
         return self.table.spans_queued >= self.wake_spans or self.table.chunks_queued >= self.table.most_queued // 4
 
     cdef int sweep(self) except -1:
-        while self.has_table and ns_traces_sweep(&self.table, SWEPT_AT_ONCE) == SWEPT_AT_ONCE:
-            with nogil:
-                pass  # whoever waits for the lock has it now
+        cdef size_t decided = SWEPT_AT_ONCE
+        while decided == SWEPT_AT_ONCE:
+            take_lock(&self.table_lock)
+            decided = ns_traces_sweep(&self.table, SWEPT_AT_ONCE) if self.has_table else 0
+            leave_lock(&self.table_lock)
+            if decided == SWEPT_AT_ONCE:
+                with nogil:
+                    pass  # whoever waits for the lock has it now
         return 0
+
+    cdef bint announce_sleep(self) noexcept:
+        # Under the lock, which whoever ends spans holds too: either he sees the sleeper or this sees his span.
+        cdef bint sleeps
+        take_lock(&self.table_lock)
+        sleeps = self.may_sleep()
+        leave_lock(&self.table_lock)
+        return sleeps
 
     cdef int wait(self, double timeout) except -1:
         """Waits until a batch is due, somebody asks, or `timeout` seconds have passed; decides on traces meanwhile."""
@@ -303,8 +361,7 @@ cdef class TailQueue(SpanQueue):
         cdef double left
         cdef bint woken = False
         self.sweep()
-        # Sleep is announced under the interpreter lock, which whoever ends spans holds too.
-        while now < until and not woken and self.may_sleep():
+        while now < until and not woken and self.announce_sleep():
             left = min(<double> (until - now) / 1e9, TICK)
             with nogil:
                 woken = self.sleep(left)
@@ -314,8 +371,12 @@ cdef class TailQueue(SpanQueue):
 
     def has_work(self):
         """As for any queue; decides on the traces whose time has come."""
+        cdef bint due
         self.sweep()
-        return SpanQueue.has_work(self)
+        take_lock(&self.table_lock)
+        due = self.is_due()
+        leave_lock(&self.table_lock)
+        return due or ns_wake_requested(&self.wake)
 
     def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
         """Wait up to ``timeout`` seconds for a batch of kept spans to be due, then take it.
@@ -325,59 +386,84 @@ cdef class TailQueue(SpanQueue):
         """
         cdef ns_haul haul
         cdef int failed
+        cdef bint reads
         self.wait(timeout)
         ns_wake_take_request(&self.wake)
         # One at a time: a forked child, before it has a worker of its own, may come here from several threads.
-        if self.is_read or not self.has_table or not ns_traces_claim(&self.table):
+        take_lock(&self.table_lock)
+        reads = not self.is_read and self.has_table and ns_traces_claim(&self.table)
+        if reads:
+            self.is_read = True
+        leave_lock(&self.table_lock)
+        if not reads:
             return None
-        self.is_read = True
         try:
             with nogil:
                 failed = ns_traces_read(&self.table, max_spans, max_bytes, &haul)
             # If memory is short the spans wait.
             return None if failed else self.batch_of(&haul)
         finally:
+            take_lock(&self.table_lock)
             self.is_read = False
+            leave_lock(&self.table_lock)
 
     cdef EncodedBatch batch_of(self, ns_haul *haul):
         cdef uint8_t *body = NULL
         cdef size_t size = 0
         cdef size_t i
         cdef int failed
+        cdef uint32_t ticket
         for i in range(haul.count):
             self.sources.retain(haul.records[i].source)
         with nogil:
             failed = frame_records(haul.records, haul.count, self.sources, &body, &size)
         free(haul.bytes)
+        take_lock(&self.table_lock)
         ns_traces_settle(&self.table, haul)
+        ticket = self.table.spans_read
+        leave_lock(&self.table_lock)
         if failed:
             self.sources.release_all(haul.records, haul.count)
             free(haul.records)
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, haul.count)
             return None
         batch = EncodedBatch.adopt(body, size, haul.records, haul.count, self.sources)
-        batch.ticket = self.table.spans_read
+        batch.ticket = ticket
         return batch
 
     # --- figures ------------------------------------------------------------------------------------------------------
 
-    def held_back(self):
-        if not self.has_table:
-            return 0, 0, 0
-        return self.table.spans_held, self.table.counts.spans_sampled_out, self.table.counts.spans_evicted
-
-    def dropped_by_queue(self):
+    cdef tuple figures(self):
         cdef uint64_t full = ns_counted(&self.counters, NS_DROPPED_QUEUE_FULL)
-        return (full + self.table.counts.spans_queue_full if self.has_table else full), 0
+        cdef ns_traces table
+        if not self.copy_table(&table):
+            return full, 0, 0, 0, 0
+        return (
+            full + table.counts.spans_queue_full, 0, table.spans_held, table.counts.spans_sampled_out,
+            table.counts.spans_evicted,
+        )
+
+    cdef bint copy_table(self, ns_traces *table) noexcept:
+        """The figures of one moment. False if there is no table."""
+        cdef bint has_table
+        take_lock(&self.table_lock)
+        has_table = self.has_table
+        if has_table:
+            table.traces_held, table.spans_held, table.bytes_held = (
+                self.table.traces_held, self.table.spans_held, self.table.bytes_held)
+            table.chunk_count, table.chunks_free = self.table.chunk_count, self.table.chunks_free
+            table.counts = self.table.counts
+        leave_lock(&self.table_lock)
+        return has_table
 
     def detail(self):
         """What became of the traces, and what each policy said."""
-        cdef const ns_traces *table = &self.table
+        cdef ns_traces table
         figures = {
-            "values_repaired": self.encode_counts.repaired + self.sources.counts.repaired,
-            "values_lost": self.encode_counts.lost + self.sources.counts.lost,
+            "values_repaired": load_u64(&self.encode_counts.repaired) + load_u64(&self.sources.counts.repaired),
+            "values_lost": load_u64(&self.encode_counts.lost) + load_u64(&self.sources.counts.lost),
         }
-        if self.has_table:
+        if self.copy_table(&table):
             figures["tail"] = {
                 "traces_held": table.traces_held,
                 "bytes_held": table.bytes_held,
@@ -392,7 +478,7 @@ cdef class TailQueue(SpanQueue):
                 "late_spans_forgotten": table.counts.late_forgotten,
                 "traces_decided_early": table.counts.decided_early,
                 "traces_decided_by_time": table.counts.decided_by_time,
-                "thresholds_not_written": table.restate_failures,
+                "thresholds_not_written": table.counts.thresholds_unwritten,
                 "policies": self.policies.counts(),
             }
         return figures

@@ -3,11 +3,10 @@
 #ifndef NANOSPAN_TALLY_H
 #define NANOSPAN_TALLY_H
 
-#include <Python.h>
-#include <stdint.h>
+#include "threads.h"
 
 static inline void nspy_tally(uint64_t *count) {
-#ifdef Py_GIL_DISABLED
+#if NSPY_FREE
     __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
 #else
     __atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);

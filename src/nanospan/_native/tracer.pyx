@@ -31,6 +31,9 @@ from nanospan._native.samplers cimport (
     NativeSampler, Question, decision_of, warn_of_torn_traces
 )
 from nanospan._native.span cimport NativeSpan, SpanShared, new_span
+from nanospan._native.threads cimport (
+    FREE, add_u32, claim, enter, leave, load_flag, load_u32, load_u64, nspy_section, store_flag, store_u32, store_u64
+)
 
 cdef extern from "pyshim.h":
     object nspy_trace_id(uint64_t high, uint64_t low)
@@ -76,6 +79,43 @@ include "watch.pxi"
 cdef NativeSampler foreign_route = NativeSampler()
 
 
+cdef extern from *:
+    """
+    #include "threads.h"
+    #define nspy_shared_of(tracer)     ((PyObject *)NSPY_SEEN((tracer)->shared))
+    #define nspy_route_of(tracer)      ((PyObject *)NSPY_SEEN((tracer)->route))
+    #define nspy_scope_name_of(tracer) ((PyObject *)NSPY_SEEN((tracer)->scope_name))
+    #define nspy_ids_of(tracer)        ((PyObject *)NSPY_SEEN((tracer)->native_ids))
+    #define nspy_metrics_of(tracer)    ((PyObject *)NSPY_SEEN((tracer)->metrics))
+    #define nspy_set_shared(tracer, value)     NSPY_REPLACE((tracer)->shared, value)
+    #define nspy_set_route(tracer, value)      NSPY_REPLACE((tracer)->route, value)
+    #define nspy_set_scope_name(tracer, value) NSPY_REPLACE((tracer)->scope_name, value)
+    #define nspy_set_ids(tracer, value)        NSPY_REPLACE((tracer)->native_ids, value)
+    #define nspy_set_metrics(tracer, value)    NSPY_REPLACE((tracer)->metrics, value)
+    """
+    PyObject *shared_of "nspy_shared_of"(NativeTracer tracer)
+    PyObject *route_of_tracer "nspy_route_of"(NativeTracer tracer)
+    PyObject *scope_name_of "nspy_scope_name_of"(NativeTracer tracer)
+    PyObject *ids_of "nspy_ids_of"(NativeTracer tracer)
+    PyObject *metrics_of "nspy_metrics_of"(NativeTracer tracer)
+    PyObject *set_shared "nspy_set_shared"(NativeTracer tracer, object value)
+    PyObject *set_route "nspy_set_route"(NativeTracer tracer, object value)
+    PyObject *set_scope_name "nspy_set_scope_name"(NativeTracer tracer, object value)
+    PyObject *set_ids "nspy_set_ids"(NativeTracer tracer, object value)
+    PyObject *set_metrics "nspy_set_metrics"(NativeTracer tracer, object value)
+
+
+cdef int retire(NativeTracer tracer, PyObject *owned) except -1:
+    """Lets go of what a field held; without an interpreter lock, when the tracer goes: a thread may be reading it."""
+    was = <object> owned
+    Py_DECREF(was)
+    if FREE and was is not None:
+        if tracer.former is None:
+            tracer.former = []
+        tracer.former.append(was)
+    return 0
+
+
 cdef class NativeTracer:
     """The hot half of `nanospan.Tracer`. The SDK's attributes are properties, each honoured by the next span."""
 
@@ -86,98 +126,116 @@ cdef class NativeTracer:
 
     def __setattr__(self, str name, value):
         if name in ("start_span", "start_as_current_span"):
-            self.customised = True
+            store_flag(&self.customised, True)
         PyObject_GenericSetAttr(self, name, value)
 
     @property
     def sampler(self):
-        return self.shared.sampler
+        return (<SpanShared> shared_of(self)).sampler
 
     @sampler.setter
     def sampler(self, sampler):
         route = route_of(sampler)
+        self.assign_sampler(sampler, foreign_route if route is None else route)
+
+    @cython.critical_section
+    cdef int assign_sampler(self, object sampler, object route) except -1:
         shared = self.shared.copy()
         shared.sampler = sampler
-        self.shared = shared
-        self.route = foreign_route if route is None else route
+        retire(self, set_shared(self, shared))
+        retire(self, set_route(self, route))
+        return 0
 
     @property
     def resource(self):
-        return self.shared.resource
+        return (<SpanShared> shared_of(self)).resource
 
     @resource.setter
+    @cython.critical_section
     def resource(self, resource):
         shared = self.shared.copy()
         shared.resource = resource
-        self.shared = shared
+        retire(self, set_shared(self, shared))
 
     @property
     def span_processor(self):
-        return self.shared.span_processor
+        return (<SpanShared> shared_of(self)).span_processor
 
     @span_processor.setter
+    @cython.critical_section
     def span_processor(self, span_processor):
         shared = self.shared.copy()
         shared.take_processor(span_processor)
-        self.shared = shared
+        retire(self, set_shared(self, shared))
 
     @property
+    @cython.critical_section
     def id_generator(self):
         return self.own_id_generator
 
     @id_generator.setter
+    @cython.critical_section
     def id_generator(self, id_generator):
+        was = self.own_id_generator
         self.own_id_generator = id_generator
-        self.native_ids = id_generator if type(id_generator) is id_generator_class else None
+        retire(self, set_ids(self, id_generator if type(id_generator) is id_generator_class else None))
 
     @property
     def instrumentation_info(self):
-        return self.shared.instrumentation_info
+        return (<SpanShared> shared_of(self)).instrumentation_info
 
     @instrumentation_info.setter
+    @cython.critical_section
     def instrumentation_info(self, info):
         shared = self.shared.copy()
         shared.instrumentation_info = info
-        self.shared = shared
+        retire(self, set_shared(self, shared))
 
     @property
     def _instrumentation_scope(self):
-        return self.shared.instrumentation_scope
+        return (<SpanShared> shared_of(self)).instrumentation_scope
 
     @_instrumentation_scope.setter
+    @cython.critical_section
     def _instrumentation_scope(self, scope):
         shared = self.shared.copy()
         shared.instrumentation_scope = scope
-        self.shared = shared
-        self.scope_name = getattr(scope, "name", None)
+        retire(self, set_shared(self, shared))
+        retire(self, set_scope_name(self, getattr(scope, "name", None)))
 
     @property
     def _span_limits(self):
-        return self.shared.limits
+        return (<SpanShared> shared_of(self)).limits
 
     @_span_limits.setter
+    @cython.critical_section
     def _span_limits(self, limits):
         shared = self.shared.copy()
         shared.take_limits(limits)
-        self.shared = shared
+        retire(self, set_shared(self, shared))
 
     @property
+    @cython.critical_section
     def _tracer_config(self):
         return self.config
 
     @_tracer_config.setter
+    @cython.critical_section
     def _tracer_config(self, config):
+        was = self.config
         self.config = config
-        self.enabled = config.is_enabled
+        store_flag(&self.enabled, config.is_enabled)
 
     @property
+    @cython.critical_section
     def _tracer_metrics(self):
         return self.metrics
 
     @_tracer_metrics.setter
+    @cython.critical_section
     def _tracer_metrics(self, metrics):
-        self.metrics = metrics
-        self.metered = not private.counts_nothing(metrics)
+        retire(self, set_metrics(self, metrics))
+        store_flag(&self.metered, not private.counts_nothing(metrics))
 
 
 include "start.pxi"
@@ -210,7 +268,7 @@ def start_span(
         A recording `nanospan.Span`, or a NonRecordingSpan if the sampler or the tracer's configuration says so.
     """
     if type(self) is tracer_class:
-        if readers_of_meter[0]:
+        if load_u32(readers_of_meter):
             return start_metered(
                 <NativeTracer> self, name, context, kind, attributes, links, start_time, record_exception,
                 set_status_on_exception,

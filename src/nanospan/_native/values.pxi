@@ -187,6 +187,8 @@ cdef int put_pairs(ns_buf *buf, uint8_t tag, object attributes, EncodeCounts *co
         if type(attributes) is BoundedAttributes:
             attributes = field(attributes, BOUNDED_ATTRIBUTES_DICT)
         if type(attributes) is dict:
+            if FREE:
+                attributes = (<dict> attributes).copy()  # others may be changing it
             size = PyDict_Size(attributes)
             while PyDict_Next(attributes, &position, &key, &value):
                 # Held: a value may run Python code in which the dict lets go of it.

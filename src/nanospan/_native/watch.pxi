@@ -5,7 +5,8 @@
 
 cdef extern from *:
     """
-    static unsigned int nspy_version(PyObject *cls) { return ((PyTypeObject *)cls)->tp_version_tag; }
+    #include "threads.h"
+    static unsigned int nspy_version(PyObject *cls) { return nspy_load(&((PyTypeObject *)cls)->tp_version_tag); }
     """
     unsigned int version_of "nspy_version" (object cls)
 
@@ -13,8 +14,7 @@ cdef struct Watch:
     PyObject *cls         # borrowed: the public classes stay
     PyObject *name
     PyObject *method      # what the shortcut stands for
-    unsigned int version  # 0: look
-    bint holds
+    uint64_t seen         # the version that was looked at, and in the lowest bit whether the method was in place; 0: look
 
 cdef Watch tracer_watch
 cdef Watch span_watch
@@ -26,17 +26,22 @@ cdef int watch(Watch *watched, object cls, str name) except -1:
     Py_INCREF(name)
     Py_INCREF(method)
     watched.cls, watched.name, watched.method = <PyObject *> cls, <PyObject *> name, <PyObject *> method
-    watched.version = 0
+    watched.seen = 0
     return 0
 
 
 cdef bint look(Watch *watched) except -1:
-    watched.holds = getattr(<object> watched.cls, <str> <object> watched.name) is <object> watched.method
-    watched.version = version_of(<object> watched.cls)
-    return watched.holds
+    cdef unsigned int before = version_of(<object> watched.cls)
+    cdef bint holds = getattr(<object> watched.cls, <str> <object> watched.name) is <object> watched.method
+    cdef unsigned int version = version_of(<object> watched.cls)
+    # The class has a tag only after the first look; a tag that came or changed during this one may belong to another method.
+    if not FREE or before == version:
+        store_u64(&watched.seen, <uint64_t> version << 1 | holds)
+    return holds
 
 
 cdef inline bint unpatched(Watch *watched) except -1:
-    if watched.version != 0 and watched.version == version_of(<object> watched.cls):
-        return watched.holds
+    cdef uint64_t seen = load_u64(&watched.seen)
+    if seen > 1 and seen >> 1 == version_of(<object> watched.cls):
+        return seen & 1
     return look(watched)

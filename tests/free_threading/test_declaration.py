@@ -1,0 +1,27 @@
+"""What the modules declare of themselves to a free-threaded interpreter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+import nanospan._native
+for module in pkgutil.iter_modules(nanospan._native.__path__, "nanospan._native."):
+    importlib.import_module(module.name)
+import nanospan.propagation, nanospan.sampling, nanospan.tail
+assert not sys._is_gil_enabled()
+"""
+
+
+def test_importing_leaves_the_interpreter_lock_off() -> None:
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        pytest.skip("needs a free-threaded CPython (python3.13t or later)")
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IMPORT_ALL], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode == 0, run.stderr
