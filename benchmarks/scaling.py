@@ -6,8 +6,8 @@
 All threads use one tracer, as an application's do. Each makes the same number of spans; the figure is the time from the
 moment that all begin to the moment that the last has ended, divided by the spans of one thread: perfect scaling keeps it
 where one thread put it until there are more threads than cores. With a `BatchSpanProcessor` behind the tracer, spans are
-queued and the worker sends them to an exporter that throws them away: nanospan's encodes on the way into the queue, the stock
-one not at all. Best of the rounds, which alternate between the contenders.
+queued and the worker sends them to an exporter that throws them away: nanospan's encodes on the way into the queue, the
+stock one not at all. Best of the rounds, which alternate between the contenders.
 
 Worth running where the interpreter has no lock; with one, more threads only take turns.
 """
