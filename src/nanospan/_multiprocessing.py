@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import weakref
 from typing import Protocol
@@ -33,7 +34,13 @@ def shut_down_at_end_of_child(worker: HasShutdown) -> None:
         _in_child(worker)
 
 
+# A child that was spawned, and not forked since, runs its exit handlers after this, and they end spans too.
+_SPAWNED_PROCESS = os.getpid() if any("spawn_main" in argument for argument in sys.orig_argv) else None
+
+
 def _in_child(worker: HasShutdown) -> None:
+    if os.getpid() == _SPAWNED_PROCESS:
+        return
     weak = weakref.ref(worker)
 
     def shut_down() -> None:

@@ -136,6 +136,7 @@ def test_an_interrupted_call_is_made_again_at_once_over_a_new_channel(no_backoff
     from grpc_steps import accept, exporter
 
     from nanospan.export._grpc_forks import fork_gate
+    from nanospan.export._retry import FREE_INTERRUPTIONS
 
     arrived = threading.Event()
 
@@ -146,16 +147,28 @@ def test_an_interrupted_call_is_made_again_at_once_over_a_new_channel(no_backoff
         ended.wait(WAIT)
         return b""
 
-    with GrpcReceiver(*[hang] * 8, accept) as receiver, ThreadPoolExecutor(1) as pool:
+    with GrpcReceiver(*[hang] * (FREE_INTERRUPTIONS + 1), accept) as receiver, ThreadPoolExecutor(1) as pool:
         sender = exporter(receiver)
         export = pool.submit(sender.export_encoded, batch())
-        # More often than there are attempts: what the process broke off itself counts for none.
-        for _ in range(8):
+        for _ in range(FREE_INTERRUPTIONS + 1):
+            assert no_backoff == []
             assert arrived.wait(WAIT)
             arrived.clear()
             fork_gate.before_fork()
             fork_gate.after_fork_in_parent()
         assert export.result(WAIT) == DONE
-        assert len(receiver.bodies) == 9
+        assert len(receiver.bodies) == FREE_INTERRUPTIONS + 2
         sender.shutdown()
-    assert no_backoff == []
+    # A process that goes on like that does not send the same without a pause.
+    assert no_backoff == [0]
+
+
+def test_who_was_interrupted_before_is_given_more_time(elsewhere: Callable[..., Any]) -> None:
+    gate = ForkGate(grace=0, longer_grace=FOREVER)
+    passage = elsewhere(gate.enter, 0, True)
+    fork = threading.Thread(target=gate.before_fork)
+    fork.start()
+    gate.leave(passage)
+    fork.join(WAIT)
+    assert not fork.is_alive()
+    assert not passage.interrupted

@@ -251,6 +251,15 @@ def test_multiprocessing_children_that_do_not_flush(launcher: Launcher, method: 
     assert launcher.received() == expected
 
 
+def test_exit_handlers_of_spawned_children(launcher: Launcher) -> None:
+    finished = launcher.run("processes.py", "spawn", "late")
+    assert (finished.stderr, finished.code) == ("", 0)
+    expected = names("parent", SPANS)
+    for child in range(3):
+        expected += names(f"child{child}", SPANS) + names(f"late{child}", SPANS)
+    assert launcher.received() == expected
+
+
 @each_tracing
 def test_workers_of_a_process_pool(launcher: Launcher) -> None:
     finished = launcher.run("process_pool.py")

@@ -220,3 +220,7 @@ cdef int undo_current(Activated *made) except -1:
     if foreign:
         api.detach(token)
     return 0
+
+
+# At once: what makes a span current need not have looked before.
+learn_runtime()

@@ -413,20 +413,23 @@ cdef class EncodedQueue(SpanQueue):
             if timeout > 0 and self.may_sleep():
                 woken = self.sleep(timeout)
             ns_wake_take_request(&self.wake)
-            depth = ns_ring_depth(self.ring)
-            if depth > max_spans:
-                depth = max_spans
             memset(&stretch, 0, sizeof(stretch))
-            if depth:
-                records = <ns_record *> malloc(depth * sizeof(ns_record))
-            if records != NULL:
-                stretch = ns_ring_read(self.ring, records, depth, max_bytes)
-            if stretch.count:
-                failed = frame_records(records, stretch.count, self.sources, &body, &size)
-                # A queue that is emptied by the clock is a quiet one: give its pages back.
-                ns_ring_release(self.ring, stretch, not woken)
-            if not woken:
-                ns_ring_trim(self.ring)
+            # A ring has one reader at a time. Where another is at it, or drops what came after the end, there is nothing here.
+            if claim(&self.is_read):
+                depth = ns_ring_depth(self.ring)
+                if depth > max_spans:
+                    depth = max_spans
+                if depth:
+                    records = <ns_record *> malloc(depth * sizeof(ns_record))
+                if records != NULL:
+                    stretch = ns_ring_read(self.ring, records, depth, max_bytes)
+                if stretch.count:
+                    failed = frame_records(records, stretch.count, self.sources, &body, &size)
+                    # A queue that is emptied by the clock is a quiet one: give its pages back.
+                    ns_ring_release(self.ring, stretch, not woken)
+                if not woken:
+                    ns_ring_trim(self.ring)
+                give_back(&self.is_read)
         if stretch.count == 0:
             free(records)
             return None

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from nanospan.export import EncodedBatch, ExportOutcome
 from nanospan.export._metrics import REJECTED, ExporterMetrics
 from nanospan.export._reply import Reply, Verdict, partial_success
-from nanospan.export._retry import MAX_ATTEMPTS, Deadline, backoff_seconds
+from nanospan.export._retry import FREE_INTERRUPTIONS, MAX_ATTEMPTS, Deadline, backoff_seconds
 from nanospan.export._window import WindowedLog, one_line
 
 __all__ = ["Body", "Courier", "Delivery"]
@@ -212,14 +212,15 @@ class Delivery:
 
     def _attempt(self, body: Body, spans: int, deadline: Deadline) -> Reply:
         """Send until accepted, refused, out of attempts or time, or shut down; returns the last reply."""
-        retries = 0
+        retries = interruptions = 0
         may_hurry = True
         reply = _OUT_OF_TIME
         while not deadline.passed:
             reply = self.courier.send(body, deadline.remaining())
             if reply.verdict is not Verdict.RETRY or self._stopping.is_set():
                 break
-            if reply.interrupted:
+            if reply.interrupted and interruptions < FREE_INTERRUPTIONS:
+                interruptions += 1
                 continue
             if reply.connection_lost and may_hurry:
                 # Most often a kept-alive connection that the receiver has closed in the meantime.

@@ -36,6 +36,9 @@ DEFAULT_RETRYABLE = frozenset(
 _RETRY_INFO_KEY = "google.rpc.retryinfo-bin"
 _STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
+IMPATIENT_INTERRUPTIONS = 2
+"""In a row, after which forks give a call more time: one may take longer than the time between two forks."""
+
 _CLOSE_PATIENCE_SECONDS = 1.0
 """That closing waits for a fork of another thread to be over."""
 
@@ -86,6 +89,7 @@ class GrpcCourier:
         self._retryable = frozenset(retryable)
         # Any: grpcio carries no types.
         self._channel: Any = None
+        self._interruptions = 0  # by forks, in a row
         self._lock = threading.Lock()
 
     @property
@@ -100,13 +104,15 @@ class GrpcCourier:
         if not FORK_SUPPORT and _anchor_process not in (0, os.getpid()):
             return _UNUSABLE
         deadline = Deadline(timeout)
-        passage = fork_gate.enter(timeout)
+        passage = fork_gate.enter(timeout, patient=self._interruptions >= IMPATIENT_INTERRUPTIONS)
         if passage is None:
             return _FORKING
         try:
-            return self._call(body, deadline, passage)
+            reply = self._call(body, deadline, passage)
         finally:
             fork_gate.leave(passage)
+        self._interruptions = self._interruptions + 1 if reply.interrupted else 0
+        return reply
 
     def _call(self, body: Body, deadline: Deadline, passage: Passage) -> Reply:
         channel = self._open()

@@ -21,6 +21,9 @@ __all__ = ["ForkGate", "Passage", "fork_gate"]
 GRACE_SECONDS = 0.01
 """That a fork gives calls under way to end by themselves: an interrupted one is sent again."""
 
+LONGER_GRACE_SECONDS = 0.1
+"""The same where a call is under way that was interrupted again and again."""
+
 PATIENCE_SECONDS = 0.5
 """That a fork waits for interrupted calls to return, at most. They do within a millisecond or few where there is a CPU."""
 
@@ -30,10 +33,11 @@ logger = logging.getLogger(__name__)
 class Passage:
     """One stay of a thread within grpcio."""
 
-    __slots__ = ("_interrupted", "_way_out", "thread")
+    __slots__ = ("_interrupted", "_way_out", "patient", "thread")
 
-    def __init__(self, thread: int) -> None:
+    def __init__(self, thread: int, patient: bool = False) -> None:
         self.thread = thread
+        self.patient = patient
         self._interrupted = False
         self._way_out: Callable[[], Any] | None = None
 
@@ -63,9 +67,15 @@ class ForkGate:
     Reentrant, since a signal handler may fork while its thread is in here. A thread that forks does not wait for itself.
     """
 
-    def __init__(self, grace: float = GRACE_SECONDS, patience: float = PATIENCE_SECONDS) -> None:
-        """``grace`` and ``patience`` in seconds."""
+    def __init__(
+        self,
+        grace: float = GRACE_SECONDS,
+        patience: float = PATIENCE_SECONDS,
+        longer_grace: float = LONGER_GRACE_SECONDS,
+    ) -> None:
+        """All in seconds."""
         self._grace = grace
+        self._longer_grace = longer_grace
         self._patience = patience
         self._log = WindowedLog(logger)
         self._begin()
@@ -78,15 +88,16 @@ class ForkGate:
         self._forking: list[int] = []
         self._left_behind = 0
 
-    def enter(self, timeout: float | None) -> Passage | None:
-        """Wait up to ``timeout`` seconds, None for ever, for a fork that is under way; None if it still is."""
+    def enter(self, timeout: float | None, patient: bool = False) -> Passage | None:
+        """Wait up to ``timeout`` seconds, None for ever, for a fork that is under way; None if it still is. Where who enters
+        is ``patient``, forks that come give the longer grace."""
         self.notice_fork()
         thread = threading.get_ident()
         with self._changed:
             # What a thread does in a hook of its own fork cannot wait for the end of that.
             if not self._changed.wait_for(lambda: not self._forking or thread in self._forking, timeout):
                 return None
-            passage = Passage(thread)
+            passage = Passage(thread, patient)
             self._inside.add(passage)
         return passage
 
@@ -101,7 +112,8 @@ class ForkGate:
         thread = threading.get_ident()
         with self._changed:
             self._forking.append(thread)
-            if self._empty_within(self._grace, thread):
+            patient = any(passage.patient for passage in self._others(thread))
+            if self._empty_within(self._longer_grace if patient else self._grace, thread):
                 return
             inside = self._others(thread)
         for passage in inside:

@@ -12,10 +12,13 @@ import time
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-__all__ = ["MAX_ATTEMPTS", "Deadline", "backoff_seconds", "retry_after_seconds"]
+__all__ = ["FREE_INTERRUPTIONS", "MAX_ATTEMPTS", "Deadline", "backoff_seconds", "retry_after_seconds"]
 
 MAX_ATTEMPTS = 6
 """Attempts per request; the immediate repeat over a fresh connection is not counted."""
+
+FREE_INTERRUPTIONS = 4
+"""By this process itself, after which a request is sent again at once; later ones count as attempts."""
 
 _JITTER = 0.2
 

@@ -1,7 +1,8 @@
-"""``processes.py <start method> [flush]``: spans from multiprocessing's children."""
+"""``processes.py <start method> [flush | late]``: spans from multiprocessing's children, ``late`` from their exit handlers too."""
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import sys
 
@@ -17,6 +18,8 @@ app = App()
 def work(child: int) -> None:
     report(first=app.processor.stats())
     app.end_spans(f"child{child}", SPANS)
+    if "late" in sys.argv:
+        atexit.register(app.end_spans, f"late{child}", SPANS)
     if "flush" in sys.argv:
         report(flushed=app.processor.force_flush())
 
