@@ -31,7 +31,8 @@
  * A local root that starts in a trace which was dropped begins a trace of its own: it may have an error to show.
  *
  * Whoever calls must see to it that one thread at a time does (the interpreter lock, or one of the table's own where there is
- * none); only ns_traces_read runs beside the others. Each call takes a bounded time, but for ns_traces_decide_all and the evictions that one huge span may need.
+ * none); only ns_traces_read runs beside the others. Each call takes a bounded time, but for ns_traces_decide_all and the
+ * evictions that one huge span may need.
  */
 #ifndef NS_TRACES_H
 #define NS_TRACES_H

@@ -20,7 +20,6 @@ uint32_t ns_chunk_take(ns_traces *table) {
 }
 
 void ns_chunks_give_back(ns_traces *table, uint32_t first, uint32_t last, uint32_t count) {
-    if (!first) return;
     ns_chunk_at(table, last)->next = table->free_chunk;
     table->free_chunk = first;
     table->chunks_free += count;

@@ -69,12 +69,17 @@ SUMMARIES = (
     "test_ring: ok",
     "test_ring_races: ok",
     "test_wake: ok",
+    "test_slots: ok",
     "test_refusals: ok",
+    "test_traces_bounds: ok",
     "test_traces_edges: ok",
+    "test_traces_threads: ok",
     "stress_ring: ok",
     "test_traceparent: ok",
     "fuzz_otlp: ok",
     "fuzz_traceparent: ok",
+    "fuzz_frame: ok",
+    "fuzz_restate: ok",
 )
 
 

@@ -32,7 +32,8 @@ static void release(void *context, uint32_t source) {
 
 static void end_span(int trace, int thread, int number) {
     uint8_t span[700];
-    uint32_t source = (uint32_t)(trace + thread) % SOURCES, size = 40 + (uint32_t)(trace * 31 + thread * 97 + number * 301) % 600;
+    uint32_t source = (uint32_t)(trace + thread) % SOURCES;
+    uint32_t size = 40 + (uint32_t)(trace * 31 + thread * 97 + number * 301) % 600;
     memset(span, 16 * thread + number, size);
     ns_facts facts = {
         .trace_high = 9,

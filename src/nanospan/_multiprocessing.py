@@ -16,12 +16,12 @@ _LAST = -100
 """After what others have asked for, and after the child's own children have been waited for."""
 
 
-class HasShutdown(Protocol):
-    def shutdown(self) -> None: ...
+class EndsInChildren(Protocol):
+    def end_in_child(self) -> None: ...
 
 
-def shut_down_at_end_of_child(worker: HasShutdown) -> None:
-    """Has ``worker`` shut down when a child of multiprocessing ends by itself: this process, or one that it forks.
+def shut_down_at_end_of_child(worker: EndsInChildren) -> None:
+    """Calls ``worker.end_in_child()`` when a child of multiprocessing ends by itself: this process, or one that it forks.
 
     Nothing is imported here: a process that multiprocessing has started has its modules. ``worker`` is held weakly.
     """
@@ -35,10 +35,10 @@ def shut_down_at_end_of_child(worker: HasShutdown) -> None:
 
 
 # A child that was spawned, and not forked since, runs its exit handlers after this, and they end spans too.
-_SPAWNED_PROCESS = os.getpid() if any("spawn_main" in argument for argument in sys.orig_argv) else None
+_SPAWNED_PROCESS = os.getpid() if "--multiprocessing-fork" in sys.orig_argv else None
 
 
-def _in_child(worker: HasShutdown) -> None:
+def _in_child(worker: EndsInChildren) -> None:
     if os.getpid() == _SPAWNED_PROCESS:
         return
     weak = weakref.ref(worker)
@@ -46,7 +46,7 @@ def _in_child(worker: HasShutdown) -> None:
     def shut_down() -> None:
         if (strong := weak()) is not None:
             try:
-                strong.shutdown()
+                strong.end_in_child()
             except Exception:
                 logger.exception("Exception at the end of a child process")
 

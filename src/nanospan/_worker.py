@@ -283,6 +283,13 @@ class ExportWorker:
                     return False
         return self._failures == failures
 
+    def end_in_child(self) -> None:
+        """Shut down at the end of a child of multiprocessing; not where no span has ended in it: its exporter may be a copy
+        of the parent's, with what the parent still means to write."""
+        self._queue.check_fork()
+        if self._queue.stats()["ended"]:
+            self.shutdown()
+
     def shutdown(self, timeout_millis: float = 30000) -> None:
         """Send what is queued, for at most ``timeout_millis``, then shut the exporter down. What cannot be sent by then is
         counted as dropped by shutdown."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from receivers import DONE, WAIT, GrpcReceiver, batch
 
+from nanospan.export import _grpc_forks
 from nanospan.export._grpc_forks import ForkGate, Passage
 
 FOREVER = 1e6
@@ -26,10 +27,21 @@ def elsewhere() -> Iterator[Callable[..., Any]]:
         yield lambda function, *arguments: pool.submit(function, *arguments).result(WAIT)
 
 
-def enter(gate: ForkGate) -> Passage:
-    passage = gate.enter(0)
+def enter(gate: ForkGate, interruptions: int = 0) -> Passage:
+    passage = gate.enter(0, interruptions)
     assert passage is not None
     return passage
+
+
+def fork_that_waits(gate: ForkGate) -> threading.Thread:
+    """A thread that is about to fork, and has found somebody inside."""
+    fork = threading.Thread(target=gate.before_fork)
+    fork.start()
+    # Under the lock of the gate, which the fork lets go of where it waits.
+    while True:
+        with gate._changed:
+            if gate._forking:
+                return fork
 
 
 def test_a_fork_interrupts_who_is_inside_and_waits(elsewhere: Callable[..., Any]) -> None:
@@ -43,8 +55,7 @@ def test_a_fork_interrupts_who_is_inside_and_waits(elsewhere: Callable[..., Any]
 def test_a_call_that_ends_by_itself_is_not_interrupted(elsewhere: Callable[..., Any]) -> None:
     gate = ForkGate(grace=FOREVER)
     passage = elsewhere(enter, gate)
-    fork = threading.Thread(target=gate.before_fork)
-    fork.start()
+    fork = fork_that_waits(gate)
     gate.leave(passage)
     fork.join(WAIT)
     assert not fork.is_alive()
@@ -163,12 +174,46 @@ def test_an_interrupted_call_is_made_again_at_once_over_a_new_channel(no_backoff
     assert no_backoff == [0]
 
 
-def test_who_was_interrupted_before_is_given_more_time(elsewhere: Callable[..., Any]) -> None:
-    gate = ForkGate(grace=0, longer_grace=FOREVER)
-    passage = elsewhere(gate.enter, 0, True)
-    fork = threading.Thread(target=gate.before_fork)
-    fork.start()
-    gate.leave(passage)
-    fork.join(WAIT)
-    assert not fork.is_alive()
-    assert not passage.interrupted
+def test_who_was_interrupted_before_is_given_more_time(
+    elsewhere: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the clock of the gate, which the test holds still: each wait takes all the time that is left."""
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(round(seconds, 6))
+        clock[0] += seconds
+
+    clock = [0.0]
+    monkeypatch.setattr(_grpc_forks.time, "monotonic", lambda: clock[0])
+    for interruptions in (0, 1, 2, 3, 1000):
+        gate = ForkGate()
+        gate._changed.wait = wait  # type: ignore[method-assign, assignment]
+        elsewhere(enter, gate, interruptions)
+        gate.before_fork()
+    assert waits[::2] == [0.01, 0.04, 0.16, 0.4, 0.4]
+    assert set(waits[1::2]) == {_grpc_forks.PATIENCE_SECONDS}
+
+
+def test_who_interrupts_is_inside_meanwhile(elsewhere: Callable[..., Any]) -> None:
+    gate = ForkGate(grace=0, patience=0)
+    found: list[int] = []
+    passage = elsewhere(enter, gate)
+    passage.begin(lambda: found.append(len(gate._others(threading.get_ident() + 1))))
+    gate.before_fork()
+    assert found == [2]
+    assert gate._inside == {passage}
+
+
+def test_a_signal_that_strikes_after_the_fork_does_not_shut_the_gate() -> None:
+    class Struck(list[int]):
+        def remove(self, thread: int) -> None:
+            gate._forking = list(self)
+            raise KeyboardInterrupt
+
+    gate = ForkGate()
+    gate.before_fork()
+    gate._forking = Struck(gate._forking)
+    with pytest.raises(KeyboardInterrupt):
+        gate.after_fork_in_parent()
+    assert not gate._forking

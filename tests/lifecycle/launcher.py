@@ -28,6 +28,16 @@ each_tracing = pytest.mark.parametrize("launcher", TRACING, indirect=True)
 """With nanospan's provider, with tail sampling, and with nanospan's processor behind the SDK's provider; the latter two with
 the first interpreter of `make test` only, which has the time."""
 
+# Python's own fork first stops every other thread where it holds no object's lock.
+LOCKED = getattr(sys, "_is_gil_enabled", lambda: True)()
+FORK_OF_THE_C_LIBRARY = pytest.param(
+    "libc",
+    marks=pytest.mark.skipif(
+        not LOCKED, reason="without the interpreter lock, a fork past Python's hooks can leave the child a dict locked for ever"
+    ),
+)
+both_forks = pytest.mark.parametrize("fork", ["os", FORK_OF_THE_C_LIBRARY])
+
 
 @dataclass
 class Finished:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from accounting import check_balance, spans_in
-from launcher import Launcher, check_orderly, each_tracing, names
+from launcher import Launcher, both_forks, check_orderly, each_tracing, names
 from receivers import answer, hang
 
 SPANS = 10
@@ -24,8 +24,6 @@ NOTHING = {
     "rejected": 0,
     "sampled_out": 0,
 }
-
-both_forks = pytest.mark.parametrize("fork", ["os", "libc"])
 
 
 def check_nothing(stats: dict[str, Any]) -> None:
@@ -249,6 +247,12 @@ def test_multiprocessing_children_that_do_not_flush(launcher: Launcher, method: 
     for child in range(3):
         expected += names(f"child{child}", SPANS)
     assert launcher.received() == expected
+
+
+def test_idle_children_leave_the_exporter_alone(launcher: Launcher) -> None:
+    finished = launcher.run("idle_children.py")
+    assert (finished.stderr, finished.code) == ("", 0)
+    assert finished.reported("shutdowns") == [["busy"], ["busy", "parent"]]
 
 
 def test_exit_handlers_of_spawned_children(launcher: Launcher) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
 from accounting import check_balance, lost
-from launcher import Launcher
+from launcher import Launcher, both_forks
 
 
-@pytest.mark.parametrize("fork", ["os", "libc"])
+@both_forks
 def test_fork_with_traces_held(launcher: Launcher, fork: str) -> None:
     finished = launcher.run("tail_fork.py", fork)
     assert (finished.code, finished.reported("child_code")) == (0, [0])

@@ -120,3 +120,24 @@ def test_it_is_used(implementation: Implementation, site: Path) -> None:
 @pytest.mark.parametrize("chosen", ["broken_context", "no_such_context", ""])
 def test_contextvars_where_it_cannot_be_had(implementation: Implementation, site: Path, chosen: str) -> None:
     assert run(site, implementation, chosen, "unused") == []
+
+
+BORROWED = """
+import nanospan
+from opentelemetry.trace import INVALID_SPAN, get_current_span
+
+class Tracer:
+    start_as_current_span = nanospan.Tracer.start_as_current_span
+
+    def start_span(self, name, **arguments):
+        return INVALID_SPAN
+
+with Tracer().start_as_current_span("span") as span:
+    assert get_current_span() is span
+"""
+
+
+def test_a_span_is_made_current_before_anybody_looked() -> None:
+    """By a class that borrows the method, first thing in a process."""
+    finished = subprocess.run([sys.executable, "-c", BORROWED], capture_output=True, text=True)
+    assert (finished.returncode, finished.stderr) == (0, "")

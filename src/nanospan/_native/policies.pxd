@@ -1,12 +1,12 @@
 """C-level tail sampling: conditions and policies for whoever holds spans until their trace is decided on.
 
-    policies = CompiledPolicies(tail_sampling.policies)     # keep it alive for as long as its pointers are used
-    facts_of_span(span, size, policies.conditions, &facts)  # at the end of each span
-    policies_decide(policies.policies, &trace, now)         # once a trace
+    policies = CompiledPolicies(tail_sampling.policies)        # keep it alive for as long as its pointers are used
+    ns_facts_of_span(span, size, policies.conditions, &facts)  # at the end of each span
+    ns_policies_decide(policies.policies, &trace, now)         # once a trace
 
 Nothing here needs the interpreter lock but the reading of facts while `policies.asks_python`: a pattern is searched by
 Python's re, and the lock must be held then. ns_facts.c, ns_policy.c and ns_controller.c keep no state of their own, so that
-an extension which needs them in C may as well be linked with them.
+each extension which needs them is linked with them.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -130,12 +130,6 @@ cdef extern from "ns_policy.h" nogil:
     size_t ns_policies_count(const ns_policies *policies)
     ns_policy_counts ns_policies_counts(const ns_policies *policies, size_t index)
     uint64_t ns_fnv1a_start(const void *bytes, size_t size)
-
-
-# The functions of the same names, for extensions that are not linked with them.
-cdef bint facts_of_span(const uint8_t *span, size_t size, const ns_conditions *conditions, ns_facts *facts) noexcept nogil
-cdef uint64_t facts_of_resource(const uint8_t *field, size_t size, const ns_conditions *conditions) noexcept nogil
-cdef ns_verdict policies_decide(ns_policies *policies, const ns_trace *trace, uint64_t now) noexcept nogil
 
 
 cdef class CompiledPolicies:

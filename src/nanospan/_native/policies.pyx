@@ -45,18 +45,6 @@ cdef dict policy_kinds = {
 }
 
 
-cdef bint facts_of_span(const uint8_t *span, size_t size, const ns_conditions *conditions, ns_facts *facts) noexcept nogil:
-    return ns_facts_of_span(span, size, conditions, facts)
-
-
-cdef uint64_t facts_of_resource(const uint8_t *field, size_t size, const ns_conditions *conditions) noexcept nogil:
-    return ns_facts_of_resource(field, size, conditions)
-
-
-cdef ns_verdict policies_decide(ns_policies *policies, const ns_trace *trace, uint64_t now) noexcept nogil:
-    return ns_policies_decide(policies, trace, now)
-
-
 cdef c_bool is_found(void *context, size_t condition, const char *text, size_t size) noexcept:
     """Asks the matcher of a condition. A search that fails finds nothing."""
     try:

@@ -72,9 +72,12 @@ cdef class NativeProcessors:
         self.divide()
 
     cdef int divide(self) except -1:
-        native, foreign = [], []
-        for member in self.members:
-            (native if is_native(member) else foreign).append(member)
+        members = None
+        while members is not self.members:  # which another may assign while a member's class is asked
+            members = self.members
+            native, foreign = [], []
+            for member in members:
+                (native if is_native(member) else foreign).append(member)
         self.native = tuple(native)
         self.foreign = tuple(foreign)
         store_flag(&self.empty, not self.members)

@@ -226,8 +226,8 @@ cdef class SpanQueue:
         ns_count(&self.counters, NS_DROPPED_SHUTDOWN, count)
 
     cdef tuple figures(self):
-        """``(queue_full, oversize, held, sampled_out, evicted)``, the last three of traces that wait, or waited, for a decision;
-        all of one moment."""
+        """``(queue_full, oversize, held, sampled_out, evicted)``, all of one moment, the last three of traces that wait, or
+        waited, for a decision."""
         return ns_counted(&self.counters, NS_DROPPED_QUEUE_FULL), 0, 0, 0, 0
 
     def detail(self):

@@ -51,6 +51,7 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     cdef Answer answer
     cdef NativeSampler kept
     cdef PyObject *route = route_of_tracer(self)
+    cdef PyObject *generator
     cdef nspy_section held
     cdef int decision, parent_bits = 0
     cdef bint metered, as_numbers = False
@@ -80,7 +81,8 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
         return NonRecordingSpan(current.get_span_context())
     if parent is not None and not ids_are_valid(&parent_ids):
         parent = None
-    if ids_of(self) is <PyObject *> None or load_flag(&(<NativeIdGenerator> ids_of(self)).patched):
+    generator = ids_of(self)  # once: another thread may assign it
+    if generator is <PyObject *> None or load_flag(&(<NativeIdGenerator> generator).patched):
         # Ids of somebody else's making may be anything.
         return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
                                set_status_on_exception)
@@ -112,9 +114,8 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
         answer.state = answer.attributes = NULL
         answer.state_changed = False
         try:
-            decision = ask(
-                self, <NativeSampler> route, &ids, parent_bits, trace_state, context, name, kind, attributes, links or (), &answer
-            )
+            decision = ask(self, <NativeSampler> route, &ids, parent_bits, trace_state, context, name, kind, attributes,
+                           links or (), &answer)
         except Exception:
             report_fault(shared.sampler, "should_sample")
             decision = DROP
@@ -149,7 +150,9 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
         started.trace_state = trace_state
     metered = load_flag(&self.metered)
     if metered:
-        end_metrics = (<object> metrics_of(self)).start_span(None if parent is None else parent.span_context(), sdk_decision(decision))
+        end_metrics = (<object> metrics_of(self)).start_span(
+            None if parent is None else parent.span_context(), sdk_decision(decision)
+        )
     if decision == DROP:
         return started
 

@@ -11,9 +11,6 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from opentelemetry.sdk.trace import ReadableSpan
-
-from nanospan import _sdk_private as private
 from nanospan._native.batch cimport EncodedBatch, frame_records
 from nanospan._native.encoder cimport (
     EncodableSpan, EncodeCounts, TraceKey, buffer_free, encode_span, resource_of, scope_of
@@ -55,7 +52,6 @@ cdef extern from "ns_traces.h" nogil:
     void ns_traces_settle(ns_traces *table, ns_haul *haul)
     enum: CHUNK_BYTES "NS_CHUNK_BYTES"
 
-cdef str CONTEXT = private.READABLE_SPAN_FIELDS["context"]
 cdef const uint32_t *GENERATION = generation_address()
 
 cdef enum:

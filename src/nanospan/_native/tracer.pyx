@@ -210,8 +210,11 @@ cdef class NativeTracer:
     @_span_limits.setter
     @cython.critical_section
     def _span_limits(self, limits):
-        shared = self.shared.copy()
-        shared.take_limits(limits)
+        cdef SpanShared shared, was = None
+        while was is not self.shared:  # which another may assign while `limits` is asked: it is anybody's object
+            was = self.shared
+            shared = was.copy()
+            shared.take_limits(limits)
         retire(self, set_shared(self, shared))
 
     @property

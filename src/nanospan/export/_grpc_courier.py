@@ -36,9 +36,6 @@ DEFAULT_RETRYABLE = frozenset(
 _RETRY_INFO_KEY = "google.rpc.retryinfo-bin"
 _STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
-IMPATIENT_INTERRUPTIONS = 2
-"""In a row, after which forks give a call more time: one may take longer than the time between two forks."""
-
 _CLOSE_PATIENCE_SECONDS = 1.0
 """That closing waits for a fork of another thread to be over."""
 
@@ -104,7 +101,7 @@ class GrpcCourier:
         if not FORK_SUPPORT and _anchor_process not in (0, os.getpid()):
             return _UNUSABLE
         deadline = Deadline(timeout)
-        passage = fork_gate.enter(timeout, patient=self._interruptions >= IMPATIENT_INTERRUPTIONS)
+        passage = fork_gate.enter(timeout, self._interruptions)
         if passage is None:
             return _FORKING
         try:

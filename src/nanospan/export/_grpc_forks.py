@@ -21,8 +21,12 @@ __all__ = ["ForkGate", "Passage", "fork_gate"]
 GRACE_SECONDS = 0.01
 """That a fork gives calls under way to end by themselves: an interrupted one is sent again."""
 
-LONGER_GRACE_SECONDS = 0.1
-"""The same where a call is under way that was interrupted again and again."""
+GRACE_FACTOR = 4
+"""By which the grace grows with each time in a row that a call under way was interrupted, so that calls and forks both come
+to their end even where calls take longer than the time from one fork to the next."""
+
+LONGEST_GRACE_SECONDS = 0.4
+"""To which it grows."""
 
 PATIENCE_SECONDS = 0.5
 """That a fork waits for interrupted calls to return, at most. They do within a millisecond or few where there is a CPU."""
@@ -33,11 +37,12 @@ logger = logging.getLogger(__name__)
 class Passage:
     """One stay of a thread within grpcio."""
 
-    __slots__ = ("_interrupted", "_way_out", "patient", "thread")
+    __slots__ = ("_interrupted", "_way_out", "interruptions", "thread")
 
-    def __init__(self, thread: int, patient: bool = False) -> None:
+    def __init__(self, thread: int, interruptions: int = 0) -> None:
+        """``interruptions``: in a row, of what this one is to do."""
         self.thread = thread
-        self.patient = patient
+        self.interruptions = interruptions
         self._interrupted = False
         self._way_out: Callable[[], Any] | None = None
 
@@ -67,37 +72,32 @@ class ForkGate:
     Reentrant, since a signal handler may fork while its thread is in here. A thread that forks does not wait for itself.
     """
 
-    def __init__(
-        self,
-        grace: float = GRACE_SECONDS,
-        patience: float = PATIENCE_SECONDS,
-        longer_grace: float = LONGER_GRACE_SECONDS,
-    ) -> None:
-        """All in seconds."""
+    def __init__(self, grace: float = GRACE_SECONDS, patience: float = PATIENCE_SECONDS) -> None:
+        """``grace`` and ``patience`` in seconds."""
         self._grace = grace
-        self._longer_grace = longer_grace
         self._patience = patience
         self._log = WindowedLog(logger)
         self._begin()
 
     def _begin(self) -> None:
-        self._process = os.getpid()
         self._changed = threading.Condition()
         self._inside: set[Passage] = set()
         # The threads that fork: more than one can be on its way there.
         self._forking: list[int] = []
         self._left_behind = 0
+        # Last: another thread of a child goes by it, and must not find the lock of the parent.
+        self._process = os.getpid()
 
-    def enter(self, timeout: float | None, patient: bool = False) -> Passage | None:
-        """Wait up to ``timeout`` seconds, None for ever, for a fork that is under way; None if it still is. Where who enters
-        is ``patient``, forks that come give the longer grace."""
+    def enter(self, timeout: float | None, interruptions: int = 0) -> Passage | None:
+        """Wait up to ``timeout`` seconds, None for ever, for a fork that is under way; None if it still is. Forks that come
+        give the longer grace to what was interrupted before."""
         self.notice_fork()
         thread = threading.get_ident()
         with self._changed:
             # What a thread does in a hook of its own fork cannot wait for the end of that.
             if not self._changed.wait_for(lambda: not self._forking or thread in self._forking, timeout):
                 return None
-            passage = Passage(thread, patient)
+            passage = Passage(thread, interruptions)
             self._inside.add(passage)
         return passage
 
@@ -112,23 +112,28 @@ class ForkGate:
         thread = threading.get_ident()
         with self._changed:
             self._forking.append(thread)
-            patient = any(passage.patient for passage in self._others(thread))
-            if self._empty_within(self._longer_grace if patient else self._grace, thread):
+            if self._empty_within(self._grace_for(self._others(thread)), thread):
                 return
             inside = self._others(thread)
-        for passage in inside:
-            passage.interrupt()
+            # To interrupt is to be within grpcio: another fork waits for it.
+            own = Passage(thread)
+            self._inside.add(own)
+        try:
+            for passage in inside:
+                passage.interrupt()
+        finally:
+            self.leave(own)
         with self._changed:
             if not self._empty_within(self._patience, thread):
                 self._left_behind += 1
 
     def after_fork_in_parent(self) -> None:
-        thread = threading.get_ident()
-        with self._changed:
-            if thread in self._forking:
-                self._forking.remove(thread)
-            left_behind, self._left_behind = self._left_behind, 0
-            self._changed.notify_all()
+        try:
+            left_behind = self._open_again()
+        except BaseException:
+            # A signal's handler struck: the gate must not stay shut.
+            self._open_again()
+            raise
         if left_behind:
             # Not before the fork, when it would be the child's line too.
             self._log.log(
@@ -142,6 +147,20 @@ class ForkGate:
         """Open the gate if this is a child: nobody is inside. Servers such as uWSGI fork without Python's hooks."""
         if os.getpid() != self._process:
             self._begin()
+
+    def _open_again(self) -> int:
+        thread = threading.get_ident()
+        with self._changed:
+            if thread in self._forking:
+                self._forking.remove(thread)
+            left_behind, self._left_behind = self._left_behind, 0
+            self._changed.notify_all()
+        return left_behind
+
+    def _grace_for(self, passages: list[Passage]) -> float:
+        interruptions = max((passage.interruptions for passage in passages), default=0)
+        # Of a large power of 4 there is no float.
+        return min(self._grace * GRACE_FACTOR ** min(interruptions, 8), max(self._grace, LONGEST_GRACE_SECONDS))
 
     def _others(self, thread: int) -> list[Passage]:
         return [passage for passage in self._inside if passage.thread != thread]

@@ -1,4 +1,4 @@
-"""``processes.py <start method> [flush | late]``: spans from multiprocessing's children, ``late`` from their exit handlers too."""
+"""``processes.py <start method> [flush | late]``: spans of multiprocessing's children, ``late`` of exit handlers too."""
 
 from __future__ import annotations
 
