@@ -30,7 +30,8 @@ from nanospan.export.http import OTLPSpanExporter
 from nanospan.receiver import ReceiverProcess
 
 MILLISECOND = 1_000_000
-SLOW_MS = 1000
+SLOW_MS = 3_600_000
+"""Longer than any trace is open by the clock, which counts where one is decided on before it has ended."""
 EPOCH = 1_700_000_000_000_000_000
 ONE_IN = 100
 BASELINE = 1 / ONE_IN

@@ -71,6 +71,9 @@ cdef list runtimes = []
 cdef PyObject *learn_runtime() except NULL:
     context = api_names[RUNTIME_CONTEXT]
     cdef Runtime known
+    # At its end the interpreter takes modules apart, and destructors may still make spans: without its lock, later than with it.
+    if context is None and known_runtime() is not NULL:
+        return known_runtime()
     for known in tuple(runtimes):
         if known.context is context:
             break

@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import threading
-from types import FrameType
 
 from nanospan.receiver.server import Receiver
 from nanospan.receiver.store import DEFAULT_MAX_BYTES, DEFAULT_MAX_TRACES, TraceStore
@@ -44,14 +43,14 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = _arguments()
-    stopping = threading.Event()
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    # Ctrl-C reaches the whole process group; a parent that holds our standard input decides when we end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN if arguments.exit_on_eof else stop)
+    # Waited for rather than handled: a signal that comes just before the main thread begins to wait for a lock does not wake
+    # it, and its handler is not called. Threads that are started from here on block them too.
+    endings = {signal.SIGTERM, signal.SIGINT}
+    if arguments.exit_on_eof:
+        # Ctrl-C reaches the whole process group; a parent that holds our standard input decides when we end.
+        endings.remove(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, endings)
     try:
         receiver = Receiver(
             host=arguments.host,
@@ -65,17 +64,17 @@ def main() -> None:
         sys.exit(f"nanospan.receiver: {error}")
     with receiver:
         if arguments.exit_on_eof:
-            threading.Thread(target=_wait_for_eof, args=(stopping,), daemon=True).start()
+            threading.Thread(target=_wait_for_eof, daemon=True).start()
         ports = {"http_port": receiver.http_port, "grpc_port": receiver.grpc_port, "pid": os.getpid()}
         print(json.dumps(ports), flush=True)
-        stopping.wait()
+        signal.sigwait(endings)
 
 
-def _wait_for_eof(stopping: threading.Event) -> None:
+def _wait_for_eof() -> None:
     # Not through sys.stdin, whose lock a daemon thread would hold at interpreter exit.
     while os.read(0, 4096):
         pass
-    stopping.set()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
