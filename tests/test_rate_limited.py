@@ -101,6 +101,15 @@ def test_a_flood_of_forced_keeps_stays_within_the_limit(set_clock: Callable[[flo
     assert rules.stats()["rules"][0] == {"description": "http.request.header.x-debug=1", "matched": asked, "sampled": kept}
 
 
+def test_a_flood_of_sampled_callers_stays_within_the_limit_at_the_edge(set_clock: Callable[[float], None]) -> None:
+    """What docs/sampling/parent-based.md advises where callers are not to be trusted."""
+    set_clock(0)
+    edge = ParentBased(ALWAYS_OFF, remote_parent_sampled=RateLimited(50))
+    tracer = nanospan.TracerProvider(sampler=edge, shutdown_on_exit=False).get_tracer("test")
+    spans = [tracer.start_span("GET /", context_of(HIGH - number)) for number in range(20_000)]
+    assert sum(span.get_span_context().trace_flags.sampled for span in spans) == 50
+
+
 class TestConsistent:
     def flood(self, sampler: Any, set_clock: Callable[[float], None], per_second: int, seconds: int) -> list[int]:
         """Traces kept in each second of an even flood."""

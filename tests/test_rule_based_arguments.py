@@ -36,7 +36,23 @@ OUTSIDE = {
     "messaging.message.header.debug": "1",
     "rpc.grpc.request.metadata.debug": ["1"],
     "baggage.debug": ANY,
+    "http.host": "debug.example.com",
+    "server.address": "debug.example.com",
+    "client.address": "127.0.0.1",
+    "http.request.method_original": "DEBUG",
+    "http.request.body.size": 4711,
+    "x-debug": "1",
 }
+
+
+class Generous(RateLimited):
+    def should_sample(self, *arguments: Any, **named: Any) -> sdk.SamplingResult:
+        return sdk.ALWAYS_ON.should_sample(*arguments, **named)
+
+
+class GenerousRules(RuleBased):
+    def should_sample(self, *arguments: Any, **named: Any) -> sdk.SamplingResult:
+        return sdk.ALWAYS_ON.should_sample(*arguments, **named)
 
 
 class TestFloods:
@@ -50,6 +66,8 @@ class TestFloods:
             Adaptive(1),
             RateLimited(10, consistent=True),
             ParentBased(ALWAYS_OFF),
+            Generous(10),
+            GenerousRules([], default=ALWAYS_OFF),
         )
         for sampler in unlimited:
             with pytest.raises(ValueError, match="must be a RateLimited or ALWAYS_OFF") as refused:

@@ -72,6 +72,31 @@ def test_unsampled_spans_are_decided_on_too(make_pipeline: Callable[..., Pipelin
     assert pipeline.stats()["sampled_out"] == 1
 
 
+def test_always_record_exports_errors_and_what_the_head_sampled(make_pipeline: Callable[..., Pipeline]) -> None:
+    """The second way to feed it, from tracer to receiver: the flag sent downstream is the head's."""
+    pipeline = make_pipeline(sampler=AlwaysRecord(ParentBased(ConsistentProbability(0.25))))
+    tracer = pipeline.start([tail.TraceFlags(), tail.StatusCode("ERROR")])
+    sampled, failed = set(), set()
+    for number in range(200):
+        root = tracer.start_span(f"root {number}")
+        child = tracer.start_span(f"child {number}", context_with(root))
+        flag = root.get_span_context().trace_flags.sampled
+        assert root.is_recording() and child.get_span_context().trace_flags.sampled == flag
+        if flag:
+            sampled.add(number)
+        if number % 20 == 0:
+            failed.add(number)
+            fail(child)
+        child.end()
+        root.end()
+    received = pipeline.received()
+    assert set(received) == {f"{name} {number}" for number in sampled | failed for name in ("root", "child")}
+    for name, span in received.items():
+        number = int(name.split()[1])
+        assert bool(span.flags & TraceFlags.SAMPLED) == (number in sampled)
+        assert adjusted_count(span) == (4 if number in sampled else 0)
+
+
 def adjusted_count(span: Any) -> float:
     """How many traces the span's stands for; 0 if it does not say."""
     threshold = threshold_of(span)

@@ -33,7 +33,7 @@ class ConsistentProbability(NativeConsistentProbability, Sampler):
     Args:
         ratio: The share that is kept, 2**-56 to 1. Rounded to ``precision``.
         precision: Significant hex digits of the threshold, 1 to 14 (no rounding); one more is spent for each leading ``f``,
-            up to 12. The default keeps trace states short and is off by less than 0.01 % of the ratio.
+            up to 12. The default keeps trace states short and is off by less than 0.0125 % of the ratio.
         randomness: "trace_id" takes the id's own bits, and warns once a process if the trace does not say that they are
             random (W3C random flag). "hash" makes them so where the trace does not say it and has no ``rv``: R is then 56
             bits of the XXH3 hash of the id, and a trace that starts here carries it as ``rv``. For ids that count, or whose

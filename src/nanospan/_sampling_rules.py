@@ -43,6 +43,8 @@ _OUTSIDE_PREFIXES = (
     "rpc.connect_rpc.request.metadata.",
     "messaging.message.header",
     "baggage",
+    "x-",  # headers under their own names
+    "X-",
 )
 _OUTSIDE_KEYS = frozenset(
     {
@@ -52,6 +54,16 @@ _OUTSIDE_KEYS = frozenset(
         "url.original",
         "http.url",
         "http.target",
+        "http.host",
+        "net.host.name",
+        "server.address",  # a server's own is what the Host header says
+        "server.port",
+        "client.address",  # X-Forwarded-For, where there is one
+        "http.client_ip",
+        "http.request.method_original",
+        "http.request.body.size",
+        "http.request.size",
+        "http.request_content_length",
         "user_agent.name",
         "user_agent.original",
         "user_agent.version",
@@ -117,11 +129,12 @@ def _parents(given: object) -> tuple[str, ...]:
 def _limits(sampler: Sampler) -> bool:
     """Whether no flood of spans can make a sampler keep more than a set number a second.
 
-    A threshold cannot: who sends a trace id sends its randomness with it.
+    A threshold cannot: who sends a trace id sends its randomness with it. What a subclass decides by itself nobody knows.
     """
-    if isinstance(sampler, RateLimited):
+    decide = type(sampler).should_sample
+    if isinstance(sampler, RateLimited) and decide is RateLimited.should_sample:
         return not sampler.by_threshold
-    if isinstance(sampler, RuleBased):
+    if isinstance(sampler, RuleBased) and decide is RuleBased.should_sample:
         return all(_limits(one) for one in (*(rule.sampler for rule in sampler.rules), sampler.default))
     return isinstance(sampler, sdk.StaticSampler) and static_decision(sampler) is Decision.DROP
 
@@ -152,7 +165,8 @@ class Rule:
         sampler: Any sampler.
         external: Whether anyone outside can make a span match, by what they send. Such a rule must have a sampler that
             limits, a `RateLimited` or ALWAYS_OFF, or a flood of requests could have all its traces kept. None: derived from
-            the attributes (request headers, query strings, user agents and baggage are sent by others). False: you vouch
+            the attributes (request headers, query strings, the host that is asked for, user agents and baggage are sent by
+            others). False: you vouch
             that it is not so, because something before this service removes it.
 
     Raises:

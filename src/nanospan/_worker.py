@@ -36,7 +36,7 @@ _TICKETS = 1 << 32
 _DROP_REPORTS = {
     "queue_full": "%d spans dropped because the queue was full",
     "encode_failed": "%d spans dropped because they could not be encoded",
-    "evicted": "%d spans dropped because tail sampling had no room to hold their traces",
+    "evicted": "%d spans dropped because tail sampling had no room to hold their traces or decisions",
 }
 
 

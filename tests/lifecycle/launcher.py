@@ -33,7 +33,8 @@ LOCKED = getattr(sys, "_is_gil_enabled", lambda: True)()
 FORK_OF_THE_C_LIBRARY = pytest.param(
     "libc",
     marks=pytest.mark.skipif(
-        not LOCKED, reason="without the interpreter lock, a fork past Python's hooks can leave the child a dict locked for ever"
+        not LOCKED,
+        reason="without the interpreter lock, a fork past Python's hooks can leave the child a dict locked for ever",
     ),
 )
 both_forks = pytest.mark.parametrize("fork", ["os", FORK_OF_THE_C_LIBRARY])
