@@ -90,23 +90,32 @@ class SamplerNodes:
 
     def from_node(self, node: object, where: str, *, top: bool) -> Sampler:
         """The sampler of a node as it stands in the file, inside the properties of one of nanospan's."""
-        if not isinstance(node, Mapping) or len(node) != 1 or not all(isinstance(name, str) for name in node):
-            accepted = "a sampler, a mapping with its name as the only key"
-            raise configuration_error(f"{where} must be {accepted}, not {shown(node)}")
+        name, properties = self.only_entry(node, where)
         try:
-            return self.from_model(sampler_model(node), top=top)
+            return self.from_model(sampler_model({name: properties}), top=top)
         except (AttributeError, TypeError) as error:
             # The schema of the file does not reach here: a node of the standard may have anything for properties.
-            raise configuration_error(f"{where}: {error}") from error
+            raise self.error(f"{where}: {error}") from error
+
+    def only_entry(self, node: object, where: str) -> tuple[str, Any]:
+        """Name and properties of a sampler. Raises ConfigurationError."""
+        if isinstance(node, Mapping) and len(node) == 1:
+            ((name, properties),) = node.items()
+            if isinstance(name, str):
+                return name, properties or {}
+        raise self.error(f"{where} must be a sampler, a mapping with its name as the only key, not {shown(node)}")
+
+    def error(self, message: str) -> Exception:
+        return configuration_error(message)
 
     def own(self, name: str, properties: Mapping[str, Any], *, top: bool) -> Sampler:
         """nanospan's sampler of that name, in a ParentBased at the top. Raises ConfigurationError."""
         if not isinstance(properties, Mapping):
-            raise configuration_error(f"{name} must have a mapping of its properties, not {shown(properties)}")
+            raise self.error(f"{name} must have a mapping of its properties, not {shown(properties)}")
         try:
             return MAKERS[name](self, name, properties, top)
         except (TypeError, ValueError) as error:
-            raise configuration_error(f"{name}: {error}") from error
+            raise self.error(f"{name}: {error}") from error
 
 
 def _simple(nodes: SamplerNodes, name: str, properties: Mapping[str, Any], top: bool) -> Sampler:

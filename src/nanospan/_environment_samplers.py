@@ -2,7 +2,8 @@
 
 The factories are entry points of the group ``opentelemetry_traces_sampler`` as well, so that the stock configurator can be
 told to use nanospan's samplers: those with standard names with ``nanospan_`` before them, the others as they are and with
-``parentbased_`` before them, which means the same. Every sampler that the standard does not have follows the parent.
+``parentbased_`` before them, which means the same. Every sampler that the standard does not have follows the parent; its
+argument is a number, or a JSON object (nanospan._environment_json).
 (Specification: configuration/sdk-environment-variables.md, general SDK configuration.)
 """
 
@@ -36,6 +37,7 @@ __all__ = [
     "adaptive",
     "always_off",
     "always_on",
+    "always_record",
     "overhead_budget",
     "own_sampler",
     "parentbased_always_off",
@@ -43,6 +45,7 @@ __all__ = [
     "parentbased_traceidratio",
     "probability",
     "rate_limited",
+    "rule_based",
     "standard_sampler",
     "traceidratio",
 ]
@@ -151,30 +154,51 @@ def probability(argument: float | str | None = None) -> Sampler:
     """Follows the parent, else keeps the share of traces that the argument names, consistently: 0, or 2**-56 to 1.
 
     All of them if it is None, empty or no number. This and the factories below warn of that, and of an argument that they
-    bring into range. 0 keeps no trace that starts here.
+    bring into range. 0 keeps no trace that starts here. A JSON object has the arguments of the class by name.
     """
-    return _parent_based(PROBABILITY, argument)
+    return _parent_based("nanospan_probability", PROBABILITY, argument)
 
 
 def rate_limited(argument: float | str | None = None) -> Sampler:
     """Follows the parent, else keeps as many traces a second as the argument says; 100 if it says nothing usable."""
-    return _parent_based(RATE_LIMITED, argument)
+    return _parent_based("nanospan_rate_limited", RATE_LIMITED, argument)
 
 
 def adaptive(argument: float | str | None = None) -> Sampler:
     """Follows the parent, else keeps traces for as many spans a second as the argument says; 1000 if it says nothing
     usable."""
-    return _parent_based(ADAPTIVE, argument)
+    return _parent_based("nanospan_adaptive", ADAPTIVE, argument)
 
 
 def overhead_budget(argument: float | str | None = None) -> Sampler:
     """Follows the parent, else keeps traces for as much of the CPU as the argument says, up to 1; 0.02 if it says nothing
     usable."""
-    return _parent_based(OVERHEAD_BUDGET, argument)
+    return _parent_based("nanospan_overhead_budget", OVERHEAD_BUDGET, argument)
 
 
-def _parent_based(setting: SettingOfRoot, argument: float | str | None) -> Sampler:
+def rule_based(argument: float | str | None = None) -> Sampler:
+    """Follows the parent, else goes by the ``rules`` and the ``default`` of the JSON object that the argument is; keeps
+    everything if it is not usable. (Not within a ParentBased if a rule asks about the parent.)"""
+    return _of_json("nanospan_rule_based", argument)
+
+
+def always_record(argument: float | str | None = None) -> Sampler:
+    """Records everything, and samples what the ``root`` of the JSON object that the argument is samples; keeps everything if
+    it is not usable."""
+    return _of_json("nanospan_always_record", argument)
+
+
+def _parent_based(name: str, setting: SettingOfRoot, argument: float | str | None) -> Sampler:
+    if isinstance(argument, str) and argument.lstrip().startswith("{"):
+        return _of_json(name, argument)
     return ParentBased(setting.root(setting.read(argument)))
+
+
+def _of_json(name: str, argument: float | str | None) -> Sampler:
+    # Not at the top: that module imports this one.
+    from nanospan._environment_json import sampler_of_json
+
+    return sampler_of_json(name, "" if argument is None else str(argument))
 
 
 _STANDARD: dict[str, Callable[[str | None], Sampler]] = {
@@ -190,11 +214,14 @@ _OWN: dict[str, Callable[[str | None], Sampler]] = {
     "nanospan_rate_limited": rate_limited,
     "nanospan_adaptive": adaptive,
     "nanospan_overhead_budget": overhead_budget,
+    "nanospan_rule_based": rule_based,
 }
 _ONLY_NANOSPANS = (
     {f"nanospan_{name}": factory for name, factory in _STANDARD.items()}
     | _OWN
     | {f"parentbased_{name}": factory for name, factory in _OWN.items()}
+    # Has the ParentBased inside.
+    | {"nanospan_always_record": always_record}
 )
 
 

@@ -15,7 +15,10 @@ from nanospan._limits import span_limits_from_environment
 from nanospan._settings import LONGEST_MILLIS, resolve_settings
 from nanospan.export import _endpoint, _environment, _retry
 
-SAMPLERS = ["always_on", "traceidratio", "parentbased_traceidratio", "nanospan_probability", "nanospan_rate_limited"]
+SAMPLERS = [
+    *("always_on", "traceidratio", "parentbased_traceidratio", "nanospan_probability", "nanospan_rate_limited"),
+    *("nanospan_rule_based", "nanospan_always_record"),
+]
 VARIABLES = [
     *("OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
     *("OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
