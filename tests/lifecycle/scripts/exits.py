@@ -143,6 +143,8 @@ def os_exit() -> None:
 
 def killed() -> None:
     """Ended by a signal that nobody handles, with spans queued."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # who was started under nohup inherits that it ignores one
     app = App()
     app.end_spans("sent", SPANS)
     app.processor.force_flush()
