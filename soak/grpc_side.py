@@ -58,9 +58,10 @@ class GrpcSide:
         while not self._stopping.wait(outages.uniform(3, 15)):
             abrupt = outages.random() < 0.5
             self._journal.note(outage="grpc", abrupt=abrupt)
+            began = time.monotonic()
             self._server.stop(None if abrupt else 2.0).wait()
             # Also when graceful: what takes longer than the grace is cut off.
-            self._doubt()
+            self._doubt(began)
             self._stopping.wait(outages.uniform(0.2, 3))
             while True:
                 try:
@@ -69,10 +70,10 @@ class GrpcSide:
                 except RuntimeError:
                     time.sleep(0.05)  # the port is not free yet
 
-    def _doubt(self) -> None:
-        now = time.monotonic()
+    def _doubt(self, began: float) -> None:
+        """``began``: when the server was told to stop."""
         with self._lock:
-            doubted = [number for number, at in self._recent.items() if at > now - 2 * RECENT_SECONDS - 2.0]
+            doubted = [number for number, at in self._recent.items() if at > began - RECENT_SECONDS]
             self._recent.clear()
         for number in doubted:
             self._journal.note(doubted=number)

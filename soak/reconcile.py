@@ -182,8 +182,10 @@ class ProcessProof:
         batched = self._check_batches()
         if stray := arrived - batched:
             self._fail(len(stray), f"{len(stray)} spans arrived that were in no batch")
-        if self.first is not None and (self.first["ended"] or self.first["queued"] or self.first["held"]):
-            self._fail(self.first["ended"] or 1, f"a forked child that begins with {self.first}")
+        if self.first is not None:
+            numbers = [value for value in (self.first | self.first["dropped"]).values() if isinstance(value, int)]
+            if any(numbers):
+                self._fail(self.first["ended"] or 1, f"a forked child that begins with {self.first}")
         if orderly:
             self._check_account(batched)
         else:
@@ -293,7 +295,8 @@ class ProcessProof:
             ("rejected", account["rejected"], rejected),
             ("export_failed", dropped.pop("export_failed"), failed),
             ("held", account["held"], 0),
-            ("queued", account["queued"], under_way),
+            ("queued", account["queued"], 0),
+            ("under way at the end", 0, under_way),
         ):
             if stated != found:
                 self._fail(abs(stated - found), f"{name}: the account says {stated}, and {found} were found")
@@ -331,6 +334,9 @@ class ProcessProof:
         known: dict[str, Any] = self.snapshot or {
             "ended": 0, "queued": 0, "held": 0, "exported": 0, "rejected": 0, "sampled_out": 0, "dropped": {},
         }
+        placed = sum(known[name] for name in ("queued", "held", "exported", "rejected", "sampled_out"))
+        if (balance := known["ended"] - placed - sum(known["dropped"].values())) != 0:
+            self._fail(abs(balance), f"the last snapshot does not balance: {known}")
         told = known["exported"] + known["rejected"] + known["dropped"].get("export_failed", 0)
         if told > settled:
             self._fail(told - settled, f"the last snapshot counts {told} spans as sent, their batches only {settled}")
@@ -356,19 +362,27 @@ def reconcile(folder: Path, orderly: dict[str, bool], proof: Proof | None = None
     written = {path.stem for path in folder.glob("*.counters")}
     for stranger in sorted(received.processes - written):
         proof.fail(1, f"spans of {stranger}, which has left no record")
+    unseen = set(written)
     for key, well in orderly.items():
         if key not in written:
             if well:
                 proof.fail(0, f"{key} has left no record")
             continue
+        unseen.discard(key)
         process = ProcessProof(folder, key, received, proof)
         process.check(well)
         proof.ends["orderly" if well else "killed"] += 1
         for child, way in process.children.items():
             if child not in written:
+                code = process.codes.get(child)
+                if code != EXPECTED_CODES["killed"] and (well or code is not None):
+                    proof.fail(0, f"{child} ({way}) ended with {code} before its first line")
                 proof.ends["killed before its first line"] += 1
                 continue
+            unseen.discard(child)
             _check_child(ProcessProof(folder, child, received, proof), way, process.codes.get(child), well, proof)
+    for key in sorted(unseen):
+        proof.fail(1, f"{key}: nobody has written that it was started")
     return proof
 
 

@@ -142,6 +142,29 @@ def test_the_gate_keeps_no_exporter() -> None:
         assert not fork_gate._inside
 
 
+def test_a_call_that_ends_just_before_it_is_interrupted_costs_its_channel_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fork has it on its list of who is inside, and closes the channel after it has left."""
+    pytest.importorskip("grpc", reason="grpcio is not installed")
+    from grpc_steps import exporter
+
+    from nanospan.export._grpc_forks import fork_gate
+
+    left: list[Passage] = []
+    leave = fork_gate.leave
+
+    def note(passage: Passage) -> None:
+        left.append(passage)
+        leave(passage)
+
+    monkeypatch.setattr(fork_gate, "leave", note)
+    with GrpcReceiver() as receiver:
+        sender = exporter(receiver)
+        assert sender.export_encoded(batch()) == DONE
+        left[0].interrupt()
+        assert sender.export_encoded(batch()) == DONE
+        sender.shutdown()
+
+
 def test_an_interrupted_call_is_made_again_at_once_over_a_new_channel(no_backoff: list[int]) -> None:
     pytest.importorskip("grpc", reason="grpcio is not installed")
     from grpc_steps import accept, exporter

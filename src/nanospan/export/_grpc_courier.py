@@ -87,6 +87,7 @@ class GrpcCourier:
         # Any: grpcio carries no types.
         self._channel: Any = None
         self._interruptions = 0  # by forks, in a row
+        self._last: Passage | None = None
         self._lock = threading.Lock()
 
     @property
@@ -105,6 +106,8 @@ class GrpcCourier:
         if passage is None:
             return _FORKING
         try:
+            self._renew_channel()
+            self._last = passage
             reply = self._call(body, deadline, passage)
         finally:
             fork_gate.leave(passage)
@@ -141,9 +144,21 @@ class GrpcCourier:
             if passage.interrupted:
                 self._discard(channel)
 
+    def _renew_channel(self) -> None:
+        """Let go of a channel that a fork has closed after the call which it was to break off had ended by itself."""
+        last, self._last = self._last, None
+        if last is None or not last.interrupted:
+            return
+        with self._lock:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
     def after_fork(self) -> None:
         fork_gate.notice_fork()
         self._lock = threading.Lock()
+        self._last = None
+        self._interruptions = 0
         if self._channel is not None:
             _inherited.append(self._channel)
             self._channel = None
