@@ -17,6 +17,7 @@ venv=$here/build/venv/coverage
 command -v gcov > /dev/null || { echo "coverage: gcov is missing: it comes with gcc" >&2; exit 1; }
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+find "$venv/lib" -name nanospan_coverage_hook.pth -delete  # of a run that was killed
 pip="$venv/bin/python -m pip --disable-pip-version-check --quiet"
 $pip install --upgrade pip
 (cd "$here" && $pip install --group test "coverage>=7.10" "Cython>=3.1,<4" "setuptools>=77" "grpcio>=1.63" \
@@ -30,7 +31,6 @@ if [ -z "${COVERAGE_KEEP:-}" ]; then
     (cd "$tree" && NANOSPAN_COVERAGE=1 $pip install --no-build-isolation --force-reinstall --no-deps .)
 fi
 # Where the hook finds what to do, in every process that the tests start.
-site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 cat > "$out/coveragerc" <<END
 [run]
 branch = True
@@ -46,8 +46,9 @@ nanospan =
     */site-packages/nanospan
 END
 
-cp "$here/scripts/coverage_hook.py" "$site/nanospan_coverage_hook.py"
+site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 hook=$site/nanospan_coverage_hook.pth
+cp "$here/scripts/coverage_hook.py" "$site/nanospan_coverage_hook.py"
 echo "import nanospan_coverage_hook; nanospan_coverage_hook.begin('$out/coveragerc')" > "$hook"
 trap 'rm -f "$hook"' EXIT
 
