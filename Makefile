@@ -1,8 +1,11 @@
 # make demo      a traced service into the embedded receiver: spans, accounting and cost
 # make test      the tests, on the installed wheel, with every CPython from 3.11 to 3.14 found on this machine; the suites of
 #                the instrumentations, and the packages that lean on the SDK, with the first of them (NANOSPAN_SUITES)
-# make test-free-threaded  the same on a free-threaded CPython, the interpreter lock off; FREE_THREADED=the interpreter, by
-#                default a 3.13t that is built from Debian's source package into build/pythons
+# make test-free-threaded  the same on a free-threaded CPython, the interpreter lock off, and then once more those tests that
+#                may be run by several threads at once, by four each; FREE_THREADED=the interpreter, by default a 3.13t that
+#                is built from Debian's source package into build/pythons
+# make sanitize-free-threaded  the tests of several threads under TSan, interpreter and native modules (needs clang);
+#                FREE_THREADED_TSAN=the interpreter, by default built like the other
 # make test-oldest-sdk  the same on one CPython with the oldest opentelemetry-sdk supported
 # make python-3.14  the CPython 3.14 of Debian's testing suite in build/pythons, where the targets look too
 # make bench     the benchmarks, each against the stock packages in the same run
@@ -31,7 +34,7 @@ PIP     := -m pip --disable-pip-version-check --quiet
 venv_of  = build/venv/$(notdir $(1))
 
 .PHONY: demo test test-one test-free-threaded test-oldest-sdk python-3.14 bench sanitize fuzz model soak lint clean
-.PHONY: coverage wheels wheels-arm64 sdist-twice sbom requirements
+.PHONY: sanitize-free-threaded coverage wheels wheels-arm64 sdist-twice sbom requirements
 
 # --- the sdist, and a wheel of it for one interpreter ---------------------------------------------------------------
 
@@ -75,13 +78,24 @@ test-one: build/sdist/.made
 # grpcio has no wheels for free-threaded interpreters, so what needs it is skipped; of hypothesis the last release without
 # compiled parts is taken where the newest has no wheel.
 test-free-threaded: export PIP_PREFER_BINARY = 1
-FREE_THREADED ?= build/pythons/3.13t/bin/python3.13t
+FREE_THREADED_BUILT := build/pythons/3.13t/bin/python3.13t
+FREE_THREADED ?= $(FREE_THREADED_BUILT)
 test-free-threaded: build/sdist/.made
-	@test -x "$$(command -v $(FREE_THREADED))" || scripts/free_threaded_python.sh
+	@test $(FREE_THREADED) != $(FREE_THREADED_BUILT) -o -x $(FREE_THREADED_BUILT) || scripts/free_threaded_python.sh
 	@$(FREE_THREADED) -c 'import sysconfig; assert sysconfig.get_config_var("Py_GIL_DISABLED"), "not free-threaded"'
-	$(call install,$(FREE_THREADED),cli,--group test-free-threaded)
+	$(call install,$(FREE_THREADED),cli,--group test-free-threaded --group test-parallel)
 	@echo "== $$($(FREE_THREADED) --version), PYTHON_GIL=0"
 	@PYTHON_GIL=0 NANOSPAN_SUITES=0 $(call venv_of,$(FREE_THREADED))/bin/python -m pytest $(PYTEST_ARGS)
+	@echo "== the same, four threads a test"
+	@PYTHON_GIL=0 NANOSPAN_SUITES=0 $(call venv_of,$(FREE_THREADED))/bin/python -m pytest --parallel-threads 4 \
+	    --skip-thread-unsafe True --mark-hypothesis-as-unsafe -r fE -o thread_unsafe_functions='subprocess.*' $(PYTEST_ARGS)
+
+FREE_THREADED_TSAN_BUILT := build/pythons/3.13t-tsan/bin/python3.13t
+FREE_THREADED_TSAN ?= $(FREE_THREADED_TSAN_BUILT)
+sanitize-free-threaded: build/sdist/.made
+	@test $(FREE_THREADED_TSAN) != $(FREE_THREADED_TSAN_BUILT) -o -x $(FREE_THREADED_TSAN_BUILT) \
+	    || scripts/free_threaded_python.sh --thread-sanitizer
+	@scripts/sanitize_free_threaded.sh $(FREE_THREADED_TSAN)
 
 python-3.14:
 	@test -x build/pythons/3.14/bin/python3.14 || scripts/debian_python.sh

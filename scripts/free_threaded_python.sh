@@ -17,12 +17,15 @@ if [ "${1:-}" = --thread-sanitizer ]; then
     shift
     variant=3.13t-tsan
     options+=(--with-thread-sanitizer)
-    clang=$(compgen -c | grep -E '^clang(-[0-9]+)?$' | sort -V | tail -n 1)
+    clang=$(compgen -c | grep -E '^clang(-[0-9]+)?$' | sort -V | tail -n 1 || true)
     [ -n "$clang" ] || { echo "needs clang" >&2; exit 1; }
     export CC=$clang CXX=${clang/clang/clang++}
 fi
 prefix=$(realpath -m "${1:-build/pythons/$variant}")
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+for needed in "$(command -v apt-get)" "$keyring"; do
+    [ -e "$needed" ] || { echo "needs apt-get and $keyring (Debian's package debian-archive-keyring)" >&2; exit 1; }
+done
 codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 mirror=${PYTHON_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' \
     'Created-By: Packages' "Codename: $codename" 'Component: main' | head -n 1)}

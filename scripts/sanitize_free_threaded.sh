@@ -1,13 +1,14 @@
 #!/bin/sh
-# Builds the native modules under ThreadSanitizer for a free-threaded CPython that is built under it too, and runs on them the
-# tests of several threads, with the interpreter lock off.
+# Builds the native modules under ThreadSanitizer for a free-threaded CPython that is built under it too, and runs on them, with
+# the interpreter lock off, the tests of several threads, and then others by several threads at once.
 #
 #   scripts/sanitize_free_threaded.sh [PYTHON]
 #       PYTHON: by default build/pythons/3.13t-tsan/bin/python3.13t, which scripts/free_threaded_python.sh
-#       --thread-sanitizer builds; it has to be of the same compiler as CC (clang)
+#       --thread-sanitizer builds
 #
 # A report that is not covered by scripts/thread_races.supp makes it fail; reports lie in build/sanitize/free-threaded.
 #
+# CC              by default the compiler that PYTHON was built with; both need the same runtime of ThreadSanitizer
 # SANITIZE_VENV   a virtual environment of PYTHON that has the modules and pytest already
 # SANITIZE_TESTS  other tests than those below
 set -eu
@@ -24,22 +25,52 @@ if [ ! -x "$(command -v "$python")" ]; then
     echo "    scripts/free_threaded_python.sh --thread-sanitizer" >&2
     exit 1
 fi
-# What other code does to itself while packages are installed is not looked for.
-if [ -z "${SANITIZE_VENV:-}" ]; then
-    export TSAN_OPTIONS="report_bugs=0"
-    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-    pip="$venv/bin/python -m pip --disable-pip-version-check --quiet"
-    $pip install 'setuptools>=77' 'Cython>=3.1,<4' 'pytest>=8.3' 'pytest-timeout>=2.3'
-    # Once for what nanospan needs, and then as it is tested.
-    $pip install build/sdist/*.tar.gz --no-build-isolation
-    CC=${CC:-clang} NANOSPAN_SANITIZE=thread $pip install --no-build-isolation --force-reinstall --no-deps build/sdist/*.tar.gz
+cc=${CC:-$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("CC").split()[0])')}
+if [ ! -x "$(command -v "$cc")" ]; then
+    echo "sanitize: needs $cc, which $python was built with, or another one of its kind as CC" >&2
+    exit 1
 fi
 
-tests="tests/free_threading tests/parity/test_threads.py tests/parity/test_races.py tests/test_ring.py tests/test_sources.py"
+if [ -z "${SANITIZE_VENV:-}" ]; then
+    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+    pip="$venv/bin/python -m pip --disable-pip-version-check --quiet"
+    # What other code does to itself while packages are installed is not looked for.
+    export TSAN_OPTIONS="report_bugs=0"
+    $pip install --upgrade pip
+    $pip install 'setuptools>=77' 'Cython>=3.1,<4'
+    $pip uninstall --yes nanospan
+    CC=$cc NANOSPAN_SANITIZE=thread $pip install --no-build-isolation build/sdist/*.tar.gz
+    PIP_PREFER_BINARY=1 $pip install --group test-free-threaded --group test-parallel
+fi
+for module in $("$venv/bin/python" -c 'import nanospan._native as n; print(*n.__path__)')/*.so; do
+    nm --dynamic "$module" | grep -q __tsan_func_entry && continue
+    echo "sanitize: $module was not built under ThreadSanitizer" >&2
+    exit 1
+done
+
+tests="tests/free_threading tests/parity/test_threads.py tests/parity/test_races.py tests/test_ring.py tests/test_sources.py
+    tests/test_processor*.py tests/test_worker.py tests/test_tail_[!w]*.py tests/test_adaptive.py tests/test_rate_limited.py"
+# Run by three threads at once each (see tests/one_thread.py).
+parallel="tests/parity/test_[adfopsv]*.py tests/parity/test_tracer.py tests/test_propagation*.py tests/test_ids.py
+    tests/test_consistent*.py tests/test_sampling*.py tests/test_rule_based*.py tests/test_poisoned_spans.py"
+# Under it frames are large: what is nested as deep as CPython lets it be takes more than the usual stack.
+ulimit -s 65536 2> /dev/null || true
+# Children of a fork start threads of their own.
+options="history_size=4 exitcode=0 die_after_fork=0 log_path=$reports/report"
+
 status=0
-PYTHON_GIL=0 TSAN_OPTIONS="suppressions=$here/scripts/thread_races.supp history_size=4 exitcode=0 log_path=$reports/report" \
-    "$venv/bin/python" -m pytest -q -p no:cacheprovider --timeout 900 ${SANITIZE_TESTS:-$tests} > "$reports/tests.log" 2>&1 \
-    || status=$?
+run() {
+    PYTHON_GIL=0 NANOSPAN_SUITES=0 TSAN_OPTIONS="suppressions=$here/scripts/thread_races.supp $options" \
+        "$venv/bin/python" -m pytest -q -r fE -p no:cacheprovider --timeout 900 "$@" >> "$reports/tests.log" 2>&1 \
+        || status=$?
+}
+if [ -n "${SANITIZE_TESTS:-}" ]; then
+    run $SANITIZE_TESTS
+else
+    run $tests
+    run --parallel-threads 3 --skip-thread-unsafe True --mark-hypothesis-as-unsafe \
+        -o thread_unsafe_functions='subprocess.*' $parallel
+fi
 if [ $status -ne 0 ]; then
     tail -60 "$reports/tests.log"
     echo "sanitize: free-threaded modules, tests: FAILED" >&2
@@ -53,4 +84,5 @@ if [ $status -ne 0 ]; then
     echo "sanitize: free-threaded modules, thread: FAILED" >&2
     exit 1
 fi
-echo "sanitize: free-threaded modules, thread: no report, $(grep -E ' passed' "$reports/tests.log" | tail -1)"
+passed=$(grep -oE '[0-9]+ passed' "$reports/tests.log" | tr '\n' ',')
+echo "sanitize: free-threaded modules, thread: no report, ${passed%,}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
@@ -21,6 +22,7 @@ WAIT = 60.0
 _RESOURCE = Resource({"service.name": "accounting"})
 _SCOPE = InstrumentationScope("accounting", "1.0")
 _numbers = count(1)
+_numbers_lock = threading.Lock()
 
 
 def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +41,8 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 def ended_span(name: Any = "span", *, sampled: bool = True, **fields: Any) -> ReadableSpan:
     """A span as processors get it in ``on_end``, with an id of its own."""
-    number = next(_numbers)
+    with _numbers_lock:  # without the interpreter's, two threads may get the same number of a count
+        number = next(_numbers)
     flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
     fields.setdefault("context", SpanContext(number << 64 | 1, number, is_remote=False, trace_flags=flags))
     fields.setdefault("resource", _RESOURCE)

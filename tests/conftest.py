@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+from one_thread import reason_for_one_thread
 
 if TYPE_CHECKING:
     from receivers import HttpReceiver
@@ -16,16 +17,26 @@ if TYPE_CHECKING:
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if reason := reason_for_one_thread(item):
+        item.add_marker(pytest.mark.thread_unsafe(reason=reason))
+
+
 SECOND = 1_000_000_000
 START = 1000 * SECOND
 
 
 @pytest.fixture
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment() -> Iterator[None]:
     """No variable of the machine decides a test."""
     from accounting import clear_environment
 
-    clear_environment(monkeypatch)
+    # Not the fixture monkeypatch, with which no test would be run in several threads.
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        clear_environment(monkeypatch)
+        yield
 
 
 @pytest.fixture

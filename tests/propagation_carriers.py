@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from types import MappingProxyType
 from typing import Any
@@ -28,25 +29,37 @@ REMOTE = SpanContext(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, Tru
 
 
 class Records(logging.Handler):
-    """The log records of the API, as far as they do not say where in the source they come from."""
+    """The log records of the API that this thread makes, as far as they do not say where in the source they come from."""
+
+    _entered = 0
+    _entering = threading.Lock()
+    _propagated = True
 
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[tuple[Any, ...]] = []
+        self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.seen.append((record.name, record.levelname, record.getMessage()))
+        if record.thread == self._thread:
+            self.seen.append((record.name, record.levelname, record.getMessage()))
 
     def __enter__(self) -> Records:
         logger = logging.getLogger("opentelemetry")
-        self.propagated, logger.propagate = logger.propagate, False
         logger.addHandler(self)
+        with Records._entering:
+            if Records._entered == 0:
+                Records._propagated, logger.propagate = logger.propagate, False
+            Records._entered += 1
         return self
 
     def __exit__(self, *exception: object) -> None:
         logger = logging.getLogger("opentelemetry")
         logger.removeHandler(self)
-        logger.propagate = self.propagated
+        with Records._entering:
+            Records._entered -= 1
+            if Records._entered == 0:
+                logger.propagate = Records._propagated
 
 
 def described(value: Any) -> Any:

@@ -192,6 +192,7 @@ def added(before: dict[str, Any], kind: str) -> tuple[int, int]:
     return now["timed"][kind] - before["timed"][kind], now["nanoseconds"][kind] - before["nanoseconds"][kind]
 
 
+@pytest.mark.thread_unsafe(reason="the meter is that of the process")
 class TestMeter:
     def test_nothing_is_measured_while_nobody_reads(self) -> None:
         gc.collect()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 import threading
 import time
 from typing import Any
@@ -137,19 +136,20 @@ def test_batch_size_that_is_set_is_a_hard_cap(receiver: HttpReceiver) -> None:
 
 
 def test_batch_size_that_is_unset_is_all_that_is_queued(receiver: HttpReceiver) -> None:
+    gate = Gate()
+    receiver.script = [gate]
     processor = new_processor(receiver, max_queue_size=8192)
-    # Fewer than wake the worker, then all at once: the interpreter lock stays here.
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(WAIT)
+    for _ in range(2048):
+        processor.on_end(ended_span())
+    receiver.wait_for(lambda: len(receiver.requests) == 1)
     for _ in range(5000):
         processor.on_end(ended_span())
-    sys.setswitchinterval(interval)
+    gate.set()
     assert processor.force_flush()
     processor.shutdown()
     sizes = [sum(1 for _ in spans_in([request.body])) for request in receiver.requests]
-    assert sum(sizes) == 5000
-    assert max(sizes) > 2048
-    assert len(sizes) <= 3
+    assert sum(sizes) == 2048 + 5000
+    assert len(sizes) == 2 and sizes[1] >= 5000
 
 
 def test_request_stays_below_4_mib(receiver: HttpReceiver) -> None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,11 @@ SWITCH = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clear_environment(monkeypatch)
-    monkeypatch.setenv(SWITCH, "true")
+def clean_environment() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        clear_environment(monkeypatch)
+        monkeypatch.setenv(SWITCH, "true")
+        yield
 
 
 class Holding(SpanExporter):

@@ -114,6 +114,7 @@ class Swallow:
     def shutdown(self) -> None: ...
 
 
+@pytest.mark.thread_unsafe(reason="the events of SlowEvent are those of the class")
 def test_a_span_that_is_being_encoded_when_shutdown_comes_is_counted():
     processor = nanospan.BatchSpanProcessor(Swallow())
     span = ended_span(events=[SlowEvent("event", timestamp=1)])

@@ -11,7 +11,7 @@ import ssl
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -180,10 +180,12 @@ class HttpReceiver:
     def __exit__(self, *exc: object) -> None:
         self.stopping.set()
         self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(WAIT)
         self._listener.close()
-        for connection in list(self._open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        with self._changed:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(WAIT)
 
@@ -214,11 +216,20 @@ class HttpReceiver:
         with contextlib.suppress(OSError):
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
-            self._open.add(connection)
-            with connection, connection.makefile("rb") as stream:
+            with connection, connection.makefile("rb") as stream, self._until_closed(connection):
                 while self._one(connection, stream, number):
                     pass
-        self._open.discard(connection)
+
+    @contextlib.contextmanager
+    def _until_closed(self, connection: socket.socket) -> Iterator[None]:
+        """So long, the end of the receiver ends the connection."""
+        with self._changed:
+            self._open.add(connection)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._open.discard(connection)
 
     def _one(self, connection: socket.socket, stream: Any, number: int) -> bool:
         line = stream.readline().decode("latin-1").strip()

@@ -11,11 +11,12 @@ from accounting import clear_environment
 
 
 @pytest.fixture(autouse=True)
-def switching_often(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    clear_environment(monkeypatch)
-    # Says of each of thousands of calls that the span has ended.
-    monkeypatch.setattr(logging.getLogger("opentelemetry.sdk.trace"), "disabled", True)
+def switching_often() -> Iterator[None]:
     before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        clear_environment(monkeypatch)
+        # Says of each of thousands of calls that the span has ended.
+        monkeypatch.setattr(logging.getLogger("opentelemetry.sdk.trace"), "disabled", True)
+        sys.setswitchinterval(1e-5)
+        yield
+        sys.setswitchinterval(before)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from accounting import clear_environment
 from parity.implementation import STOCK, Implementation, native
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    clear_environment(monkeypatch)
+def clean_environment() -> Iterator[None]:
+    # Not the fixture monkeypatch, with which no test would be run in several threads.
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        clear_environment(monkeypatch)
+        yield
 
 
 @pytest.fixture(params=["stock", "native"])

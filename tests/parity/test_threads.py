@@ -28,11 +28,13 @@ def switching_often() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def warnings_unheard(monkeypatch: pytest.MonkeyPatch) -> None:
+def warnings_unheard() -> Iterator[None]:
     """Of values that are made text, thousands of them: written, but not into the test's report."""
     logger = logging.getLogger("opentelemetry.attributes")
-    monkeypatch.setattr(logger, "propagate", False)
-    monkeypatch.setattr(logger, "handlers", [logging.NullHandler()])
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(logger, "propagate", False)
+        monkeypatch.setattr(logger, "handlers", [logging.NullHandler()])
+        yield
 
 
 def together(work: Callable[[int], None]) -> None:

@@ -93,11 +93,11 @@ class OtlpHttpServer(ThreadingHTTPServer):
             self._thread.join()
             self._thread = None
         self.server_close()
+        # Under the lock: what a thread has closed is not in the set any more, and its number may be that of another file.
         with self._connections_lock:
-            open_connections = list(self._connections)
-        for connection in open_connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._connections_lock:
