@@ -41,14 +41,13 @@ def leave(number: int, frame: FrameType | None) -> None:
 def main() -> None:
     app.end_spans("master", 1)
     server = HTTPServer(("127.0.0.1", 0), Handler)
+    signal.signal(signal.SIGTERM, leave)  # before the forks: the signal may meet a worker that has only begun
     workers = []
     for _ in range(WORKERS):
         pid = os.fork()
         if pid == 0:
-            signal.signal(signal.SIGTERM, leave)
             server.serve_forever()
         workers.append(pid)
-    signal.signal(signal.SIGTERM, leave)
     report(port=server.server_port)
     try:
         while True:
