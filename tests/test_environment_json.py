@@ -99,7 +99,7 @@ def test_delegates_of_a_parent_based(made):
         ("nanospan_rule_based", "", ["Expecting value"]),
         ("nanospan_rule_based", "0.5", ["mapping", "0.5"]),
         ("nanospan_rule_based", "{", ["Expecting"]),
-        ("nanospan_rule_based", "[" * 100_000, ["recursion"]),
+        ("nanospan_rule_based", "[" * 100_000, ["JSON array"]),
         ("nanospan_rule_based", {"rules": []}, ["default must be given"]),
         ("nanospan_rule_based", {"rules": [], "default": {"luck": {}}}, ["default", "'luck'", "always_on"]),
         ("nanospan_rule_based", {"rules": [], "default": {"always_on": {}, "always_off": {}}}, ["must be a sampler"]),
