@@ -11,6 +11,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 MODELS = ROOT / "models"
 
+pytestmark = pytest.mark.skipif(
+    os.environ.get("NANOSPAN_SUITES") == "0", reason="NANOSPAN_SUITES=0 leaves out what is the same with every interpreter"
+)
+
 # Minutes, not seconds: a test that hangs must end, a slow machine must not fail.
 TIMEOUT_SECONDS = 1500
 
