@@ -1,6 +1,6 @@
 # make demo      a traced service into the embedded receiver: spans, accounting and cost
-# make test      the tests, on the installed wheel, with every CPython from 3.11 to 3.14 found on this machine; the suites of
-#                the instrumentations, and the packages that lean on the SDK, with the first of them (NANOSPAN_SUITES)
+# make test      the tests, on the installed wheel, with every CPython from 3.11 to 3.14 found on this machine; the C tests, the
+#                suites of the instrumentations, and the packages that lean on the SDK, with the first of them (NANOSPAN_SUITES)
 # make test-free-threaded  the same on a free-threaded CPython, the interpreter lock off, and then once more those tests that
 #                may be run by several threads at once, by four each; FREE_THREADED=the interpreter, by default a 3.13t that
 #                is built from Debian's source package into build/pythons
