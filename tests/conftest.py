@@ -18,7 +18,6 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
-
 def pytest_itemcollected(item: pytest.Item) -> None:
     if reason := reason_for_one_thread(item):
         item.add_marker(pytest.mark.thread_unsafe(reason=reason))

@@ -166,8 +166,7 @@ class Rule:
         external: Whether anyone outside can make a span match, by what they send. Such a rule must have a sampler that
             limits, a `RateLimited` or ALWAYS_OFF, or a flood of requests could have all its traces kept. None: derived from
             the attributes (request headers, query strings, the host that is asked for, user agents and baggage are sent by
-            others). False: you vouch
-            that it is not so, because something before this service removes it.
+            others). False: you vouch that it is not so, because something before this service removes it.
 
     Raises:
         TypeError, ValueError: for an argument that is not as described, with its name.

@@ -7,12 +7,11 @@ may replace its fields, and what they leave is what nanospan's encode.
 
 cimport cython
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_DECREF
 
 from nanospan._foreign import report_fault
 from nanospan._native.encoder cimport EncodableSpan
 from nanospan._native.queue cimport NativeBatchProcessor, SpanQueue, queue_of
-from nanospan._native.threads cimport FREE, enter, leave, load_flag, nspy_section, store_flag
+from nanospan._native.threads cimport FREE, enter, leave, load_flag, nspy_section, retired, store_flag
 
 cdef extern from *:
     """
@@ -83,12 +82,7 @@ cdef class NativeProcessors:
         store_flag(&self.empty, not self.members)
         # Last: a span that does not find it looks at the others, in the section.
         owned = set_only(self, native[0] if len(native) == 1 and not foreign else None)
-        was = <object> owned
-        Py_DECREF(was)
-        if FREE and was is not None:
-            if self.former is None:
-                self.former = []
-            self.former.append(was)
+        self.former = retired(self.former, owned)
         return 0
 
     @cython.critical_section

@@ -9,6 +9,14 @@ from nanospan._native.identity cimport ContextCell, Identified, Ids
 from nanospan._native.processors cimport NativeProcessors
 
 
+# Of a span's attributes, by its limits; -1 for no limit.
+cdef struct Bounds:
+    Py_ssize_t attributes
+    Py_ssize_t value_length
+
+cdef Bounds bounds_of(object limits) except *
+
+
 # What the spans of one tracer have in common. Never changed once a span may hold it, so that it is read without a lock: who
 # changes one of its fields makes a new one.
 cdef class SpanShared:
@@ -23,7 +31,7 @@ cdef class SpanShared:
     cdef Py_ssize_t max_value_length
 
     cdef SpanShared copy(self)
-    cdef int take_limits(self, object limits) except -1
+    cdef int take_limits(self, object limits, Bounds bounds) except -1
     cdef int take_processor(self, object span_processor) except -1
 
 

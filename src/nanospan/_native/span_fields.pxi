@@ -303,11 +303,9 @@ cdef class SpanFields(Identified):
     @_limits.setter
     @cython.critical_section
     def _limits(self, limits):
-        cdef SpanShared shared, was = None
-        while was is not self.shared:  # which another may assign while `limits` is asked: it is anybody's object
-            was = self.shared
-            shared = was.copy()
-            shared.take_limits(limits)
+        bounds = bounds_of(limits)
+        shared = self.shared.copy()
+        shared.take_limits(limits, bounds)
         self.replace_shared(shared)
 
     @property

@@ -1,5 +1,15 @@
 # What the spans of a tracer share, and the events of one; included by span.pyx.
 
+cdef Bounds bounds_of(object limits) except *:
+    """Asks for what `take_limits` takes: first, since `limits` is anybody's object, and asking it may let other threads in."""
+    cdef Bounds bounds
+    most = limits.max_span_attributes
+    longest = limits.max_span_attribute_length
+    bounds.attributes = -1 if most is None else most
+    bounds.value_length = -1 if longest is None else longest
+    return bounds
+
+
 cdef class SpanShared:
     """What the spans of a tracer have in common."""
 
@@ -19,11 +29,9 @@ cdef class SpanShared:
         made.max_value_length = self.max_value_length
         return made
 
-    cdef int take_limits(self, object limits) except -1:
-        most = limits.max_span_attributes
-        longest = limits.max_span_attribute_length
-        self.max_attributes = -1 if most is None else most
-        self.max_value_length = -1 if longest is None else longest
+    cdef int take_limits(self, object limits, Bounds bounds) except -1:
+        self.max_attributes = bounds.attributes
+        self.max_value_length = bounds.value_length
         self.limits = limits
         return 0
 

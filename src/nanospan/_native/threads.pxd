@@ -1,6 +1,7 @@
-"""What threads may touch at once, as Cython sees it: declarations of threads.h, nothing else."""
+"""What threads may touch at once, as Cython sees it: declarations of threads.h, and what becomes of objects that were seen."""
 
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "threads.h" nogil:
@@ -35,3 +36,15 @@ cdef extern from "threads.h" nogil:
 
 cdef extern from "threads.h":
     void enter "nspy_enter"(nspy_section *section, object owner)
+
+
+cdef inline list retired(list former, PyObject *owned):
+    """Lets go of what a field held; without an interpreter lock not before the field's owner goes, whose `former` this is: a
+    thread may be reading it."""
+    was = <object> owned
+    Py_DECREF(was)
+    if FREE and was is not None:
+        if former is None:
+            former = []
+        former.append(was)
+    return former

@@ -30,9 +30,9 @@ from nanospan._native.samplers cimport (
     ASK, DROP, PARENT_RANDOM, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, Answer,
     NativeSampler, Question, decision_of, warn_of_torn_traces
 )
-from nanospan._native.span cimport NativeSpan, SpanShared, new_span
+from nanospan._native.span cimport NativeSpan, SpanShared, bounds_of, new_span
 from nanospan._native.threads cimport (
-    FREE, add_u32, claim, enter, leave, load_flag, load_u32, load_u64, nspy_section, store_flag, store_u32, store_u64
+    FREE, add_u32, claim, enter, leave, load_flag, load_u32, load_u64, nspy_section, retired, store_flag, store_u32, store_u64
 )
 
 cdef extern from "pyshim.h":
@@ -106,13 +106,8 @@ cdef extern from *:
 
 
 cdef int retire(NativeTracer tracer, PyObject *owned) except -1:
-    """Lets go of what a field held; without an interpreter lock, when the tracer goes: a thread may be reading it."""
-    was = <object> owned
-    Py_DECREF(was)
-    if FREE and was is not None:
-        if tracer.former is None:
-            tracer.former = []
-        tracer.former.append(was)
+    """Lets go of what a field held, as `retired` does."""
+    tracer.former = retired(tracer.former, owned)
     return 0
 
 
@@ -210,11 +205,9 @@ cdef class NativeTracer:
     @_span_limits.setter
     @cython.critical_section
     def _span_limits(self, limits):
-        cdef SpanShared shared, was = None
-        while was is not self.shared:  # which another may assign while `limits` is asked: it is anybody's object
-            was = self.shared
-            shared = was.copy()
-            shared.take_limits(limits)
+        bounds = bounds_of(limits)
+        shared = self.shared.copy()
+        shared.take_limits(limits, bounds)
         retire(self, set_shared(self, shared))
 
     @property

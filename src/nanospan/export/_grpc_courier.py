@@ -147,8 +147,10 @@ class GrpcCourier:
     def _renew_channel(self) -> None:
         """Let go of a channel that a fork has closed after the call which it was to break off had ended by itself."""
         last, self._last = self._last, None
-        if last is None or not last.interrupted:
-            return
+        if last is not None and last.interrupted:
+            self._close_channel()
+
+    def _close_channel(self) -> None:
         with self._lock:
             channel, self._channel = self._channel, None
         if channel is not None:
@@ -166,10 +168,7 @@ class GrpcCourier:
     def close(self) -> None:
         passage = fork_gate.enter(_CLOSE_PATIENCE_SECONDS)
         try:
-            with self._lock:
-                channel, self._channel = self._channel, None
-            if channel is not None:
-                channel.close()
+            self._close_channel()
         finally:
             if passage is not None:
                 fork_gate.leave(passage)
