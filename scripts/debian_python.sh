@@ -15,38 +15,21 @@ cd "$(dirname "$0")/.."
 version=3.14
 prefix=$(realpath -m "${1:-build/pythons/$version}")
 suite=${PYTHON_SUITE:-testing}
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-
-for needed in "$(command -v apt-get)" "$(command -v dpkg-deb)" "$keyring"; do
-    [ -e "$needed" ] || { echo "needs apt-get, dpkg-deb and $keyring" >&2; exit 1; }
-done
+source scripts/debian_apt.sh
+need_apt dpkg-deb
 case $(dpkg --print-architecture) in
     amd64) triplet=x86_64-linux-gnu loader=ld-linux-x86-64.so.2 ;;
     arm64) triplet=aarch64-linux-gnu loader=ld-linux-aarch64.so.1 ;;
     *) echo "for x86-64 and arm64 only" >&2; exit 1 ;;
 esac
-codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-mirror=${PYTHON_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' \
-    'Created-By: Packages' "Codename: $codename" 'Component: main' | head -n 1)}
-[ -n "$mirror" ] || { echo "apt names no mirror for $codename: set PYTHON_MIRROR" >&2; exit 1; }
+mirror=${PYTHON_MIRROR:-$(debian_mirror)}
 
 # --- the packages, with an apt that knows of no package installed ---------------------------------------------------
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/lists/partial "$work"/cache/archives/partial "$work"/unpacked
-: > "$work/status"
-echo "deb [signed-by=$keyring] $mirror $suite main" > "$work/sources.list"
-cat > "$work/apt.conf" <<EOF
-Dir::Etc::sourcelist "$work/sources.list";
-Dir::Etc::sourceparts "/dev/null";
-Dir::State::Lists "$work/lists";
-Dir::State::status "$work/status";
-Dir::Cache "$work/cache";
-APT::Install-Recommends "0";
-APT::Sandbox::User "";
-Debug::NoLocking "1";
-EOF
+mkdir "$work/unpacked"
+private_apt "$work" "deb [signed-by=$keyring] $mirror $suite main"
 export APT_CONFIG=$work/apt.conf
 echo "== CPython $version from $suite into $prefix"
 apt-get -qq update

@@ -22,28 +22,14 @@ if [ "${1:-}" = --thread-sanitizer ]; then
     export CC=$clang CXX=${clang/clang/clang++}
 fi
 prefix=$(realpath -m "${1:-build/pythons/$variant}")
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-for needed in "$(command -v apt-get)" "$keyring"; do
-    [ -e "$needed" ] || { echo "needs apt-get and $keyring (Debian's package debian-archive-keyring)" >&2; exit 1; }
-done
-codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-mirror=${PYTHON_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' \
-    'Created-By: Packages' "Codename: $codename" 'Component: main' | head -n 1)}
-[ -n "$mirror" ] || { echo "apt names no mirror for $codename: set PYTHON_MIRROR" >&2; exit 1; }
+source scripts/debian_apt.sh
+need_apt
+mirror=${PYTHON_MIRROR:-$(debian_mirror)}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/lists/partial "$work"/cache/archives/partial "$work"/python
-: > "$work/status"
-echo "deb-src [signed-by=$keyring] $mirror ${PYTHON_SUITE:-trixie} main" > "$work/sources.list"
-cat > "$work/apt.conf" <<EOF
-Dir::Etc::sourcelist "$work/sources.list";
-Dir::Etc::sourceparts "/dev/null";
-Dir::State::Lists "$work/lists";
-Dir::State::status "$work/status";
-Dir::Cache "$work/cache";
-APT::Sandbox::User "";
-EOF
+mkdir "$work/python"
+private_apt "$work" "deb-src [signed-by=$keyring] $mirror ${PYTHON_SUITE:-trixie} main"
 (
     cd "$work"
     export APT_CONFIG=$work/apt.conf
