@@ -71,18 +71,5 @@ else
     run --parallel-threads 3 --skip-thread-unsafe True --mark-hypothesis-as-unsafe \
         -o thread_unsafe_functions='subprocess.*' $parallel
 fi
-if [ $status -ne 0 ]; then
-    tail -60 "$reports/tests.log"
-    echo "sanitize: free-threaded modules, tests: FAILED" >&2
-fi
-for report in "$reports"/report*; do
-    [ -e "$report" ] || continue
-    status=1
-    cat "$report"
-done
-if [ $status -ne 0 ]; then
-    echo "sanitize: free-threaded modules, thread: FAILED" >&2
-    exit 1
-fi
-passed=$(grep -oE '[0-9]+ passed' "$reports/tests.log" | tr '\n' ',')
-echo "sanitize: free-threaded modules, thread: no report, ${passed%,}"
+. scripts/sanitize_verdict.sh
+verdict $status "$reports" "free-threaded modules" thread

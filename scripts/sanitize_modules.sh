@@ -43,17 +43,5 @@ LD_PRELOAD="$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
     LSAN_OPTIONS="suppressions=$here/scripts/leaks.supp:print_suppressions=0" \
     "$venv/bin/python" -m pytest -q -s -p no:cacheprovider --timeout=1800 ${SANITIZE_TESTS:-$tests} \
     > "$reports/tests.log" 2>&1 || status=$?
-if [ $status -ne 0 ]; then
-    tail -60 "$reports/tests.log"
-    echo "sanitize: modules, tests: FAILED" >&2
-fi
-for report in "$reports"/report*; do
-    [ -e "$report" ] || continue
-    status=1
-    cat "$report"
-done
-if [ $status -ne 0 ]; then
-    echo "sanitize: modules, address-undefined-leak: FAILED" >&2
-    exit 1
-fi
-echo "sanitize: modules, address-undefined-leak: no report, $(grep -E ' passed' "$reports/tests.log" | tail -1)"
+. scripts/sanitize_verdict.sh
+verdict $status "$reports" modules address-undefined-leak
