@@ -25,7 +25,7 @@
 # Everything is set up below build/: virtual environments, the sdist, and the wheels that are made from it.
 
 PYTHON  ?= $(firstword $(PYTHONS) python3)
-PYTHONS ?= $(shell scripts/find_pythons.sh)
+PYTHONS ?= $(shell scripts/pythons/find_pythons.sh)
 PYTEST_ARGS ?=
 
 SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src csrc -name build -prune -o -type f -print \
@@ -81,7 +81,7 @@ test-free-threaded: export PIP_PREFER_BINARY = 1
 FREE_THREADED_BUILT := build/pythons/3.13t/bin/python3.13t
 FREE_THREADED ?= $(FREE_THREADED_BUILT)
 test-free-threaded: build/sdist/.made
-	@test $(FREE_THREADED) != $(FREE_THREADED_BUILT) -o -x $(FREE_THREADED_BUILT) || scripts/free_threaded_python.sh
+	@test $(FREE_THREADED) != $(FREE_THREADED_BUILT) -o -x $(FREE_THREADED_BUILT) || scripts/pythons/free_threaded_python.sh
 	@$(FREE_THREADED) -c 'import sysconfig; assert sysconfig.get_config_var("Py_GIL_DISABLED"), "not free-threaded"'
 	$(call install,$(FREE_THREADED),cli,--group test-free-threaded --group test-parallel)
 	@echo "== $$($(FREE_THREADED) --version), PYTHON_GIL=0"
@@ -94,11 +94,11 @@ FREE_THREADED_TSAN_BUILT := build/pythons/3.13t-tsan/bin/python3.13t
 FREE_THREADED_TSAN ?= $(FREE_THREADED_TSAN_BUILT)
 sanitize-free-threaded: build/sdist/.made
 	@test $(FREE_THREADED_TSAN) != $(FREE_THREADED_TSAN_BUILT) -o -x $(FREE_THREADED_TSAN_BUILT) \
-	    || scripts/free_threaded_python.sh --thread-sanitizer
-	@scripts/sanitize_free_threaded.sh $(FREE_THREADED_TSAN)
+	    || scripts/pythons/free_threaded_python.sh --thread-sanitizer
+	@scripts/sanitize/sanitize_free_threaded.sh $(FREE_THREADED_TSAN)
 
 python-3.14:
-	@test -x build/pythons/3.14/bin/python3.14 || scripts/debian_python.sh
+	@test -x build/pythons/3.14/bin/python3.14 || scripts/pythons/debian_python.sh
 
 # The oldest SDK that pyproject.toml allows, in a virtual environment of its own.
 OLDEST_SDK := $(shell sed -n 's/.*"opentelemetry-sdk>=\([0-9.]*\)".*/\1/p' pyproject.toml)
@@ -118,17 +118,17 @@ bench: build/sdist/.made
 	@$(MAKE) --no-print-directory -C csrc bench
 	@$(call venv_of,$(PYTHON))/bin/python benchmarks/compare.py
 	@$(call venv_of,$(PYTHON))/bin/python benchmarks/memory.py
-	@$(call venv_of,$(PYTHON))/bin/python benchmarks/web_service.py
+	@cd benchmarks && ../$(call venv_of,$(PYTHON))/bin/python -m web.web_service
 
 sanitize: build/sdist/.made
-	@scripts/sanitize.sh $(PYTHON)
+	@scripts/sanitize/sanitize.sh $(PYTHON)
 
 coverage: build/sdist/.made
-	@scripts/coverage.sh $(PYTHON)
+	@scripts/coverage/coverage.sh $(PYTHON)
 
 fuzz: build/sdist/.made
 	@$(MAKE) -C csrc fuzz
-	@scripts/fuzz_bindings.sh $(PYTHON)
+	@scripts/sanitize/fuzz_bindings.sh $(PYTHON)
 
 model:
 	@$(MAKE) -C csrc model
@@ -138,24 +138,24 @@ SOAK_EXITS ?= 1000
 SOAK_SEED ?= 1
 soak: build/sdist/.made
 	$(call install,$(PYTHON),grpc,)
-	@$(call venv_of,$(PYTHON))/bin/python soak/exits.py --exits $(SOAK_EXITS) --disorderly $(SOAK_EXITS) --seed $(SOAK_SEED) \
+	@$(call venv_of,$(PYTHON))/bin/python soak/exit_soak.py --exits $(SOAK_EXITS) --disorderly $(SOAK_EXITS) --seed $(SOAK_SEED) \
 	    --json build/exits.json
 	@$(call venv_of,$(PYTHON))/bin/python soak/soak.py --minutes $(SOAK_MINUTES) --seed $(SOAK_SEED) --json build/soak.json
 
 # --- what is released -----------------------------------------------------------------------------------------------
 
 wheels: build/sdist/.made
-	@scripts/wheels.sh $(PYTHONS)
+	@scripts/release/wheels.sh $(PYTHONS)
 
 wheels-arm64: build/sdist/.made
-	@scripts/wheels_arm64.sh $(PYTHON)
+	@scripts/release/wheels_arm64.sh $(PYTHON)
 
 sdist-twice:
-	@scripts/sdist_twice.sh $(PYTHON)
+	@scripts/release/sdist_twice.sh $(PYTHON)
 
 sbom: sdist-twice
 	@mkdir -p build/sbom
-	@$(PYTHON) scripts/sbom.py build/sdist-twice/first/out/*.tar.gz --output build/sbom
+	@$(PYTHON) scripts/release/sbom.py build/sdist-twice/first/out/*.tar.gz --output build/sbom
 
 # pip-tools asks the registry that pip is configured for; what it writes names none.
 requirements:

@@ -3,8 +3,8 @@
 Environment switches, all off by default:
 
 NANOSPAN_SANITIZE        comma list for -fsanitize= (address,undefined or thread)
-NANOSPAN_COVERAGE        1: compile for gcov (scripts/coverage.sh)
-NANOSPAN_DEBUG_COUNTERS  1: count ring retries, wraps and wake-ups (see csrc/ns_ring.h)
+NANOSPAN_COVERAGE        1: compile for gcov (scripts/coverage/coverage.sh)
+NANOSPAN_DEBUG_COUNTERS  1: count ring retries, wraps and wake-ups (see csrc/queue/ns_ring.h)
 SOURCE_DATE_EPOCH        seconds since 1970: the time of every file in the sdist, which then depends on their content alone
 """
 
@@ -18,39 +18,42 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.sdist import sdist
 
-NATIVE = "nanospan._native"
+NATIVE = "src/nanospan/_native"
 
-# A C source that has state of its own is linked into one extension only: two copies of it would be two states.
+# The C sources of each extension module. A C source with state of its own is linked into one module only: two copies of it
+# would be two states.
 C_SOURCES = {
-    "encoder": ["ns_buf.c", "ns_otlp.c", "ns_utf8.c"],
-    "sources": [],
-    "batch": ["ns_frame.c"],
-    "queue": ["ns_ring.c", "ns_wake.c"],
-    "tail": [
-        "ns_traces.c",
-        "ns_traces_make.c",
-        "ns_traces_chunks.c",
-        "ns_facts.c",
-        "ns_policy.c",
-        "ns_controller.c",
-        "ns_ot.c",
-        "ns_restate.c",
-        "ns_wake.c",
+    "base.fork": ["base/ns_fork.c"],
+    "context.ids": ["context/ns_ids.c"],
+    "context.identity": [],
+    "context.current_context": [],
+    "context.propagator": [],
+    "encoding.encoder": ["encoding/ns_buf.c", "encoding/ns_otlp.c", "encoding/ns_utf8.c"],
+    "encoding.sources": [],
+    "encoding.batch": ["encoding/ns_frame.c"],
+    "queue.span_queue": ["queue/ns_ring.c", "queue/ns_wake.c"],
+    "sampling.samplers": ["sampling/ns_ot.c"],
+    "sampling.threshold_samplers": ["sampling/ns_rate_controller.c", "sampling/ns_cpu_budget.c"],
+    "sampling.rules": [],
+    "sampling.cost_meter": [],
+    "tail.policies": ["tail/ns_facts.c", "tail/ns_policy.c", "sampling/ns_rate_controller.c"],
+    "tail.tail_queue": [
+        "tail/ns_trace_table.c",
+        "tail/ns_trace_layout.c",
+        "tail/ns_trace_chunks.c",
+        "tail/ns_facts.c",
+        "tail/ns_policy.c",
+        "tail/ns_patch_threshold.c",
+        "sampling/ns_rate_controller.c",
+        "sampling/ns_ot.c",
+        "queue/ns_wake.c",
     ],
-    "fork": ["ns_fork.c"],
-    "ids": ["ns_ids.c"],
-    "samplers": ["ns_ot.c"],
-    "strategies": ["ns_controller.c", "ns_budget.c"],
-    "rules": [],
-    "meter": [],
-    "context": [],
-    "identity": [],
-    "processors": [],
-    "span": [],
-    "tracer": [],
-    "propagator": [],
-    "policies": ["ns_facts.c", "ns_policy.c", "ns_controller.c"],
+    "trace.processors": [],
+    "trace.span": [],
+    "trace.tracer": [],
 }
+
+HEADERS = (".h", ".pxd", ".pxi")
 
 
 def flags() -> tuple[list[str], list[str], list[tuple[str, str | None]]]:
@@ -83,15 +86,18 @@ def flags() -> tuple[list[str], list[str], list[tuple[str, str | None]]]:
 def extensions() -> list[Extension]:
     compile_args, link_args, macros = flags()
     beside = ["tests/dump_counts.c"] if os.environ.get("NANOSPAN_COVERAGE") == "1" else []
+    headers = [
+        path for folder in ("csrc", NATIVE) for path in glob(f"{folder}/**", recursive=True) if path.endswith(HEADERS)
+    ]
     return [
         Extension(
-            f"{NATIVE}.{name}",
-            [f"src/nanospan/_native/{name}.pyx", *(f"csrc/{source}" for source in sources + beside)],
-            include_dirs=["csrc", "src/nanospan/_native"],
+            f"nanospan._native.{name}",
+            [f"{NATIVE}/{name.replace('.', '/')}.pyx", *(f"csrc/{source}" for source in sources + beside)],
+            include_dirs=["csrc", NATIVE],
             extra_compile_args=compile_args,
             extra_link_args=link_args,
             define_macros=macros,
-            depends=glob("csrc/*.h") + glob("src/nanospan/_native/*.p??") + glob("src/nanospan/_native/*.h"),
+            depends=headers,
         )
         for name, sources in C_SOURCES.items()
     ]

@@ -20,8 +20,8 @@ from time import perf_counter_ns
 
 import span_cases
 import upstream_cases
-from contenders import CONTENDERS, PIPELINES, SENDING_NOTHING, ended_spans, missing_package
-from interleave import Series, interleave, ratios, report
+from common.contenders import CONTENDERS, PIPELINES, SENDING_NOTHING, ended_spans, missing_package
+from common.interleave import Series, interleave, ratios, report
 
 from nanospan.receiver import ReceiverProcess
 
@@ -86,7 +86,7 @@ def pipeline(rounds: int = 7, spans: int = 20_000, rate: float = 3000.0, burst: 
         for _ in range(rounds):
             for name in names:
                 before = receiver.stats()["spans"]
-                result = _worker("pipeline_worker.py", name, receiver.endpoint_http, spans, rate, burst)
+                result = _worker("live.pipeline_worker", name, receiver.endpoint_http, spans, rate, burst)
                 if name not in SENDING_NOTHING:
                     receiver.wait_for_spans(before + result["sent"], 10.0)
                     assert receiver.stats()["spans"] - before == result["sent"], f"{name} lost spans"
@@ -126,7 +126,7 @@ def sustained(seconds: int = 10) -> None:
     with ReceiverProcess() as receiver:
         for name, rate in (("nanospan", 50_000.0), ("stock", 6_000.0)):
             before = receiver.stats()["spans"]
-            result = _worker("sustained_worker.py", name, receiver.endpoint_http, int(rate * seconds), rate)
+            result = _worker("live.sustained_worker", name, receiver.endpoint_http, int(rate * seconds), rate)
             receiver.wait_for_spans(before + result["sent"], 5.0)
             lost = result["sent"] - (receiver.stats()["spans"] - before)
             print(f"  {name:10} {result['rate']:8.0f} spans/s for {seconds} s: {lost} of {result['sent']} lost")
@@ -198,11 +198,11 @@ def _quantiles(processor, spans: list, calls: int, rate: float) -> tuple[float, 
     return timings[len(timings) // 2], timings[int(len(timings) * 0.999)]
 
 
-def _worker(script: str, *arguments: object) -> dict:
-    command = [sys.executable, str(HERE / script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _worker(module: str, *arguments: object) -> dict:
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{script} {arguments[0]}: {done.stderr.strip()[-500:]}")
+        raise RuntimeError(f"{module} {arguments[0]}: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout)
 
 

@@ -19,11 +19,11 @@ from collections.abc import Callable, Mapping
 from shutil import which
 from typing import Any
 
-from interleave import Series, interleave
+from common.interleave import Series, interleave
 from opentelemetry.context import Context
 
 import nanospan
-from nanospan._native.samplers import sampled_of
+from nanospan._native.sampling.samplers import sampled_of
 from nanospan.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,

@@ -47,9 +47,9 @@ def make_spans(name: str, case: str, spans: int) -> None:
     """What runs under callgrind; ends the process at once, for the difference is in the spans alone."""
     import gc
 
-    from contenders import IMPLEMENTATIONS
+    from common.contenders import IMPLEMENTATIONS
+    from common.traced_code import TRACED_CODE
     from opentelemetry.sdk.trace.sampling import DEFAULT_ON, ParentBased, TraceIdRatioBased
-    from traced_code import TRACED_CODE
 
     implementation = IMPLEMENTATIONS[name]
     processors = []

@@ -19,10 +19,10 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-from contenders import IMPLEMENTATIONS, TEN_ATTRIBUTES, provider_with
+from common.contenders import IMPLEMENTATIONS, TEN_ATTRIBUTES, provider_with
+from common.traced_code import NAME, current_ten_set
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags, Tracer
-from traced_code import NAME, current_ten_set
 
 from nanospan.receiver import ReceiverProcess
 

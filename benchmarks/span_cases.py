@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contenders import IMPLEMENTATIONS
-from interleave import Series, interleave, ratios, report
-from live import SPANS as LIVE_SPANS
-from live import measure_live
+from common.contenders import IMPLEMENTATIONS
+from common.interleave import Series, interleave, ratios, report
+from common.traced_code import TRACED_CODE
+from live.live import SPANS as LIVE_SPANS
+from live.live import measure_live
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, ParentBased, Sampler, TraceIdRatioBased
 from opentelemetry.sdk.version import __version__ as sdk_version
-from traced_code import TRACED_CODE
 
 SPANS = 1000
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from contenders import TEN_ATTRIBUTES, native_provider_class, provider_with
-from interleave import Series, interleave
+from common.contenders import TEN_ATTRIBUTES, native_provider_class, provider_with
+from common.interleave import Series, interleave
 from opentelemetry.trace import Tracer
 
 from nanospan import BatchSpanProcessor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from contenders import CONTENDERS, ended_spans
+from common.contenders import CONTENDERS, ended_spans
 
 ROUNDS = 40
 

@@ -4,7 +4,7 @@ run and says which case is slower than stock."""
 from __future__ import annotations
 
 import pytest
-from contenders import IMPLEMENTATIONS
+from common.contenders import IMPLEMENTATIONS
 from upstream_cases import CASES, CONTENTION_SPANS, CONTENTION_THREADS, Contention, tracer_of
 
 import nanospan

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from contenders import IMPLEMENTATIONS, TEN_ATTRIBUTES, Implementation
-from interleave import interleave, ratios, report
+from common.contenders import IMPLEMENTATIONS, TEN_ATTRIBUTES, Implementation
+from common.interleave import interleave, ratios, report
 from opentelemetry import trace
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags, Tracer

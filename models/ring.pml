@@ -1,4 +1,4 @@
-/* A model of the ring (csrc/ns_ring.c) and of its wake-up (csrc/ns_wake.h), for Spin. `make -C models` checks it.
+/* A model of the ring (csrc/queue/ns_ring.c) and of its wake-up (csrc/queue/ns_wake.h), for Spin. `make -C models` checks it.
  *
  * PRODUCERS processes push PUSHES records each, of one or two units (a header, and perhaps a unit of payload), through
  * a ring of UNITS units that holds MAX_UNITS units and MAX_SPANS spans; one consumer reads, zeroes and frees. Every

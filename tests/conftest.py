@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
-from one_thread import reason_for_one_thread
+from support.one_thread import reason_for_one_thread
 
 if TYPE_CHECKING:
-    from receivers import HttpReceiver
-    from tail_pipeline import Pipeline
+    from support.receivers import HttpReceiver
+    from support.tail_pipeline import Pipeline
 
 # How long an example takes depends on the machine.
 settings.register_profile("any machine", deadline=None)
@@ -30,7 +30,7 @@ START = 1000 * SECOND
 @pytest.fixture
 def clean_environment() -> Iterator[None]:
     """No variable of the machine decides a test."""
-    from accounting import clear_environment
+    from support.accounting import clear_environment
 
     # Not the fixture monkeypatch, with which no test would be run in several threads.
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -40,7 +40,7 @@ def clean_environment() -> Iterator[None]:
 
 @pytest.fixture
 def receiver() -> Iterator[HttpReceiver]:
-    from receivers import HttpReceiver
+    from support.receivers import HttpReceiver
 
     with HttpReceiver() as receiver:
         yield receiver
@@ -49,7 +49,7 @@ def receiver() -> Iterator[HttpReceiver]:
 @pytest.fixture
 def make_pipeline(receiver: HttpReceiver) -> Iterator[Callable[..., Pipeline]]:
     """Makes tracers with tail sampling before the receiver, and shuts them down."""
-    from tail_pipeline import Pipeline
+    from support.tail_pipeline import Pipeline
 
     made: list[Pipeline] = []
 
@@ -65,7 +65,7 @@ def make_pipeline(receiver: HttpReceiver) -> Iterator[Callable[..., Pipeline]]:
 @pytest.fixture
 def set_clock() -> Iterator[Callable[[float], None]]:
     """Sets the samplers' clock to so many seconds after it was first read."""
-    from nanospan._native.strategies import hold_clock
+    from nanospan._native.sampling.threshold_samplers import hold_clock
 
     def set_to(seconds: float) -> None:
         hold_clock(START + round(seconds * SECOND))

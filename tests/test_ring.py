@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from nanospan._native.queue import Ring
+from nanospan._native.queue.span_queue import Ring
 
 MAX_BYTES = 4096
 MAX_SPANS = 7

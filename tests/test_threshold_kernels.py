@@ -1,4 +1,4 @@
-"""The C sampling kernels, asked from Python; csrc/tests/test_threshold.c asks them directly."""
+"""The C sampling kernels, asked from Python; csrc/tests/sampling/test_threshold.c asks them directly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanospan._native.samplers import (
+from nanospan._native.sampling.samplers import (
     randomness_from_text,
     ratio_keeps,
     threshold_from_probability,

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns_clock.h"
-#include "ns_facts.h"
-#include "ns_otlp.h"
-#include "ns_ring.h"
-#include "ns_traces.h"
+#include "base/ns_clock.h"
+#include "tail/ns_facts.h"
+#include "encoding/ns_otlp.h"
+#include "queue/ns_ring.h"
+#include "tail/ns_trace_table.h"
 
 enum { ROUNDS = 200, BATCH = 1000 };
 

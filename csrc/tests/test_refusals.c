@@ -7,15 +7,15 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "ns_buf.h"
-#include "ns_facts.h"
-#include "ns_frame.h"
-#include "ns_ids.h"
-#include "ns_policy.h"
-#include "ns_restate.h"
-#include "ns_ring.h"
+#include "encoding/ns_buf.h"
+#include "tail/ns_facts.h"
+#include "encoding/ns_frame.h"
+#include "context/ns_ids.h"
+#include "tail/ns_policy.h"
+#include "tail/ns_patch_threshold.h"
+#include "queue/ns_ring.h"
 #include "ns_test.h"
-#include "ns_traces.h"
+#include "tail/ns_trace_table.h"
 
 /* --- the system ---------------------------------------------------------------------------------------------------- */
 

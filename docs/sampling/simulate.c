@@ -8,9 +8,9 @@
  * The load: lines "seconds roots_per_second", with straight lines between them. */
 #include <stdio.h>
 
-#include "ns_bucket.h"
-#include "ns_budget.h"
-#include "traffic.h"
+#include "sampling/ns_token_bucket.h"
+#include "sampling/ns_cpu_budget.h"
+#include "sampling/traffic.h"
 
 #define BIN 0.05 /* seconds of a line of output */
 

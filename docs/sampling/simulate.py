@@ -58,7 +58,7 @@ Run = dict[str, list[float]]
 
 def compile_program(folder: Path) -> Path:
     program = folder / "simulate"
-    sources = [HERE / "simulate.c", CSRC / "ns_controller.c", CSRC / "ns_budget.c"]
+    sources = [HERE / "simulate.c", CSRC / "ns_rate_controller.c", CSRC / "ns_cpu_budget.c"]
     compiler = os.environ.get("CC", "cc").split()
     # No fused multiply-add: it would round differently from one machine to another.
     flags = ["-std=gnu11", "-O2", "-ffp-contract=off", f"-I{CSRC}", f"-I{CSRC / 'tests'}"]

@@ -3,16 +3,14 @@
 # ruff: noqa: E402
 from importlib.metadata import version as _version
 
-from nanospan._main_interpreter import require_main_interpreter as _require_main_interpreter
+from nanospan._common.main_interpreter import require_main_interpreter as _require_main_interpreter
 
 _require_main_interpreter()
 
-from nanospan._native.batch import encode_spans
+from nanospan._native.encoding.batch import encode_spans
 from nanospan.ids import RandomIdGenerator
 from nanospan.processor import BatchSpanProcessor
-from nanospan.provider import TracerProvider
-from nanospan.span import NonRecordingSpan, Span
-from nanospan.tracer import Tracer
+from nanospan.trace import NonRecordingSpan, Span, Tracer, TracerProvider
 
 __all__ = [
     "BatchSpanProcessor",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opentelemetry.sdk.trace import id_generator as sdk
 
-from nanospan._native.ids import NativeIdGenerator
+from nanospan._native.context.ids import NativeIdGenerator
 
 __all__ = ["RandomIdGenerator"]
 

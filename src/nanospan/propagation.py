@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from opentelemetry.trace.propagation import tracecontext as api
 
-from nanospan._native.propagator import NativeTraceContextPropagator, native_route
+from nanospan._native.context.propagator import NativeTraceContextPropagator, native_route
 
 __all__ = ["TraceContextTextMapPropagator"]
 

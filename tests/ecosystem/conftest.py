@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from extra_packages import Collector, Finished, environment_with
+from support.extra_packages import Collector, Finished, environment_with
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
-PROVIDERS = {"stock": "opentelemetry.sdk.trace.TracerProvider", "nanospan": "nanospan.provider.TracerProvider"}
+PROVIDERS = {"stock": "opentelemetry.sdk.trace.TracerProvider", "nanospan": "nanospan.trace.provider.TracerProvider"}
 
 
 class Program:

@@ -21,7 +21,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Retries without waiting; returns the list that collects the numbers of the retries asked about."""
-    from nanospan.export import _delivery
+    from nanospan.export._delivery import delivery
 
     asked: list[int] = []
 
@@ -29,7 +29,7 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         asked.append(retry)
         return 0.0
 
-    monkeypatch.setattr(_delivery, "backoff_seconds", none)
+    monkeypatch.setattr(delivery, "backoff_seconds", none)
     return asked
 
 

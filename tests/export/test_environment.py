@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nanospan.export import _environment as environment
-from nanospan.export._compression import Compression, compression_from
-from nanospan.export._endpoint import resolve_grpc_endpoint, resolve_http_endpoint
+from nanospan.export._settings import environment as environment
+from nanospan.export._settings.compression import Compression, compression_from
+from nanospan.export._settings.endpoint import resolve_grpc_endpoint, resolve_http_endpoint
 
 TRACES = "OTEL_EXPORTER_OTLP_TRACES_"
 GENERAL = "OTEL_EXPORTER_OTLP_"

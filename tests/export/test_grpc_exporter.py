@@ -24,9 +24,9 @@ pytest.importorskip(
 
 import trustme
 from google.rpc.error_details_pb2 import RetryInfo
-from grpc_steps import accept, exporter, fail
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from receivers import DONE, FAILED, WAIT, GrpcReceiver, batch, levels, names
+from support.grpc_steps import accept, exporter, fail
+from support.receivers import DONE, FAILED, WAIT, GrpcReceiver, batch, levels, names
 
 from nanospan.export import EncodedSpanExporter, ExportOutcome
 from nanospan.export.grpc import Compression, OTLPSpanExporter
@@ -188,7 +188,7 @@ def test_a_forked_child_exports(tmp_path: Path) -> None:
         import os, sys
         sys.path.insert(0, sys.argv[2])
         from nanospan.export.grpc import OTLPSpanExporter
-        from receivers import batch
+        from support.receivers import batch
         sender = OTLPSpanExporter(sys.argv[1], insecure=True, timeout=60)
         assert sender.export_encoded(batch()) == (1, 0, 0)
         child = os.fork()
@@ -204,7 +204,7 @@ def test_a_forked_child_exports(tmp_path: Path) -> None:
     )
     with GrpcReceiver() as receiver:
         done = subprocess.run(
-            [sys.executable, "-c", script, receiver.target, str(Path(__file__).parent)],
+            [sys.executable, "-c", script, receiver.target, str(Path(__file__).parents[1])],
             env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,
             text=True,
@@ -242,9 +242,9 @@ def test_tls_and_mutual_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_
 
 
 def test_export_of_spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = ModuleType("nanospan._native.batch")
+    encoder = ModuleType("nanospan._native.encoding.batch")
     encoder.encode_batch = lambda spans: batch(len(spans))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "nanospan._native.batch", encoder)
+    monkeypatch.setitem(sys.modules, "nanospan._native.encoding.batch", encoder)
     spans: list[Any] = [object(), object()]
     with GrpcReceiver(accept, fail(grpc.StatusCode.INTERNAL)) as receiver:
         sender = exporter(receiver)

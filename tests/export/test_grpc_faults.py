@@ -16,8 +16,8 @@ pytest.importorskip(
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from grpc_steps import accept, exporter, fail
-from receivers import DONE, FAILED, WAIT, GrpcReceiver, batch, levels, names, partial_success, unused_port
+from support.grpc_steps import accept, exporter, fail
+from support.receivers import DONE, FAILED, WAIT, GrpcReceiver, batch, levels, names, partial_success, unused_port
 
 from nanospan.export.grpc import OTLPSpanExporter
 

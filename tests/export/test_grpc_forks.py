@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from receivers import DONE, WAIT, GrpcReceiver, batch
+from support.receivers import DONE, WAIT, GrpcReceiver, batch
 
-from nanospan.export import _grpc_forks
-from nanospan.export._grpc_forks import ForkGate, Passage
+from nanospan.export._transport import grpc_fork_gate
+from nanospan.export._transport.grpc_fork_gate import ForkGate, Passage
 
 FOREVER = 1e6
 
@@ -127,9 +127,9 @@ def test_a_child_finds_the_gate_open(monkeypatch: pytest.MonkeyPatch, elsewhere:
 
 def test_the_gate_keeps_no_exporter() -> None:
     pytest.importorskip("grpc", reason="grpcio is not installed")
-    from grpc_steps import exporter
+    from support.grpc_steps import exporter
 
-    from nanospan.export._grpc_forks import fork_gate
+    from nanospan.export._transport.grpc_fork_gate import fork_gate
 
     with GrpcReceiver() as receiver:
         sender = exporter(receiver)
@@ -145,9 +145,9 @@ def test_the_gate_keeps_no_exporter() -> None:
 def test_a_call_that_ends_just_before_it_is_interrupted_costs_its_channel_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fork has it on its list of who is inside, and closes the channel after it has left."""
     pytest.importorskip("grpc", reason="grpcio is not installed")
-    from grpc_steps import exporter
+    from support.grpc_steps import exporter
 
-    from nanospan.export._grpc_forks import fork_gate
+    from nanospan.export._transport.grpc_fork_gate import fork_gate
 
     left: list[Passage] = []
     leave = fork_gate.leave
@@ -167,10 +167,10 @@ def test_a_call_that_ends_just_before_it_is_interrupted_costs_its_channel_alone(
 
 def test_an_interrupted_call_is_made_again_at_once_over_a_new_channel(no_backoff: list[int]) -> None:
     pytest.importorskip("grpc", reason="grpcio is not installed")
-    from grpc_steps import accept, exporter
+    from support.grpc_steps import accept, exporter
 
-    from nanospan.export._grpc_forks import fork_gate
-    from nanospan.export._retry import FREE_INTERRUPTIONS
+    from nanospan.export._delivery.retry import FREE_INTERRUPTIONS
+    from nanospan.export._transport.grpc_fork_gate import fork_gate
 
     arrived = threading.Event()
 
@@ -208,14 +208,14 @@ def test_who_was_interrupted_before_is_given_more_time(
         clock[0] += seconds
 
     clock = [0.0]
-    monkeypatch.setattr(_grpc_forks.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(grpc_fork_gate.time, "monotonic", lambda: clock[0])
     for interruptions in (0, 1, 2, 3, 1000):
         gate = ForkGate()
         gate._changed.wait = wait  # type: ignore[method-assign, assignment]
         elsewhere(enter, gate, interruptions)
         gate.before_fork()
     assert waits[::2] == [0.01, 0.04, 0.16, 0.4, 0.4]
-    assert set(waits[1::2]) == {_grpc_forks.PATIENCE_SECONDS}
+    assert set(waits[1::2]) == {grpc_fork_gate.PATIENCE_SECONDS}
 
 
 def test_who_interrupts_is_inside_meanwhile(elsewhere: Callable[..., Any]) -> None:

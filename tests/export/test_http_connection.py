@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from receivers import (
+from support.receivers import (
     DONE,
     FAILED,
     WAIT,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from receivers import (
+from support.receivers import (
     DONE,
     FAILED,
     WAIT,
@@ -154,9 +154,9 @@ def test_second_shutdown_only_warns(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.fixture
 def encoder(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A stand-in for the native encoder, so that this test needs no compiled module."""
-    module = ModuleType("nanospan._native.batch")
+    module = ModuleType("nanospan._native.encoding.batch")
     module.encode_batch = lambda spans: batch(len(spans))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "nanospan._native.batch", module)
+    monkeypatch.setitem(sys.modules, "nanospan._native.encoding.batch", module)
     return module
 
 

@@ -8,7 +8,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from receivers import (
+from support.receivers import (
     DONE,
     FAILED,
     WAIT,

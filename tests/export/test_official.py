@@ -30,7 +30,7 @@ from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExportResult
-from receivers import (
+from support.receivers import (
     DONE,
     FAILED,
     WAIT,
@@ -45,11 +45,12 @@ from receivers import (
     unused_port,
 )
 
-from nanospan import _official_private
+import nanospan
+from nanospan._compat import otlp_exporters
 from nanospan.export import EncodedSpanExporter, ExportOutcome
-from nanospan.export._grpc_courier import DEFAULT_RETRYABLE
+from nanospan.export._transport.grpc_transport import DEFAULT_RETRYABLE
+from nanospan.export._transport.official import adopt
 from nanospan.export.http import OTLPSpanExporter as OwnExporter
-from nanospan.export.official import adopt
 
 
 def adopted(exporter: object) -> EncodedSpanExporter:
@@ -64,7 +65,7 @@ def http(receiver: HttpReceiver, **arguments: Any) -> Any:
 
 
 def test_settings_of_the_http_exporter_are_where_we_look_for_them() -> None:
-    """Fails when a release of the official package moves a private name: nanospan._official_private must
+    """Fails when a release of the official package moves a private name: nanospan._compat.otlp_exporters must
     follow.
     """
     session = requests.Session()
@@ -76,7 +77,7 @@ def test_settings_of_the_http_exporter_are_where_we_look_for_them() -> None:
         session=session,
         max_request_size=99,
     )
-    settings = _official_private.http_settings(exporter)
+    settings = otlp_exporters.http_settings(exporter)
     assert settings.endpoint == "http://c:1/x"
     assert settings.headers["a"] == "b"
     assert settings.headers["content-type"] == "application/x-protobuf"
@@ -90,7 +91,7 @@ def test_settings_of_the_http_exporter_are_where_we_look_for_them() -> None:
 
 
 def test_settings_of_the_grpc_exporter_are_where_we_look_for_them() -> None:
-    """Fails when a release of the official package moves a private name: nanospan._official_private must
+    """Fails when a release of the official package moves a private name: nanospan._compat.otlp_exporters must
     follow.
     """
     credentials = grpc.ssl_channel_credentials()
@@ -102,7 +103,7 @@ def test_settings_of_the_grpc_exporter_are_where_we_look_for_them() -> None:
         compression=grpc.Compression.Gzip,
         channel_options=(("grpc.max_send_message_length", 9),),
     )
-    settings = _official_private.grpc_settings(exporter)
+    settings = otlp_exporters.grpc_settings(exporter)
     assert settings.target == "c:1"
     assert settings.insecure is False
     assert settings.credentials is credentials
@@ -135,7 +136,7 @@ def test_a_moved_name_costs_a_warning_and_the_slow_way(
     exporter = make()
     delattr(exporter, moved)
     with pytest.raises(LookupError, match=moved):
-        getattr(_official_private, f"{module}_settings")(exporter)
+        getattr(otlp_exporters, f"{module}_settings")(exporter)
     assert adopt(exporter) is None
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert moved in caplog.text
@@ -167,7 +168,7 @@ def test_the_official_packages_are_not_imported() -> None:
     script = textwrap.dedent(
         """
         import sys
-        from nanospan.export.official import adopt
+        from nanospan.export._transport.official import adopt
         from nanospan.export.http import OTLPSpanExporter
         assert adopt(object()) is None
         assert adopt(OTLPSpanExporter()) is None
@@ -378,7 +379,9 @@ def test_metrics_go_on_under_the_official_instances_name(monkeypatch: pytest.Mon
 
 
 def test_only_one_module_names_private_attributes() -> None:
-    for module in (Path(_official_private.__file__).parent / "export").glob("*.py"):
+    modules = list((Path(nanospan.__file__).parent / "export").rglob("*.py"))
+    assert len(modules) > 12
+    for module in modules:
         text = module.read_text()
         for name in ("exporter._", "client._", "_standard_attrs", " _RETRYABLE_ERROR_CODES"):
-            assert name not in text, f"{module.name} names {name}; that belongs into _official_private"
+            assert name not in text, f"{module.name} names {name}; that belongs into _compat/otlp_exporters.py"

@@ -6,9 +6,10 @@ import logging
 
 import pytest
 
-from nanospan.export import _retry, _window
-from nanospan.export._retry import Deadline, backoff_seconds, retry_after_seconds
-from nanospan.export._window import WindowedLog, one_line
+from nanospan._common import log
+from nanospan._common.log import WindowedLog, one_line
+from nanospan.export._delivery import retry
+from nanospan.export._delivery.retry import Deadline, backoff_seconds, retry_after_seconds
 
 
 @pytest.mark.parametrize("retry", range(6))
@@ -43,7 +44,7 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 
 def test_deadline_counts_down_to_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(_retry.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(retry.time, "monotonic", lambda: now[0])
     deadline = Deadline(10.0)
     assert deadline.remaining() == 10.0
     assert deadline.allows(9.9)
@@ -66,7 +67,7 @@ def test_window_logs_each_kind_once_and_counts_the_rest(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(_window.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(log.time, "monotonic", lambda: now[0])
     log = WindowedLog(logging.getLogger("test.window"), window=20.0)
     for _ in range(5):
         log.log(logging.ERROR, "a", "failed %s", "a")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from accounting import clear_environment
+from support.accounting import clear_environment
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from accounting import WAIT, lost
-from free_threading.crowd import THREADS, EncodedCollector, ObjectCollector, Pipeline, beside, pipeline, together
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
+from support.accounting import WAIT, lost
+from support.crowd import THREADS, EncodedCollector, ObjectCollector, Pipeline, beside, pipeline, together
 
 import nanospan
 from nanospan import tail
@@ -233,8 +233,8 @@ FORKS = """
 import os, threading, warnings
 warnings.simplefilter("ignore")
 import nanospan
-from accounting import check_balance
-from free_threading.crowd import pipeline
+from support.accounting import check_balance
+from support.crowd import pipeline
 
 sent = pipeline()
 over = threading.Event()

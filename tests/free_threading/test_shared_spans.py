@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from accounting import WAIT
-from free_threading.crowd import THREADS, EncodedCollector, ObjectCollector, beside, pipeline, together
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits
 from opentelemetry.trace import SpanContext, StatusCode, TraceFlags, TraceState
+from support.accounting import WAIT
+from support.crowd import THREADS, EncodedCollector, ObjectCollector, beside, pipeline, together
 
 import nanospan
 from nanospan.propagation import TraceContextTextMapPropagator

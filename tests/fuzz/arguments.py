@@ -12,9 +12,9 @@ from fuzz.draw import Draw
 from opentelemetry.trace import SpanKind
 
 from nanospan import sampling, tail
-from nanospan._native.policies import CompiledPolicies
-from nanospan._settings import resolve_settings
-from nanospan.export import _endpoint, _environment
+from nanospan._native.tail.policies import CompiledPolicies
+from nanospan.export._settings import endpoint, environment
+from nanospan.processor._settings import resolve_settings
 
 SAMPLERS = [sampling.ALWAYS_ON, sampling.ALWAYS_OFF, sampling.RateLimited(5), sampling.ConsistentProbability(0.5)]
 REFUSED = (TypeError, ValueError)
@@ -138,11 +138,11 @@ def queue(draw: Draw) -> None:
 
 def exporters(draw: Draw) -> None:
     draw.one([
-        lambda: _environment.resolve_timeout(amount(draw)),
-        lambda: _environment.resolve_compression(text(draw)),
-        lambda: _environment.check_header(text(draw), text(draw)),
-        lambda: _endpoint.resolve_http_endpoint(text(draw)),
-        lambda: _endpoint.resolve_grpc_endpoint(text(draw), draw.flag()),
+        lambda: environment.resolve_timeout(amount(draw)),
+        lambda: environment.resolve_compression(text(draw)),
+        lambda: environment.check_header(text(draw), text(draw)),
+        lambda: endpoint.resolve_http_endpoint(text(draw)),
+        lambda: endpoint.resolve_grpc_endpoint(text(draw), draw.flag()),
     ])()
 
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from nanospan import encode_spans
-from nanospan._native.batch import encode_report
+from nanospan._native.encoding.batch import encode_report
 
 RESOURCES = [Resource({"service.name": "fuzz"}), Resource({})]
 SCOPES = [InstrumentationScope("fuzz", "1.0"), InstrumentationScope("other"), None]

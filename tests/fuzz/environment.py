@@ -10,10 +10,11 @@ from unittest.mock import patch
 from fuzz.draw import Draw
 from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG
 
-from nanospan._environment_samplers import own_sampler, standard_sampler
-from nanospan._limits import span_limits_from_environment
-from nanospan._settings import LONGEST_MILLIS, resolve_settings
-from nanospan.export import _endpoint, _environment, _retry
+from nanospan.export._delivery import retry
+from nanospan.export._settings import endpoint, environment
+from nanospan.processor._settings import LONGEST_MILLIS, resolve_settings
+from nanospan.sampling.configuration.environment import own_sampler, standard_sampler
+from nanospan.trace._span_limits import span_limits_from_environment
 
 SAMPLERS = [
     *("always_on", "traceidratio", "parentbased_traceidratio", "nanospan_probability", "nanospan_rate_limited"),
@@ -63,23 +64,23 @@ def check_settings() -> None:
             sampler.should_sample(None, 1, "name")
             sampler.get_description()
 
-    timeout = _environment.resolve_timeout(None)
+    timeout = environment.resolve_timeout(None)
     assert timeout is None or (0 < timeout < math.inf)
-    _environment.resolve_compression(None)
-    _environment.resolve_protocol()
-    _environment.resolve_file(None, "certificate_file", "CERTIFICATE")
-    for name, value in _environment.environment_headers().items():
+    environment.resolve_compression(None)
+    environment.resolve_protocol()
+    environment.resolve_file(None, "certificate_file", "CERTIFICATE")
+    for name, value in environment.environment_headers().items():
         # As http.client and grpcio take them.
         assert name == name.lower() and name.isascii() and not set(name) & set(" \t\r\n:,;")
         assert not set(value) & set("\r\n\0")
         value.encode("latin-1")
-    http = _endpoint.resolve_http_endpoint(None)
+    http = endpoint.resolve_http_endpoint(None)
     assert http.scheme in ("http", "https") and http.host and 0 <= http.port < 65536
     assert "@" not in http.display.split("/")[2]
-    grpc = _endpoint.resolve_grpc_endpoint(None, None)
+    grpc = endpoint.resolve_grpc_endpoint(None, None)
     assert grpc.target
 
 
 def check_retry_after(value: str) -> None:
-    seconds = _retry.retry_after_seconds(value, 1_700_000_000.0)
+    seconds = retry.retry_after_seconds(value, 1_700_000_000.0)
     assert seconds is None or 0 <= seconds < math.inf

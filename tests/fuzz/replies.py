@@ -8,13 +8,13 @@ import zlib
 from fuzz.draw import Draw
 from google.protobuf.message import DecodeError
 
-from nanospan.export._reply import Verdict, partial_success, reply_to_http_status
+from nanospan.export._delivery.reply import Verdict, partial_success, reply_to_http_status
 from nanospan.receiver.decode import spans_from_json, spans_to_json
 from nanospan.receiver.http_server import _decompress, _Refusal
 from nanospan.receiver.store import TraceStore
 
 try:
-    from nanospan.export._grpc_courier import _retry_delay
+    from nanospan.export._transport.grpc_transport import _retry_delay
 except ImportError:  # no grpcio for this interpreter, or not installed
     _retry_delay = None  # type: ignore[assignment]
 

@@ -1,7 +1,7 @@
 """Runs one fuzz target under atheris: python run.py TARGET [libFuzzer's options] CORPUS...
 
 Python code is instrumented as it is imported. Native modules guide the fuzzer too if they are built with clang and
-its coverage counters, as scripts/fuzz_bindings.sh does.
+its coverage counters, as scripts/sanitize/fuzz_bindings.sh does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TESTS = Path(__file__).parent.parent
 
 def main() -> None:
     _, target, *options = sys.argv
-    sys.path[:0] = [str(TESTS), str(TESTS / "export"), str(TESTS / "lifecycle")]
+    sys.path.insert(0, str(TESTS))
     with atheris.instrument_imports(include=["nanospan", "fuzz"]):
         check = importlib.import_module(f"fuzz.{target}").check
     atheris.Setup([sys.argv[0], *options], check)

@@ -12,11 +12,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
-from parity.portrait import Names, of_span
+from support.parity.portrait import Names, of_span
 
 import nanospan
 from nanospan import encode_spans
-from nanospan._native.batch import encode_report
+from nanospan._native.encoding.batch import encode_report
 
 START = 10**17
 LIMITS = [{}, {"max_attributes": 2, "max_events": 1, "max_links": 1, "max_attribute_length": 3}]

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from extra_packages import Environment, environment_with
-from launcher import Launcher
+from support.extra_packages import Environment, environment_with
+from support.launcher import Launcher
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from accounting import check_balance, spans_in
-from extra_packages import Environment
-from launcher import NO_FORK_WARNINGS, PYTHON, SCRIPTS, Launcher, Running, check_orderly, each_tracing, names
-from receivers import HttpReceiver, answer
+from support.accounting import check_balance, spans_in
+from support.extra_packages import Environment
+from support.launcher import NO_FORK_WARNINGS, PYTHON, SCRIPTS, Launcher, Running, check_orderly, each_tracing, names
+from support.receivers import HttpReceiver, answer
 
 SPANS = 10
 

@@ -10,9 +10,9 @@ import time
 from collections import Counter
 
 import pytest
-from accounting import check_balance, lost
-from launcher import Finished, Launcher, check_orderly, each_tracing, names
-from receivers import HttpReceiver, answer, hang, unused_port
+from support.accounting import check_balance, lost
+from support.launcher import Finished, Launcher, check_orderly, each_tracing, names
+from support.receivers import HttpReceiver, answer, hang, unused_port
 
 SPANS = 10
 

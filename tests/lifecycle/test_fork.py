@@ -7,9 +7,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from accounting import check_balance, spans_in
-from launcher import Launcher, both_forks, check_orderly, each_tracing, names
-from receivers import answer, hang
+from support.accounting import check_balance, spans_in
+from support.launcher import Launcher, both_forks, check_orderly, each_tracing, names
+from support.receivers import answer, hang
 
 SPANS = 10
 SHUTDOWN_LIMIT = 30.0

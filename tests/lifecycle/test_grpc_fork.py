@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from accounting import check_balance, spans_in
-from launcher import Finished, Launcher, Running, check_orderly, names
-from receivers import WAIT, GrpcReceiver
+from support.accounting import check_balance, spans_in
+from support.launcher import Finished, Launcher, Running, check_orderly, names
+from support.receivers import WAIT, GrpcReceiver
 
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed")
 

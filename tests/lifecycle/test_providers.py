@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from accounting import check_balance, lost, spans_in
-from launcher import Launcher, check_orderly, each_tracing, names
+from support.accounting import check_balance, lost, spans_in
+from support.launcher import Launcher, check_orderly, each_tracing, names
 
 SPANS = 10
 

@@ -1,4 +1,4 @@
-"""A few of the randomised exits of soak/exits.py: each way of leaving at least once."""
+"""A few of the randomised exits of soak/exit_soak.py: each way of leaving at least once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("grpc", reason="grpcio is not installed")
 
-DRIVER = Path(__file__).parents[2] / "soak" / "exits.py"
+DRIVER = Path(__file__).parents[2] / "soak" / "exit_soak.py"
 ORDERLY, DISORDERLY = 19, 9
 """As many as there are ways."""
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from accounting import WAIT, check_balance, wait_until
-from extra_packages import Environment
-from launcher import NO_FORK_WARNINGS, SCRIPTS, Launcher, Running, check_orderly, each_tracing, names
+from support.accounting import WAIT, check_balance, wait_until
+from support.extra_packages import Environment
+from support.launcher import NO_FORK_WARNINGS, SCRIPTS, Launcher, Running, check_orderly, each_tracing, names
 
 REQUESTS = 60
 MOST_REQUESTS = 10_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from launcher import Launcher, check_orderly, names
+from support.launcher import Launcher, check_orderly, names
 
 REFUSAL = (
     "ImportError: nanospan works in the main interpreter of a process only, and this is a subinterpreter. "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from accounting import check_balance, lost
-from launcher import Launcher, both_forks
+from support.accounting import check_balance, lost
+from support.launcher import Launcher, both_forks
 
 
 @both_forks

@@ -6,7 +6,7 @@ from importlib import metadata
 
 import click
 
-from nanospan.cli.cost_command import cost
+from nanospan.cli.cost.command import cost
 
 __all__ = ["nanospan"]
 
@@ -60,7 +60,7 @@ def receive(
 
     Point any OpenTelemetry exporter at it; both ports are OTLP's own. Ctrl-C ends it with a summary.
     """
-    from nanospan.cli.receive import ListenError, ReceiveOptions, run
+    from nanospan.cli.receive.run import ListenError, ReceiveOptions, run
 
     try:
         run(
@@ -105,7 +105,7 @@ def demo(requests: int, seconds: float, no_stock: bool, rounds: int, cost_spans:
 
     Everything runs on this machine and ends with the command; it takes about half a minute.
     """
-    from nanospan.cli.demo import DemoError, DemoOptions, run
+    from nanospan.cli.demo.run import DemoError, DemoOptions, run
 
     try:
         run(

@@ -13,10 +13,12 @@ try:
 except ImportError as error:
     raise ImportError("nanospan.export.grpc needs grpcio: pip install nanospan[grpc]") from error
 
-from nanospan.export._compression import Compression
-from nanospan.export._delivery import Delivery
-from nanospan.export._endpoint import resolve_grpc_endpoint
-from nanospan.export._environment import (
+from nanospan.export._delivery.delivery import Delivery
+from nanospan.export._delivery.exporter import DeliveringExporter, user_agent
+from nanospan.export._delivery.metrics import GRPC_COMPONENT, create_exporter_metrics
+from nanospan.export._settings.compression import Compression
+from nanospan.export._settings.endpoint import resolve_grpc_endpoint
+from nanospan.export._settings.environment import (
     TlsFile,
     check_header,
     environment_headers,
@@ -25,9 +27,7 @@ from nanospan.export._environment import (
     resolve_file,
     resolve_timeout,
 )
-from nanospan.export._exporter import DeliveringExporter, user_agent
-from nanospan.export._grpc_courier import DEFAULT_RETRYABLE, ChannelOption, GrpcCourier
-from nanospan.export._metrics import GRPC_COMPONENT, create_exporter_metrics
+from nanospan.export._transport.grpc_transport import DEFAULT_RETRYABLE, ChannelOption, GrpcCourier
 
 __all__ = ["Compression", "OTLPSpanExporter"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from nanospan.tail._checks import check_text
+from nanospan._common.arguments import check_text
 from nanospan.tail._plan import Plan
 
 __all__ = ["Policy", "check_policies"]

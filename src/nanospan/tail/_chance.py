@@ -6,8 +6,8 @@ from dataclasses import KW_ONLY, dataclass
 from fractions import Fraction
 from typing import ClassVar
 
+from nanospan._common.arguments import check_bool, check_number
 from nanospan.tail._base import Policy
-from nanospan.tail._checks import check_bool, check_number
 from nanospan.tail._plan import Plan
 
 __all__ = ["BytesLimiting", "Probabilistic", "RateLimiting"]

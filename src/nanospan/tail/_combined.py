@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from nanospan._common.arguments import check_integer, check_number
 from nanospan.tail._base import Policy, check_policies
-from nanospan.tail._checks import check_integer, check_number
 from nanospan.tail._plan import Plan, policy_names
 
 __all__ = ["And", "Composite", "Drop", "Not"]

@@ -1,6 +1,6 @@
 """Policies written down as what the native code evaluates: a list of conditions and a list of nodes.
 
-See csrc/ns_facts.h for conditions and csrc/ns_policy.h for nodes.
+See csrc/tail/ns_facts.h for conditions and csrc/tail/ns_policy.h for nodes.
 """
 
 from __future__ import annotations

@@ -8,9 +8,8 @@ from typing import ClassVar
 
 from opentelemetry import trace
 
-from nanospan._shown import shown
+from nanospan._common.arguments import INT64_LEAST, INT64_MOST, check_bool, check_integer, check_key, check_texts, shown
 from nanospan.tail._base import Policy
-from nanospan.tail._checks import INT64_LEAST, INT64_MOST, check_bool, check_integer, check_key, check_texts
 from nanospan.tail._patterns import compile_patterns, make_matcher
 from nanospan.tail._plan import Condition, Plan
 

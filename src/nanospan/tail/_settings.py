@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import KW_ONLY, dataclass
 
+from nanospan._common.arguments import check_integer, check_number
 from nanospan.tail._base import Policy, check_policies
-from nanospan.tail._checks import check_integer, check_number
 from nanospan.tail._plan import Plan, policy_names
 
 __all__ = ["TailSampling"]

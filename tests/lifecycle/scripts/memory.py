@@ -14,8 +14,8 @@ ROUND = 100_000
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from accounting import ended_span
 from app import report
+from support.accounting import ended_span
 
 import nanospan
 from nanospan.export.http import OTLPSpanExporter

@@ -1,0 +1,46 @@
+/* Strings as an interpreter stores them (arrays of code points one, two or four bytes wide), written as UTF-8.
+ *
+ * OTLP strings must be valid UTF-8: a receiver refuses the whole request for one bad byte. A lone surrogate, which such
+ * an array can hold and UTF-8 cannot, is written as U+FFFD and counted; so is a value past U+10FFFF.
+ */
+#ifndef NS_UTF8_H
+#define NS_UTF8_H
+
+#include "base/ns_base.h"
+
+/* Widths of an ns_text. NS_TEXT_UTF8 is text that needs no conversion: ASCII, or valid UTF-8 already. */
+enum { NS_TEXT_UTF8 = 0, NS_TEXT_LATIN1 = 1, NS_TEXT_UCS2 = 2, NS_TEXT_UCS4 = 4 };
+
+typedef struct ns_text {
+    const void *data;
+    size_t length; /* code points; bytes for NS_TEXT_UTF8 */
+    uint32_t width;
+} ns_text;
+
+/* The number of bytes that ns_utf8_write_wide will write. */
+size_t ns_utf8_size_wide(const ns_text *text);
+
+/* Writes the text and returns how many code points were replaced by U+FFFD. */
+size_t ns_utf8_write_wide(const ns_text *text, uint8_t *out);
+
+static inline size_t ns_utf8_size(const ns_text *text) {
+    return NS_LIKELY(text->width == NS_TEXT_UTF8) ? text->length : ns_utf8_size_wide(text);
+}
+
+/* The bytes of an NS_TEXT_UTF8. */
+static inline void ns_utf8_copy(const ns_text *text, uint8_t *out) {
+    if (NS_LIKELY(text->length <= NS_SHORT_COPY))
+        ns_copy_short(out, text->data, text->length);
+    else
+        __builtin_memcpy(out, text->data, text->length);
+}
+
+static inline size_t ns_utf8_write(const ns_text *text, uint8_t *out) {
+    if (NS_LIKELY(text->width == NS_TEXT_UTF8)) {
+        if (text->length) __builtin_memcpy(out, text->data, text->length);
+        return 0;
+    }
+    return ns_utf8_write_wide(text, out);
+}
+
+#endif

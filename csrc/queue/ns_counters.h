@@ -1,0 +1,47 @@
+/* Where spans went. Every span that ends is counted once under NS_ENDED, and once where it left.
+ *
+ * Whoever sums them up reads where spans went before it reads how many ended, so that no span is missing from the second
+ * number that is in the first. That takes an order between counters:
+ *
+ *   operation   order     why
+ *   ---------   -------   -------------------------------------------------------------------------------------------
+ *   add         release   whoever sees that a span left sees that it ended
+ *   read        acquire   the other half
+ *   reset       relaxed   nobody else is there
+ */
+#ifndef NS_COUNTERS_H
+#define NS_COUNTERS_H
+
+#include <stdatomic.h>
+
+#include "base/ns_base.h"
+
+typedef enum ns_counter {
+    NS_ENDED,
+    NS_SAMPLED_OUT,
+    NS_EXPORTED,
+    NS_REJECTED,
+    NS_DROPPED_QUEUE_FULL, /* of queues that are no ring: a ring counts its own (ns_ring.h) */
+    NS_DROPPED_ENCODE_FAILED,
+    NS_DROPPED_EXPORT_FAILED,
+    NS_DROPPED_SHUTDOWN,
+    NS_COUNTER_KINDS,
+} ns_counter;
+
+typedef struct ns_counters {
+    _Atomic uint64_t value[NS_COUNTER_KINDS];
+} ns_counters;
+
+static inline void ns_count(ns_counters *counters, ns_counter which, uint64_t by) {
+    atomic_fetch_add_explicit(&counters->value[which], by, memory_order_release);
+}
+
+static inline uint64_t ns_counted(const ns_counters *counters, ns_counter which) {
+    return atomic_load_explicit(&counters->value[which], memory_order_acquire);
+}
+
+static inline void ns_counters_reset(ns_counters *counters) {
+    for (int i = 0; i < NS_COUNTER_KINDS; i++) atomic_store_explicit(&counters->value[i], 0, memory_order_relaxed);
+}
+
+#endif

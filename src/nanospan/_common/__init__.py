@@ -1,0 +1,1 @@
+"""What every room uses: checks of arguments, logging once per window, the main interpreter."""

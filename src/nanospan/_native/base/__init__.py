@@ -1,0 +1,1 @@
+"""Shared ground: threads, free lists, the fork generation."""

@@ -1,0 +1,21 @@
+"""Fork generation: a number that changes in every forked child, kept by pthread_atfork."""
+
+from libc.stdint cimport uint32_t
+
+cdef extern from "base/ns_fork.h" nogil:
+    int ns_fork_install()
+    uint32_t ns_fork_generation()
+    uint32_t ns_fork_counter
+
+
+cdef const uint32_t *generation_address() noexcept nogil:
+    return <const uint32_t *> &ns_fork_counter
+
+
+def generation() -> int:
+    """How many forks lie between this process and the one that first imported nanospan."""
+    return ns_fork_generation()
+
+
+if ns_fork_install() != 0:
+    raise OSError("pthread_atfork failed: nanospan cannot notice forks")

@@ -1,0 +1,50 @@
+"""What threads may touch at once, as Cython sees it: declarations of threads.h, and what becomes of objects that were seen."""
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef extern from "base/threads.h" nogil:
+    const bint FREE "NSPY_FREE"  # whether the interpreter has no lock
+
+    ctypedef struct nspy_section:
+        pass
+    void leave "nspy_leave"(nspy_section *section)
+
+    ctypedef struct nspy_lock:
+        pass
+    void take_lock "nspy_lock_take"(nspy_lock *lock)
+    void leave_lock "nspy_lock_leave"(nspy_lock *lock)
+    void renew_lock "nspy_lock_renew"(nspy_lock *lock)
+
+    bint load_flag "nspy_load"(const bint *flag)
+    void store_flag "nspy_store"(bint *flag, bint value)
+    bint load_flag_ordered "nspy_load_ordered"(const bint *flag)
+    void store_flag_ordered "nspy_store_ordered"(bint *flag, bint value)
+    bint claim "nspy_claim"(bint *flag)
+    void give_back "nspy_give_back"(bint *flag)
+
+    uint32_t load_u32 "nspy_load"(const uint32_t *word)
+    void store_u32 "nspy_store"(uint32_t *word, uint32_t value)
+    void add_u32 "nspy_add"(uint32_t *word, uint32_t by)
+    uint32_t seen_u32 "nspy_seen_u32"(const uint32_t *word)
+    void show_u32 "nspy_show_u32"(uint32_t *word, uint32_t value)
+
+    uint64_t load_u64 "nspy_load"(const uint64_t *word)
+    void store_u64 "nspy_store"(uint64_t *word, uint64_t value)
+    void add_u64 "nspy_add"(uint64_t *word, uint64_t by)
+
+cdef extern from "base/threads.h":
+    void enter "nspy_enter"(nspy_section *section, object owner)
+
+
+cdef inline list retired(list former, PyObject *owned):
+    """Lets go of what a field held; without an interpreter lock not before the field's owner goes, whose `former` this is: a
+    thread may be reading it."""
+    was = <object> owned
+    Py_DECREF(was)
+    if FREE and was is not None:
+        if former is None:
+            former = []
+        former.append(was)
+    return former

@@ -1,0 +1,1 @@
+"""Ids, span contexts, the current Context, W3C headers."""

@@ -1,0 +1,277 @@
+"""Who a span is, as numbers, and the spans that carry nothing else."""
+
+cimport cython
+from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_FromUnsignedLongLong
+from cpython.object cimport PyObject, PyObject_GenericSetAttr
+from cpython.tuple cimport PyTuple_GET_ITEM
+from libc.stdint cimport uint8_t, uint64_t
+
+from opentelemetry.trace import SpanContext, TraceFlags, TraceState
+from opentelemetry.trace.span import DEFAULT_TRACE_STATE
+
+from nanospan._native.encoding.encoder cimport EncodableSpan
+from nanospan._native.base.freelist cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
+from nanospan._native.base.threads cimport enter, leave, load_flag, nspy_section, store_flag
+from nanospan._compat.sdk import SPAN_FIELDS
+
+cdef extern from "base/pycompat.h":
+    object nspy_trace_id(uint64_t high, uint64_t low)
+    int nspy_id_halves(object number, uint64_t *high, uint64_t *low)
+    bint has_weakrefs "nspy_has_weakrefs" (object)
+
+cdef extern from "Python.h":
+    object PyObject_GenericGetDict(object, void *)
+
+cdef frozenset own_names = frozenset(SPAN_FIELDS)
+cdef object span_context_type = SpanContext
+cdef object default_trace_state = DEFAULT_TRACE_STATE
+cdef object new_tuple = tuple.__new__
+cdef tuple all_flags = tuple([TraceFlags(bits) for bits in range(256)])
+
+
+cdef bint try_positions():
+    """Whether a SpanContext is still the tuple that its type parameters say it is."""
+    flags, state = TraceFlags(TraceFlags.SAMPLED), TraceState([("a", "b")])
+    for remote in (True, False):
+        for span_id in (0, 2):
+            seen = SpanContext(1, span_id, remote, flags, state)
+            if not isinstance(seen, tuple) or tuple(seen) != (1, span_id, remote, flags, state, span_id == 2):
+                return False
+    return True
+
+
+# A release that moves the positions costs time, not correctness.
+cdef bint positions_hold = try_positions()
+
+
+cdef bint context_is_tuple() noexcept:
+    return positions_hold
+
+
+cdef object make_context(const Ids *ids, object trace_state):
+    trace_id = nspy_trace_id(ids.trace_high, ids.trace_low)
+    span_id = PyLong_FromUnsignedLongLong(ids.span)
+    flags = all_flags[ids.flags]
+    if trace_state is None:
+        trace_state = default_trace_state
+    if not positions_hold:
+        return span_context_type(trace_id, span_id, bool(ids.is_remote), flags, trace_state)
+    fields = (trace_id, span_id, bool(ids.is_remote), flags, trace_state, bool(ids_are_valid(ids)))
+    return new_tuple(span_context_type, fields)
+
+
+cdef bint read_context(object context, Ids *ids, BorrowedState *trace_state) except -1:
+    cdef uint64_t nothing
+    cdef Ids read
+    cdef int overflow = 0
+    cdef long bits
+    if positions_hold and type(context) is span_context_type:
+        trace_id = <object> PyTuple_GET_ITEM(context, 0)
+        span_id = <object> PyTuple_GET_ITEM(context, 1)
+        remote = <object> PyTuple_GET_ITEM(context, 2)
+        flags = <object> PyTuple_GET_ITEM(context, 3)
+        state = <object> PyTuple_GET_ITEM(context, 4)
+    elif isinstance(context, span_context_type):
+        trace_id, span_id, remote = context.trace_id, context.span_id, context.is_remote
+        flags, state = context.trace_flags, context.trace_state
+    else:
+        return False
+    if nspy_id_halves(trace_id, &read.trace_high, &read.trace_low) != 0:
+        return False
+    if nspy_id_halves(span_id, &nothing, &read.span) != 0 or nothing:
+        return False
+    if not isinstance(flags, int):
+        return False
+    bits = PyLong_AsLongAndOverflow(flags, &overflow)
+    if overflow or not 0 <= bits <= 255:
+        return False
+    read.flags = <uint8_t> bits
+    read.is_remote = bool(remote)
+    ids[0] = read
+    # Borrowed from the context: exact SpanContexts are immutable. Of anything else it may be a new object each time.
+    trace_state.state = NULL if state is default_trace_state else <void *> state
+    return type(context) is span_context_type
+
+
+@cython.final
+@cython.no_gc  # a SpanContext refers to nothing that could refer to it
+@cython.freelist(64)
+cdef class ContextCell:
+    """A SpanContext that a span and its children share."""
+
+    @cython.critical_section
+    cdef object shared_context(self, const Ids *ids, object trace_state):
+        # Of two that make one, the first has made everybody's: making it may run Python code.
+        if self.context is None:
+            made = make_context(ids, trace_state)
+            if self.context is None:
+                self.context = made
+        return self.context
+
+
+cdef class Identified(EncodableSpan):
+    """A span that knows its ids as numbers."""
+
+    def __setattr__(self, str name, value):
+        # The SDK's private names are properties; any other name is the application's, perhaps in place of a method.
+        if name not in own_names:
+            store_flag(&self.customised, True)
+        PyObject_GenericSetAttr(self, name, value)
+
+    cdef bint forget(self) except -1:
+        if self.customised or has_weakrefs(self):
+            return False
+        self.as_numbers = False
+        if self.has_context:
+            self.has_context = False
+            self.context = None
+        if self.trace_state is not None:
+            self.trace_state = None
+        if self.cell is not None:
+            self.cell = None
+        return True
+
+    cdef object span_context(self):
+        cdef nspy_section held
+        enter(&held, self)
+        try:
+            if not self.has_context:
+                if self.cell is None:
+                    made = make_context(&self.ids, self.trace_state)
+                else:
+                    made = self.cell.shared_context(&self.ids, self.trace_state)
+                if not self.has_context:  # meanwhile
+                    self.context = made
+                    self.has_context = True
+            return self.context
+        finally:
+            leave(&held)
+
+    cdef ContextCell shared_cell(self):
+        cdef nspy_section held
+        enter(&held, self)
+        try:
+            if self.cell is None:
+                self.cell = ContextCell.__new__(ContextCell)
+                if self.has_context:
+                    self.cell.context = self.context
+            return self.cell
+        finally:
+            leave(&held)
+
+    cdef int adopt(self, object context) except -1:
+        cdef BorrowedState state
+        cdef Ids ids
+        cdef bint as_numbers
+        state.state = NULL
+        as_numbers = read_context(context, &ids, &state)  # may run Python code
+        old = self.context, self.trace_state, self.cell  # kept until all is in place: letting go of them may run Python code
+        self.as_numbers = as_numbers
+        if as_numbers:
+            self.ids = ids
+        self.trace_state = <object> state.state if as_numbers and state.state is not NULL else None
+        self.context = context
+        self.has_context = True
+        self.cell = None  # children that have started keep the context that they started under
+        return 0
+
+    def get_span_context(self):
+        """The `opentelemetry.trace.SpanContext` of this span."""
+        return self.span_context()
+
+    @property
+    def _context(self):
+        return self.span_context()
+
+    @_context.setter
+    @cython.critical_section
+    def _context(self, context):
+        self.adopt(context)
+
+
+cdef class NativeNonRecordingSpan(Identified):
+    """Does nothing but carry its SpanContext. `nanospan.NonRecordingSpan` is its public class."""
+
+    def is_recording(self):
+        """False."""
+        return False
+
+    def end(self, end_time=None):
+        pass
+
+    def set_attribute(self, key, value):
+        pass
+
+    def set_attributes(self, attributes):
+        pass
+
+    def add_event(self, name, attributes=None, timestamp=None):
+        pass
+
+    def add_link(self, context, attributes=None):
+        pass
+
+    def update_name(self, name):
+        pass
+
+    def set_status(self, status, description=None):
+        pass
+
+    def record_exception(self, exception, attributes=None, timestamp=None, escaped=False):
+        pass
+
+
+# --- spare instances --------------------------------------------------------------------------------------------------
+
+def own_dict(span):
+    """The dict of a span's own attributes: ``__dict__`` of the public classes. Whoever asks may change it."""
+    store_flag(&(<Identified?> span).customised, True)
+    return PyObject_GenericGetDict(span, NULL)
+
+
+cdef nspy_spare spare
+cdef object non_recording_class = None
+cdef tuple no_arguments = ()
+
+
+cdef void dealloc(PyObject *span) noexcept:
+    nspy_spare_dealloc(&spare, span)
+
+
+cdef int reset(PyObject *span) noexcept:
+    try:
+        return (<Identified> span).forget()
+    except BaseException:
+        return False
+
+
+def bind_non_recording_class(cls):
+    """Names the public class of spans that were sampled out, once, at import."""
+    global non_recording_class
+    non_recording_class = cls
+    nspy_spare_install(&spare, cls, dealloc, reset)
+    return cls
+
+
+cdef object span_class = None
+
+
+cdef int name_span_class(object cls) except -1:
+    global span_class
+    span_class = cls
+    return 0
+
+
+cdef bint shows_ids(object span) noexcept:
+    cdef nspy_section held
+    cdef bint as_numbers
+    if type(span) is not span_class and type(span) is not non_recording_class:
+        return False
+    enter(&held, span)
+    as_numbers = (<Identified> span).as_numbers
+    leave(&held)
+    return as_numbers and not load_flag(&(<Identified> span).customised)
+
+
+cdef NativeNonRecordingSpan new_non_recording_span():
+    return <NativeNonRecordingSpan> nspy_spare_take(&spare, no_arguments)

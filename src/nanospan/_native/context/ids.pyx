@@ -1,0 +1,48 @@
+"""Trace and span ids as Python integers; nanospan.ids gives the generator its public class."""
+
+from cpython.object cimport PyObject_GenericSetAttr
+from libc.stdint cimport uint64_t
+
+from nanospan._native.base.fork cimport generation_address
+from nanospan._native.base.threads cimport store_flag
+
+cdef extern from "context/ns_ids.h" nogil:
+    void ns_ids_init(const void *fork_generation)
+    uint64_t ns_span_id_new()
+    ns_trace_id ns_trace_id_new()
+    void ns_root_ids_new(ns_trace_id *trace_id, uint64_t *span_id)
+
+cdef extern from "base/pycompat.h":
+    object nspy_trace_id(uint64_t high, uint64_t low)
+
+
+cdef uint64_t new_span_id() noexcept nogil:
+    return ns_span_id_new()
+
+
+cdef void new_root_ids(ns_trace_id *trace_id, uint64_t *span_id) noexcept nogil:
+    ns_root_ids_new(trace_id, span_id)
+
+
+cdef class NativeIdGenerator:
+    """Non-zero random ids from a generator that each thread owns and each forked child seeds anew."""
+
+    def __setattr__(self, str name, value):
+        store_flag(&self.patched, True)
+        PyObject_GenericSetAttr(self, name, value)
+
+    def generate_span_id(self):
+        """A new 64-bit span id, never 0."""
+        return ns_span_id_new()
+
+    def generate_trace_id(self):
+        """A new 128-bit trace id, never 0; all its bits are random."""
+        cdef ns_trace_id new = ns_trace_id_new()
+        return nspy_trace_id(new.high, new.low)
+
+    def is_trace_id_random(self):
+        """True: the W3C random flag may be set on traces that start with these ids."""
+        return True
+
+
+ns_ids_init(generation_address())

@@ -1,0 +1,380 @@
+"""The W3C trace context propagator, its `traceparent` read and written in C; nanospan.propagation gives it its public class.
+
+What is common is done here: strings of ASCII, ids within their range. Whatever is not is handed to the propagator of
+the API itself, together with what has been read by then, so that a carrier is asked no question twice.
+"""
+
+from libc.stdint cimport uint8_t, uint64_t
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.tuple cimport PyTuple_GET_ITEM
+
+from nanospan._native.context.current_context cimport context_is_dict, context_with, span_in
+from nanospan._native.context.identity cimport (
+    BorrowedState, Identified, Ids, context_is_tuple, ids_are_valid, make_context, read_context, shows_ids
+)
+from nanospan._native.base.threads cimport enter, leave, nspy_section
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import default_getter, default_setter
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    NonRecordingSpan,
+    SpanContext,
+    TraceFlags,
+    TraceState,
+    get_current_span,
+    set_span_in_context,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator as ApiPropagator
+
+cdef extern from "Python.h":
+    object PyType_GenericAlloc(PyTypeObject *, Py_ssize_t)
+    object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
+    void *PyUnicode_DATA(object)
+    Py_ssize_t PyUnicode_GET_LENGTH(object)
+
+cdef extern from "encoding/ns_utf8.h":
+    ctypedef struct ns_text:
+        const void *data
+        size_t length
+        unsigned width
+    enum: NS_TEXT_UTF8
+
+cdef extern from "base/pycompat.h":
+    ns_text nspy_text(object)
+    object nspy_trace_id(uint64_t high, uint64_t low)
+
+cdef extern from "context/ns_traceparent.h" nogil:
+    enum: NS_TRACEPARENT_LENGTH
+    enum: NS_TRACEPARENT_LONGEST
+
+    ctypedef struct ns_traceparent:
+        uint64_t trace_id_high
+        uint64_t trace_id_low
+        uint64_t span_id
+        uint8_t flags
+
+    bint ns_traceparent_read(const char *, size_t, ns_traceparent *)
+    void ns_traceparent_write(char *, uint64_t, uint64_t, uint64_t, uint8_t)
+
+
+cdef object non_recording_type = NonRecordingSpan
+cdef object trace_flags_type = TraceFlags
+cdef object getter_of_mappings = default_getter
+cdef object setter_of_mappings = default_setter
+cdef object no_span_context = INVALID_SPAN_CONTEXT
+
+cdef str TRACEPARENT = "traceparent"
+cdef str TRACESTATE = "tracestate"
+
+# What is longer is left to the API, whose newer releases refuse it with a warning.
+cdef enum:
+    COMMON_TRACESTATE = 8192
+
+cdef object nothing = Context()
+
+
+# ---- traceparent ----
+
+cdef enum Verdict:
+    READ
+    REFUSED
+    UNUSUAL  # it takes the API's own code to say
+
+
+cdef Verdict read_traceparent(object header, ns_traceparent *parsed) noexcept:
+    cdef ns_text text
+    if type(header) is not str:
+        return UNUSUAL
+    text = nspy_text(header)
+    if text.width != NS_TEXT_UTF8 or text.length > NS_TRACEPARENT_LONGEST:
+        return UNUSUAL
+    return READ if ns_traceparent_read(<const char *> text.data, text.length, parsed) else REFUSED
+
+
+cdef object write_traceparent(const Ids *ids):
+    text = PyUnicode_New(NS_TRACEPARENT_LENGTH, 127)
+    ns_traceparent_write(<char *> PyUnicode_DATA(text), ids.trace_high, ids.trace_low, ids.span, ids.flags)
+    return text
+
+
+cdef bint holds_plain_numbers(object span_context) noexcept:
+    """Whether a SpanContext holds no numbers but int and TraceFlags: another class may be formatted in its own way."""
+    flags = type(<object> PyTuple_GET_ITEM(span_context, 3))
+    return (
+        type(<object> PyTuple_GET_ITEM(span_context, 0)) is int
+        and type(<object> PyTuple_GET_ITEM(span_context, 1)) is int
+        and (flags is trace_flags_type or flags is int)
+    )
+
+
+cdef object traceparent_of(object span_context, BorrowedState *trace_state):
+    """The header of a SpanContext, or None where it takes the API's own code to say."""
+    cdef Ids ids
+    if not read_context(span_context, &ids, trace_state) or not holds_plain_numbers(span_context):
+        return None
+    # Of the trace 0 it depends on the other fields whether there is a header.
+    if not ids.trace_high | ids.trace_low:
+        return None
+    return write_traceparent(&ids)
+
+
+# ---- Python objects past their constructors, where these do only what is done here ----
+
+cdef object span_context_field():
+    """The name of the one field that a NonRecordingSpan has, or None if there is more to it."""
+    made = vars(NonRecordingSpan(INVALID_SPAN_CONTEXT))
+    if NonRecordingSpan.__new__ is not object.__new__ or NonRecordingSpan.__setattr__ is not object.__setattr__:
+        return None
+    return next(iter(made)) if list(made.values()) == [INVALID_SPAN_CONTEXT] else None
+
+
+cdef bint reads_and_writes_as_the_api():
+    """Whether this release's propagator answers as csrc/context/ns_traceparent.h does."""
+    cdef ns_traceparent parsed
+    cdef BorrowedState trace_state
+    api = ApiPropagator()
+    trace_id, span_id = 0x0af7651916cd43dd8448eb211c80319c, 0xb7ad6b7169203331
+    ids = f"{trace_id:032x}-{span_id:016x}"
+    headers = (
+        f"00-{ids}-01", f" \t00-{ids}-ff\t \n", f"cc-{ids}-02-later", f"00-{ids}-01-later", f"ff-{ids}-01",
+        f"00-{ids}-01\n\n", f"00-{ids}-0A", f"00-{0:032x}-{1:016x}-01", f"00-{1:032x}-{0:016x}-01",
+        f"01-{ids}-00-".ljust(NS_TRACEPARENT_LONGEST),
+    )
+    for header in headers:
+        context = api.extract({TRACEPARENT: header})
+        if (read_traceparent(header, &parsed) == READ) != bool(context):
+            return False
+        if context and tuple(get_current_span(context).get_span_context()) != (
+            trace_id, span_id, True, parsed.flags, TraceState(), True
+        ):
+            return False
+    for flags in (0, 3, 255):
+        given = SpanContext(trace_id, span_id, False, TraceFlags(flags))
+        carrier = {}
+        api.inject(carrier, set_span_in_context(NonRecordingSpan(given), Context()))
+        if carrier != {TRACEPARENT: traceparent_of(given, &trace_state)}:
+            return False
+    return set(api.fields) == {TRACEPARENT, TRACESTATE}
+
+
+cdef object context_field = span_context_field()
+cdef bint same_as_api = context_is_tuple() and reads_and_writes_as_the_api()
+
+
+cdef object with_span(object span, object context):
+    """A Context with the span in it; None stands for the empty one here."""
+    return context_with(nothing if context is None else context, span)
+
+
+cdef object remote_span(const ns_traceparent *parent, object trace_state):
+    """The span of another process; `trace_state` None for an empty one."""
+    cdef Ids ids
+    ids.trace_high = parent.trace_id_high
+    ids.trace_low = parent.trace_id_low
+    ids.span = parent.span_id
+    ids.flags = parent.flags
+    ids.is_remote = True
+    span_context = make_context(&ids, trace_state)
+    if context_field is None:
+        return NonRecordingSpan(span_context)
+    span = PyType_GenericAlloc(<PyTypeObject *> non_recording_type, 0)
+    setattr(span, context_field, span_context)
+    return span
+
+
+# ---- extract ----
+
+cdef class ReplayedGetter:
+    """A getter that gives the answers already had first, in their order, and asks for more only then."""
+
+    cdef object getter
+    cdef list answers
+
+    def get(self, carrier, key):
+        return self.answers.pop(0) if self.answers else self.getter.get(carrier, key)
+
+    def keys(self, carrier):
+        return self.getter.keys(carrier)
+
+
+cdef object extract_slowly(object propagator, object carrier, object context, object getter, list answers):
+    cdef ReplayedGetter replayed = ReplayedGetter()
+    replayed.getter = getter
+    replayed.answers = answers
+    return ApiPropagator.extract(propagator, carrier, context, replayed)
+
+
+cdef object unchanged(object context):
+    return Context() if context is None else context
+
+
+cdef bint are_common(list headers):
+    """Whether tracestate headers need no judgement: text, and not too long when joined by commas."""
+    cdef Py_ssize_t length = len(headers) - 1
+    for header in headers:
+        if type(header) is not str:
+            return False
+        length += PyUnicode_GET_LENGTH(header)
+    return length <= COMMON_TRACESTATE
+
+
+cdef object extract_by_getter(object propagator, object carrier, object context, object getter):
+    cdef ns_traceparent parent
+    cdef Verdict verdict
+    headers = getter.get(carrier, TRACEPARENT)
+    if headers is None:
+        return unchanged(context)
+    if type(headers) is not list:
+        return extract_slowly(propagator, carrier, context, getter, [headers])
+    verdict = read_traceparent((<list> headers)[0], &parent) if <list> headers else REFUSED
+    if verdict == REFUSED:
+        return unchanged(context)
+    if verdict == UNUSUAL:
+        return extract_slowly(propagator, carrier, context, getter, [headers])
+    states = getter.get(carrier, TRACESTATE)
+    if states is None:
+        return with_span(remote_span(&parent, None), context)
+    if type(states) is not list or not are_common(states):
+        return extract_slowly(propagator, carrier, context, getter, [headers, states])
+    return with_span(remote_span(&parent, TraceState.from_header(states)), context)
+
+
+cdef object extract_from_dict(object propagator, dict carrier, object context):
+    cdef ns_traceparent parent
+    header = carrier.get(TRACEPARENT)
+    cdef Verdict verdict = REFUSED if header is None else read_traceparent(header, &parent)
+    if verdict == REFUSED:
+        return unchanged(context)
+    if verdict == READ:
+        state = carrier.get(TRACESTATE)
+        if state is None:
+            return with_span(remote_span(&parent, None), context)
+        if type(state) is str and PyUnicode_GET_LENGTH(state) <= COMMON_TRACESTATE:
+            return with_span(remote_span(&parent, TraceState.from_header([state])), context)
+    return extract_by_getter(propagator, carrier, context, getter_of_mappings)
+
+
+# ---- inject ----
+
+# Applications' tests replace get_current_span in this module.
+cdef dict names_of_trace = vars(trace)
+
+
+cdef bint span_is_found_as_ever() except -1:
+    return <PyObject *> get_current_span is PyDict_GetItemWithError(names_of_trace, "get_current_span")
+
+
+cdef int put(object carrier, object setter, str name, object text) except -1:
+    if setter is setter_of_mappings and type(carrier) is dict:
+        PyDict_SetItem(carrier, name, text)
+    else:
+        setter.set(carrier, name, text)
+    return 0
+
+
+# ---- the propagator ----
+
+cdef object routed_type = None
+
+
+def native_route(cls):
+    """Class decorator: instances of exactly this class are served natively.
+
+    A subclass is not: it may have other names for the headers, so its calls run the API's own code.
+    """
+    global routed_type
+    routed_type = cls
+    return cls
+
+
+cdef class NativeTraceContextPropagator:
+    """The first base of the public class, whose second base is the API's."""
+
+    def extract(self, carrier, context=None, getter=default_getter):
+        """Read the remote span context from the headers in a carrier, as the API's propagator does.
+
+        Returns a new Context in which it is the current span; the given context (or an empty one) if the headers are
+        absent or invalid. Raises only what the getter raises.
+        """
+        if type(self) is not routed_type or not same_as_api:
+            return ApiPropagator.extract(self, carrier, context, getter)
+        if getter is getter_of_mappings and type(carrier) is dict:
+            return extract_from_dict(self, <dict> carrier, context)
+        return extract_by_getter(self, carrier, context, getter)
+
+    def inject(self, carrier, context=None, setter=default_setter):
+        """Write the span context of a Context (by default the current one) into a carrier, as the API's propagator does.
+
+        Nothing is written if there is no span. Raises only what the setter and the span raise.
+        """
+        cdef BorrowedState trace_state
+        cdef nspy_section held
+        cdef Ids ids
+        if type(self) is not routed_type or not same_as_api or not span_is_found_as_ever():
+            ApiPropagator.inject(self, carrier, context, setter)
+            return
+        span = span_in(context)
+        if shows_ids(span):
+            enter(&held, span)
+            ids = (<Identified> span).ids
+            state = (<Identified> span).trace_state
+            leave(&held)
+            if ids_are_valid(&ids):
+                put(carrier, setter, TRACEPARENT, write_traceparent(&ids))
+                if state:
+                    put(carrier, setter, TRACESTATE, state.to_header())
+                return
+        span_context = span.get_span_context()
+        if span_context is no_span_context:
+            return
+        text = traceparent_of(span_context, &trace_state)
+        if text is None:
+            # In a context of its own, so that the span is not asked again.
+            ApiPropagator.inject(
+                self, carrier, set_span_in_context(NonRecordingSpan(span_context), Context()), setter
+            )
+            return
+        put(carrier, setter, TRACEPARENT, text)
+        if trace_state.state is not NULL and <object> trace_state.state:
+            put(carrier, setter, TRACESTATE, (<object> trace_state.state).to_header())
+
+
+# ---- for tests ----
+
+def fast_paths():
+    """Which shortcuts past the API's Python code this API release allows; they save time, nothing else."""
+    return {
+        "same_as_api": bool(same_as_api),
+        "context_is_dict": bool(context_is_dict()),
+        "span_has_one_field": context_field is not None,
+    }
+
+
+def traceparent_from_text(text):
+    """The trace id, span id and flags of a header, read in C; None if it is refused.
+
+    Raises ValueError for what is not read in C: no str, a character beyond ASCII, or more than 512 characters.
+    """
+    cdef ns_traceparent parsed
+    cdef Verdict verdict = read_traceparent(text, &parsed)
+    if verdict == UNUSUAL:
+        raise ValueError(f"text must be ASCII and of at most {NS_TRACEPARENT_LONGEST} characters, not {text!r}")
+    if verdict == REFUSED:
+        return None
+    return nspy_trace_id(parsed.trace_id_high, parsed.trace_id_low), parsed.span_id, parsed.flags
+
+
+def traceparent_to_text(span_context):
+    """The header of a SpanContext, written in C.
+
+    Raises ValueError for what is not written in C: an id that is 0 (the trace's) or out of range, flags above 255,
+    any class but the API's own.
+    """
+    cdef BorrowedState trace_state
+    text = traceparent_of(span_context, &trace_state)
+    if text is None:
+        raise ValueError(f"span_context must be a plain SpanContext with ids in their range, not {span_context!r}")
+    return text

@@ -1,0 +1,1 @@
+"""Spans, resources and scopes as OTLP bytes."""

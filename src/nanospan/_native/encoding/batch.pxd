@@ -1,0 +1,21 @@
+from libc.stdint cimport uint8_t, uint32_t
+
+from nanospan._native.base.csrc cimport ns_record
+from nanospan._native.encoding.sources cimport SourceTable
+
+cdef class EncodedBatch:
+    cdef uint8_t *body
+    cdef size_t size
+    cdef ns_record *records  # as they lie in the body
+    cdef readonly size_t count
+    cdef SourceTable sources
+    cdef readonly uint32_t ticket
+
+    @staticmethod
+    cdef EncodedBatch adopt(uint8_t *body, size_t size, ns_record *records, size_t count, SourceTable sources)
+    cdef EncodedBatch part(self, size_t first, size_t count)
+
+
+# ns_frame, for modules that do not link it. Frames `records` and replaces them by what lies in the body. 0 or -1.
+cdef int frame_records(ns_record *records, size_t count, SourceTable sources, uint8_t **body,
+                       size_t *size) noexcept nogil

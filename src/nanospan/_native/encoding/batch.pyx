@@ -1,0 +1,200 @@
+"""Batches: encoded spans framed into ExportTraceServiceRequest messages."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy, memset
+
+from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
+from nanospan._native.encoding.encoder cimport EncodeCounts, buffer_free, encode_span, resource_of, scope_of
+from nanospan._native.base.csrc cimport *
+from nanospan._native.encoding.sources cimport SourceTable
+
+
+cdef int frame_records(ns_record *records, size_t count, SourceTable sources, uint8_t **body,
+                       size_t *size) noexcept nogil:
+    return ns_frame(records, count, sources.described, body, size, records)
+
+
+@cython.no_gc  # its only object is the table, which is not collected either
+cdef class EncodedBatch:
+    """One serialised ExportTraceServiceRequest; ``memoryview(batch)`` is the request.
+
+    See `nanospan.export.EncodedBatch` for what exporters may rely on.
+    """
+
+    def __dealloc__(self):
+        if self.sources is not None and self.records != NULL:
+            self.sources.release_all(self.records, self.count)
+        free(self.records)
+        ns_frame_free(self.body)
+
+    @staticmethod
+    cdef EncodedBatch adopt(uint8_t *body, size_t size, ns_record *records, size_t count, SourceTable sources):
+        cdef EncodedBatch batch = EncodedBatch.__new__(EncodedBatch)
+        batch.body = body
+        batch.size = size
+        batch.records = records
+        batch.count = count
+        batch.sources = sources
+        return batch
+
+    def __len__(self):
+        return self.size
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.body, self.size, 1, flags)
+
+    def __repr__(self):
+        return f"<EncodedBatch of {self.count} spans, {self.size} bytes>"
+
+    def split(self):
+        """Two batches that together hold the same spans in the same order.
+
+        Raises ValueError if there is only one span.
+        """
+        if self.count < 2:
+            raise ValueError("a batch of one span cannot be split")
+        cdef size_t half = self.count // 2
+        return self.part(0, half), self.part(half, self.count - half)
+
+    cdef EncodedBatch part(self, size_t first, size_t count):
+        cdef uint8_t *body
+        cdef size_t size, i
+        cdef int failed
+        cdef ns_record *records = <ns_record *> malloc(count * sizeof(ns_record))
+        if records == NULL:
+            raise MemoryError
+        memcpy(records, self.records + first, count * sizeof(ns_record))
+        with nogil:
+            failed = frame_records(records, count, self.sources, &body, &size)
+        if failed:
+            free(records)
+            raise MemoryError
+        for i in range(count):
+            self.sources.retain(records[i].source)
+        return EncodedBatch.adopt(body, size, records, count, self.sources)
+
+
+cdef enum:
+    FIRST_RECORDS = 64
+
+# A request is bounded by what a length in protobuf can say.
+cdef size_t MOST_BYTES = 0x7FFFFFFF
+
+
+cdef class RecordList:
+    """Encoded spans on their way into a batch, one behind the other in a buffer."""
+
+    cdef SourceTable sources
+    cdef ns_buf encoded
+    cdef ns_record *records  # until all are encoded, `data` is an offset: the buffer moves as it grows
+    cdef size_t count
+    cdef size_t room
+    cdef EncodeCounts counts
+    cdef size_t failed
+
+    def __cinit__(self):
+        self.sources = SourceTable(concurrent=False)
+        self.records = NULL
+        self.count = self.room = self.failed = 0
+        memset(&self.counts, 0, sizeof(self.counts))
+        ns_buf_init(&self.encoded, NULL, 0, MOST_BYTES)
+
+    def __dealloc__(self):
+        buffer_free(&self.encoded)
+        free(self.records)
+
+    cdef int append(self, object span) except -1:
+        cdef ns_savepoint before = ns_buf_save(&self.encoded)
+        cdef int64_t source = -1
+        if encode_span(&self.encoded, span, &self.counts) == 0:
+            source = self.source_of(span)
+        if source < 0:
+            ns_buf_rewind(&self.encoded, before)
+            self.failed += 1
+            return 0
+        if self.count == self.room:
+            self.make_room()
+        self.records[self.count].data = <const uint8_t *> <size_t> before.len
+        self.records[self.count].size = <uint32_t> (self.encoded.len - before.len)
+        self.records[self.count].source = <uint32_t> source
+        self.count += 1
+        return 0
+
+    cdef int64_t source_of(self, object span) except -2:
+        try:
+            return self.sources.acquire(resource_of(span), scope_of(span) or None)
+        except Exception:
+            return -1
+
+    cdef int make_room(self) except -1:
+        cdef size_t room = self.room * 2 + FIRST_RECORDS
+        cdef ns_record *moved = <ns_record *> realloc(self.records, room * sizeof(ns_record))
+        if moved == NULL:
+            raise MemoryError
+        self.records = moved
+        self.room = room
+        return 0
+
+    cdef EncodedBatch frame(self):
+        """The batch of what was appended; None if that was nothing. The list is empty afterwards."""
+        cdef uint8_t *body
+        cdef size_t size, i, count = self.count
+        cdef int failed
+        cdef ns_record *records = self.records
+        if count == 0:
+            return None
+        for i in range(count):
+            records[i].data = self.encoded.data + <size_t> records[i].data
+        with nogil:
+            failed = frame_records(records, count, self.sources, &body, &size)
+        if failed:
+            raise MemoryError
+        self.records = NULL
+        self.count = self.room = 0
+        return EncodedBatch.adopt(body, size, records, count, self.sources)
+
+
+def encode_batch(spans):
+    """Encode spans into one batch.
+
+    ``spans`` is an iterable of ``opentelemetry.sdk.trace.ReadableSpan`` or of objects with its public properties. Returns
+    None if there is nothing to send. A span that cannot be encoded at all is left out.
+    """
+    cdef RecordList encoded = RecordList()
+    for span in spans:
+        encoded.append(span)
+    return encoded.frame()
+
+
+def encode_spans(spans):
+    """Encode spans as one serialised ``ExportTraceServiceRequest``.
+
+    ``spans`` is an iterable of ``opentelemetry.sdk.trace.ReadableSpan`` or of objects with its public properties.
+
+    The bytes are those of ``opentelemetry-exporter-otlp-proto-common``, plus the two fields that it leaves out against
+    the OTLP specification: bits 0 to 7 of ``flags``, and the trace state of links. Nothing in a span makes this raise; see
+    docs/limitations.md for what becomes of values that OTLP cannot carry.
+    """
+    cdef EncodedBatch batch = encode_batch(spans)
+    if batch is None:
+        return b""
+    return PyBytes_FromStringAndSize(<char *> batch.body, batch.size)
+
+
+def encode_report(spans):
+    """Encode spans and return ``(request, report)``: the bytes, and how many values were ``repaired`` (changed so that
+    OTLP can carry them), ``lost`` (left out), and how many whole spans ``failed``."""
+    cdef RecordList encoded = RecordList()
+    for span in spans:
+        encoded.append(span)
+    batch = encoded.frame()
+    report = {
+        "repaired": encoded.counts.repaired + encoded.sources.counts.repaired,
+        "lost": encoded.counts.lost + encoded.sources.counts.lost,
+        "failed": encoded.failed,
+    }
+    return (b"" if batch is None else bytes(batch)), report

@@ -1,0 +1,62 @@
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from nanospan._native.encoding.encoder cimport EncodeCounts
+from nanospan._native.base.csrc cimport ns_record, ns_source
+
+cdef extern from "base/threads.h":  # first: it says whether ns_source_slots.h is to be safe for free threads
+    pass
+
+cdef extern from "encoding/ns_source_slots.h":
+    ctypedef struct ns_slot:
+        pass
+    bint ns_slot_take(ns_slot *slot, const void *resource, const void *scope) nogil
+    void ns_slot_retain(ns_slot *slot) nogil
+    void ns_slot_release(ns_slot *slot) nogil
+    void ns_slot_fill(ns_slot *slot, const void *resource, const void *scope) nogil
+    void ns_slot_open(ns_slot *slot) nogil
+    bint ns_slot_close(ns_slot *slot) nogil
+
+
+cdef class Source:
+    """One pair of resource and scope, encoded. Not changed once it has a slot."""
+
+    cdef ns_source described
+    cdef object resource
+    cdef object scope
+    # what `described` points into
+    cdef bytes resource_head
+    cdef bytes resource_tail
+    cdef bytes scope_head
+    cdef bytes scope_tail
+
+
+cdef class SourceTable:
+    cdef const ns_source **described  # by slot; an address stays while a record names the slot
+    cdef ns_slot *slots
+    cdef uint32_t capacity
+    cdef uint32_t used
+    cdef bint may_move
+    cdef size_t sweep_at
+    cdef list sources                 # Source or None, by slot
+    cdef list free_slots
+    cdef dict by_identity
+    cdef dict resource_ids
+    cdef dict scope_ids
+    cdef object first_resource
+    cdef uint32_t next_resource_id
+    cdef uint32_t next_scope_id
+    cdef uint32_t cache[64]           # slots, guessed from addresses
+    cdef EncodeCounts counts
+
+    cdef int64_t acquire(self, object resource, object scope) except -2
+    cdef void retain(self, uint32_t slot) noexcept nogil
+    cdef void release(self, uint32_t slot) noexcept nogil
+    cdef void release_all(self, const ns_record *records, size_t count) noexcept nogil
+    cdef int64_t find(self, object resource, object scope) except -2
+    cdef int64_t add(self, object resource, object scope, tuple identity) except -2
+    cdef int64_t held(self, tuple identity, object resource, object scope) except -2
+    cdef Source describe(self, object resource, object scope)
+    cdef uint32_t resource_id(self, object resource) except? 0xFFFFFFFF
+    cdef uint32_t scope_id(self, object scope) except? 0xFFFFFFFF
+    cdef bint grow(self) except -1
+    cdef int sweep(self) except -1

@@ -1,0 +1,92 @@
+from cpython.object cimport PyObject
+from libc.stdint cimport uint32_t, uint64_t
+
+from nanospan._native.encoding.encoder cimport EncodableSpan, EncodeCounts
+from nanospan._native.base.csrc cimport ns_buf, ns_counters, ns_ring, ns_wake
+from nanospan._native.encoding.sources cimport SourceTable
+
+cdef extern from *:
+    """
+    #include "base/threads.h"
+    /* Where an encoder counts what it repaired and lost: with the interpreter lock in the queue itself, else by itself. */
+    #define nspy_own_counts(own, shared) \
+        (NSPY_FREE ? ((own)->repaired = (own)->lost = 0, (own)) : (shared))
+    #define nspy_add_counts(own, shared)                                                        \
+        do {                                                                                    \
+            if (NSPY_FREE && ((own)->repaired | (own)->lost)) {                                 \
+                nspy_add(&(shared)->repaired, (own)->repaired);                                 \
+                nspy_add(&(shared)->lost, (own)->lost);                                         \
+            }                                                                                   \
+        } while (0)
+    """
+    EncodeCounts *own_counts "nspy_own_counts"(EncodeCounts *own, EncodeCounts *shared) nogil
+    void add_counts "nspy_add_counts"(EncodeCounts *own, EncodeCounts *shared) nogil
+
+cdef class SpanQueue:
+    cdef ns_counters counters
+    cdef ns_wake wake
+    cdef uint32_t generation    # of the process that made the state below; see ns_fork.h
+    cdef bint stopped           # what ends from now on is dropped
+    cdef readonly uint32_t max_spans
+    cdef readonly uint32_t wake_spans
+    cdef public object on_fork  # called in a forked child, after the queue was emptied
+    cdef bint wants_starts      # `started` is to be called for each span
+    cdef bint takes_unsampled   # spans that are recorded only are for this queue too
+
+    cdef int end(self, object span) except -1
+    cdef int end_native(self, EncodableSpan span) except -1
+    cdef int started(self, object span) except -1
+    cdef int started_native(self, EncodableSpan span) except -1
+    cdef int put(self, object span) except -1
+    cdef int put_again(self, object span, bint wanted) except -1
+    cdef int put_native(self, EncodableSpan span) except -1
+    cdef int put_native_again(self, EncodableSpan span, bint wanted) except -1
+    cdef int notice_fork(self) except -1
+    cdef bint renew(self) except -1
+    cdef bint begin_process(self) noexcept
+    cdef void end_beginning(self) noexcept
+    cdef tuple figures(self)
+    cdef uint32_t ticket_now(self) noexcept nogil
+    cdef uint32_t spans_now(self) noexcept nogil
+    cdef bint is_due(self) noexcept nogil
+    cdef bint may_sleep(self) noexcept nogil
+    cdef bint sleep(self, double timeout) noexcept nogil
+
+
+cdef class EncodedQueue(SpanQueue):
+    cdef ns_ring *ring
+    cdef SourceTable sources
+    cdef EncodeCounts encode_counts
+    cdef readonly uint64_t max_bytes
+    cdef uint64_t wake_bytes
+    cdef size_t most_span_bytes
+    cdef bint closed            # nothing more is read from the ring
+    cdef bint is_read           # by one thread at a time
+
+    cdef int drop_late(self) except -1
+    cdef int drop_all(self) except -1
+    cdef int push(self, ns_buf *encoded, object resource, object scope) except -1
+
+
+cdef class ObjectQueue(SpanQueue):
+    cdef object spans
+    cdef uint32_t pushed
+    cdef uint32_t taken
+
+    cdef bint announce_sleep(self)
+    cdef tuple take(self, uint32_t max_spans, uint32_t *ticket)
+
+
+cdef class NativeBatchProcessor:
+    cdef SpanQueue _queue
+    cdef list former   # what _queue was before
+    cdef bint patched  # one of on_start, _on_ending, on_end was assigned on the instance
+
+
+cdef extern from *:
+    """
+    #define nspy_queue_of(processor) ((PyObject *)NSPY_SEEN((processor)->_queue))
+    #define nspy_attach(processor, queue) Py_DECREF(NSPY_REPLACE((processor)->_queue, queue))
+    """
+    PyObject *queue_of "nspy_queue_of"(NativeBatchProcessor processor)  # None until one is attached
+    void attach "nspy_attach"(NativeBatchProcessor processor, SpanQueue queue)

@@ -1,0 +1,305 @@
+"""The queues between ending spans and the export worker, and the native half of the batch processor.
+
+`EncodedQueue` holds OTLP bytes in the ring of csrc/queue/ns_ring.h, for exporters that take bytes. `ObjectQueue` holds the spans
+themselves, for any other exporter. Both are bounded, drop the newest when full and count it, and never wait.
+"""
+
+from collections import deque
+
+cimport cython
+from cpython.long cimport PyLong_AsLong
+from cpython.object cimport PyObject_GenericGetAttr, PyObject_GenericSetAttr
+from cpython.tuple cimport PyTuple_GET_ITEM
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
+
+from nanospan._compat import sdk as private
+from nanospan._native.encoding.batch cimport EncodedBatch, frame_records
+from nanospan._native.encoding.encoder cimport EncodableSpan, buffer_free, encode_span, resource_of, scope_of
+from nanospan._native.base.fork cimport generation_address
+from nanospan._native.base.csrc cimport *
+from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.base.threads cimport (
+    FREE, claim, give_back, load_flag, load_flag_ordered, load_u32, load_u64, seen_u32, show_u32, store_flag,
+    store_flag_ordered, store_u32
+)
+
+cdef extern from "<sched.h>" nogil:
+    int sched_yield()
+
+cdef str CONTEXT = private.READABLE_SPAN_FIELDS["context"]
+cdef const uint32_t *GENERATION = generation_address()
+
+cdef enum:
+    STACK_BYTES = 4096  # nearly all spans are smaller; a larger one moves to the heap
+    FEW_RECORDS = 64
+
+
+cdef inline bint is_sampled(object span) except -1:
+    context = PyObject_GenericGetAttr(span, CONTEXT) if type(span) is ReadableSpan else span.context
+    if type(context) is SpanContext:
+        return PyLong_AsLong(<object> PyTuple_GET_ITEM(context, 3)) & 1
+    return bool(context and context.trace_flags.sampled)
+
+
+cdef class SpanQueue:
+    """What both queues share: counting, waking the worker, noticing a fork."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.generation = GENERATION[0] - 1  # of no process: the first renew() is as any other
+        self.stopped = self.wants_starts = self.takes_unsampled = False
+        self.on_fork = None
+
+    # --- the application's side ---------------------------------------------------------------------------------------
+
+    cdef int end(self, object span) except -1:
+        """Takes an ended span. Raises nothing but what Python code in the span raises that is no Exception."""
+        if seen_u32(&self.generation) != GENERATION[0]:
+            self.notice_fork()
+        ns_count(&self.counters, NS_ENDED, 1)
+        cdef bint wanted = False
+        try:
+            if not self.takes_unsampled and not is_sampled(span):
+                ns_count(&self.counters, NS_SAMPLED_OUT, 1)
+            elif load_flag(&self.stopped):
+                ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
+            else:
+                wanted = True
+                self.put(span)
+        except Exception:
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        except BaseException:
+            # A signal handler's SystemExit, or the like, struck while Python code ran: the span itself is whole.
+            self.put_again(span, wanted)
+            raise
+        return 0
+
+    cdef int put_again(self, object span, bint wanted) except -1:
+        try:
+            if wanted:
+                self.put(span)
+                return 0
+        except BaseException:
+            pass
+        ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        return 0
+
+    cdef int put(self, object span) except -1:
+        raise NotImplementedError
+
+    cdef int end_native(self, EncodableSpan span) except -1:
+        """As `end`, for a span of the native tracer."""
+        if seen_u32(&self.generation) != GENERATION[0]:
+            self.notice_fork()
+        ns_count(&self.counters, NS_ENDED, 1)
+        cdef bint wanted = False
+        try:
+            if not self.takes_unsampled and not span.is_sampled():
+                ns_count(&self.counters, NS_SAMPLED_OUT, 1)
+            elif load_flag(&self.stopped):
+                ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
+            else:
+                wanted = True
+                self.put_native(span)
+        except Exception:
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        except BaseException:
+            self.put_native_again(span, wanted)  # see `end`
+            raise
+        return 0
+
+    cdef int put_native(self, EncodableSpan span) except -1:
+        return self.put(span.readable())
+
+    cdef int put_native_again(self, EncodableSpan span, bint wanted) except -1:
+        try:
+            if wanted:
+                self.put_native(span)
+                return 0
+        except BaseException:
+            pass
+        ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        return 0
+
+    cdef int started(self, object span) except -1:
+        """Told of each span that starts, if the queue `wants_starts`. Raises nothing."""
+        return 0
+
+    cdef int started_native(self, EncodableSpan span) except -1:
+        return 0
+
+    cdef int notice_fork(self) except -1:
+        if self.renew() and self.on_fork is not None:
+            self.on_fork()
+        return 0
+
+    cdef bint renew(self) except -1:
+        """Makes the state of a new process. False if another thread has done so meanwhile.
+
+        Within the section of the queue. What can run Python code, and so let other threads in, comes first and last; between
+        `begin_process` and `end_beginning` nothing does, so that no thread meets half of it."""
+        raise NotImplementedError
+
+    cdef bint begin_process(self) noexcept:
+        if self.generation == GENERATION[0]:
+            return False
+        ns_counters_reset(&self.counters)
+        memset(&self.wake, 0, sizeof(self.wake))
+        return True
+
+    cdef void end_beginning(self) noexcept:
+        # Whoever sees this number goes on without the section, and must find all of it.
+        show_u32(&self.generation, GENERATION[0])
+
+    # --- the worker's side --------------------------------------------------------------------------------------------
+
+    cdef uint32_t ticket_now(self) noexcept nogil:
+        return 0
+
+    cdef uint32_t spans_now(self) noexcept nogil:
+        return 0
+
+    cdef bint is_due(self) noexcept nogil:
+        return self.spans_now() >= self.wake_spans
+
+    cdef bint may_sleep(self) noexcept nogil:
+        """Announces sleep and looks again; False if there is no reason to sleep after all."""
+        ns_wake_announce(&self.wake)
+        if self.is_due() or ns_wake_requested(&self.wake):
+            ns_wake_cancel(&self.wake)
+            return False
+        return True
+
+    cdef bint sleep(self, double timeout) noexcept nogil:
+        """Sleeps until a batch is due, somebody asks, or `timeout` seconds have passed. False for the last."""
+        return ns_wake_sleep(&self.wake, <int64_t> (timeout * 1e9))
+
+    def check_fork(self):
+        """Empty the queue if it was made before a fork that this process came from."""
+        if seen_u32(&self.generation) != GENERATION[0]:
+            self.notice_fork()
+
+    def request(self):
+        """Wake the worker, whatever the queue holds."""
+        ns_wake_request(&self.wake)
+
+    def has_work(self):
+        """Whether a batch is due or somebody has asked for the worker: for one that must not wait in `next_batch`."""
+        return self.is_due() or ns_wake_requested(&self.wake)
+
+    @cython.critical_section
+    def stop(self):
+        """Count everything that ends from now on as dropped by shutdown."""
+        store_flag_ordered(&self.stopped, True)
+
+    def close(self):
+        """Say that nothing more will be read, after `stop`; what comes in all the same is counted as dropped by shutdown."""
+
+    @property
+    def ticket(self):
+        """Spans queued so far, modulo 2**32: all of them are out when a batch has this ``ticket`` or a later one."""
+        return self.ticket_now()
+
+    @property
+    def depth(self):
+        """Spans in the queue."""
+        return self.spans_now()
+
+    def __len__(self):
+        return self.spans_now()
+
+    def __bool__(self):
+        return True
+
+    def settle(self, exported, rejected, failed):
+        """Count where the spans of one batch went."""
+        ns_count(&self.counters, NS_EXPORTED, exported)
+        ns_count(&self.counters, NS_REJECTED, rejected)
+        ns_count(&self.counters, NS_DROPPED_EXPORT_FAILED, failed)
+
+    def abandon(self, count):
+        """Count spans that a shutdown left behind."""
+        ns_count(&self.counters, NS_DROPPED_SHUTDOWN, count)
+
+    cdef tuple figures(self):
+        """``(queue_full, oversize, held, sampled_out, evicted)``, all of one moment, the last three of traces that wait, or
+        waited, for a decision."""
+        return ns_counted(&self.counters, NS_DROPPED_QUEUE_FULL), 0, 0, 0, 0
+
+    def detail(self):
+        """Figures beside the accounting."""
+        return {}
+
+    def stats(self):
+        """The accounting of docs/accounting.md."""
+        exported = ns_counted(&self.counters, NS_EXPORTED)
+        rejected = ns_counted(&self.counters, NS_REJECTED)
+        unsampled = ns_counted(&self.counters, NS_SAMPLED_OUT)
+        encode_failed = ns_counted(&self.counters, NS_DROPPED_ENCODE_FAILED)
+        export_failed = ns_counted(&self.counters, NS_DROPPED_EXPORT_FAILED)
+        shutdown = ns_counted(&self.counters, NS_DROPPED_SHUTDOWN)
+        # After those: a span that is held now was in none of them when they were read.
+        queue_full, oversize, held, sampled_out, evicted = self.figures()
+        sampled_out += unsampled
+        dropped = {
+            "queue_full": queue_full,
+            "oversize": oversize,
+            "encode_failed": encode_failed,
+            "evicted": evicted,
+            "export_failed": export_failed,
+            "shutdown": shutdown,
+        }
+        # Last: every span counted above has ended before.
+        ended = ns_counted(&self.counters, NS_ENDED)
+        return {
+            "ended": ended,
+            "queued": ended - held - exported - rejected - sampled_out - sum(dropped.values()),
+            "held": held,
+            "exported": exported,
+            "dropped": dropped,
+            "rejected": rejected,
+            "sampled_out": sampled_out,
+            "detail": self.detail(),
+        }
+
+
+include "span_queue_encoded.pxi"
+include "span_queue_objects.pxi"
+
+
+cdef class NativeBatchProcessor:
+    """The calls that the SDK makes for every span. Everything else is `nanospan.BatchSpanProcessor`."""
+
+    def __setattr__(self, str name, value):
+        # Whoever replaces one of the three calls on an instance wants it called: no shortcut past it any more.
+        if name in ("on_start", "_on_ending", "on_end"):
+            store_flag(&self.patched, True)
+        PyObject_GenericSetAttr(self, name, value)
+
+    def on_start(self, span, parent_context=None):
+        """Tell a queue that wants to know."""
+        cdef SpanQueue queue = <SpanQueue> queue_of(self)
+        if queue is not None and queue.wants_starts:
+            queue.started(span)
+
+    def _on_ending(self, span):
+        pass
+
+    def on_end(self, span):
+        """Queue an ended span and return: at most one system call, no lock, no wait."""
+        cdef SpanQueue queue = <SpanQueue> queue_of(self)
+        if queue is not None:  # None while a subclass is being constructed
+            queue.end(span)
+
+    def _attach_queue(self, SpanQueue queue not None):
+        if self._queue is not None:
+            # Constructed once more: other threads may be in the first queue.
+            self.former = [self.former, self._queue]
+        attach(self, queue)
+
+
+include "span_queue_testing.pxi"

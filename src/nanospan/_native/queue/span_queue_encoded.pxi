@@ -1,0 +1,191 @@
+# The queue of exporters that take bytes; included by span_queue.pyx.
+
+cdef class EncodedQueue(SpanQueue):
+    """Spans as OTLP bytes, in a ring bounded by spans and by bytes."""
+
+    def __cinit__(self, max_spans, wake_spans, max_bytes):
+        self.max_spans = max_spans
+        self.wake_spans = wake_spans
+        self.max_bytes = max_bytes
+        self.wake_bytes = self.max_bytes // 4
+        self.ring = NULL
+        cdef int error = ns_ring_map(&self.ring, self.max_bytes, self.max_spans)
+        if error:
+            raise OSError(error, f"cannot map a queue of {self.max_bytes} bytes and {self.max_spans} spans")
+        self.most_span_bytes = ns_ring_max_record(self.ring) - NS_OTLP_FIXED_ROOM
+        self.renew()
+
+    def __dealloc__(self):
+        ns_ring_unmap(self.ring)
+
+    @cython.critical_section
+    cdef bint renew(self) except -1:
+        sources = SourceTable()
+        if not self.begin_process():
+            return False
+        old_sources = self.sources  # kept until all is in place: letting go of it may run Python code
+        self.sources = sources
+        ns_ring_reset(self.ring)
+        memset(&self.encode_counts, 0, sizeof(self.encode_counts))
+        self.is_read = False
+        self.end_beginning()
+        return True
+
+    cdef int put_native(self, EncodableSpan span) except -1:
+        cdef uint8_t storage[STACK_BYTES]
+        cdef ns_buf encoded
+        cdef EncodeCounts own
+        cdef EncodeCounts *counts
+        if ns_ring_refuse(self.ring):
+            return 0
+        counts = own_counts(&own, &self.encode_counts)
+        ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
+        try:
+            if span.encode(&encoded, counts) != 0:
+                ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+            else:
+                self.push(&encoded, span.own_resource(), span.own_scope())
+        finally:
+            add_counts(&own, &self.encode_counts)
+            buffer_free(&encoded)
+        return 0
+
+    cdef int put(self, object span) except -1:
+        cdef uint8_t storage[STACK_BYTES]
+        cdef ns_buf encoded
+        cdef EncodeCounts own
+        cdef EncodeCounts *counts
+        if ns_ring_refuse(self.ring):
+            return 0
+        counts = own_counts(&own, &self.encode_counts)
+        ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
+        try:
+            if encode_span(&encoded, span, counts) != 0:
+                ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+            else:
+                self.push(&encoded, resource_of(span), scope_of(span) or None)
+        finally:
+            add_counts(&own, &self.encode_counts)
+            buffer_free(&encoded)
+        return 0
+
+    cdef int push(self, ns_buf *encoded, object resource, object scope) except -1:
+        cdef ns_reservation reservation
+        cdef int64_t source = self.sources.acquire(resource, scope)
+        if source < 0:
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        elif load_flag(&self.stopped):
+            # Meanwhile: encoding may have let other threads in.
+            self.sources.release(<uint32_t> source)
+            ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
+        elif ns_ring_push(self.ring, <uint32_t> source, encoded.data, <uint32_t> encoded.len,
+                          &reservation) != NS_RING_OK:
+            self.sources.release(<uint32_t> source)
+        else:
+            if (reservation.spans >= self.wake_spans
+                    or <uint64_t> reservation.units * NS_RING_UNIT >= self.wake_bytes):
+                ns_wake_up(&self.wake)
+            # With an interpreter lock, nobody stops the queue between the look and the push. Without one, `stopped` is
+            # looked at again: the push, this look, the store in `stop` and the last look at the ring are in one order, so
+            # that a span which that look did not find is found here.
+            if FREE and load_flag_ordered(&self.stopped):
+                self.drop_late()
+        return 0
+
+    @cython.critical_section
+    cdef int drop_late(self) except -1:
+        """After a push that a stop has overtaken: if the ring was read for the last time, the span is dropped."""
+        if self.closed:
+            self.drop_all()
+        return 0
+
+    @cython.critical_section
+    def close(self):
+        store_flag_ordered(&self.closed, True)
+        self.drop_all()
+
+    cdef int drop_all(self) except -1:
+        cdef ns_record records[FEW_RECORDS]
+        cdef ns_ring_stretch stretch
+        while not claim(&self.is_read):
+            with nogil:
+                sched_yield()  # until the last reader, who came before the ring was closed, has copied what he reads
+        stretch.count = 1
+        while stretch.count:
+            stretch = ns_ring_read(self.ring, records, FEW_RECORDS, <size_t> -1)
+            self.sources.release_all(records, stretch.count)
+            ns_ring_release(self.ring, stretch, False)
+            ns_count(&self.counters, NS_DROPPED_SHUTDOWN, stretch.count)
+        give_back(&self.is_read)
+        return 0
+
+    cdef uint32_t ticket_now(self) noexcept nogil:
+        return ns_ring_ticket(self.ring)
+
+    cdef uint32_t spans_now(self) noexcept nogil:
+        return ns_ring_depth(self.ring)
+
+    cdef bint is_due(self) noexcept nogil:
+        return ns_ring_depth(self.ring) >= self.wake_spans or ns_ring_used_bytes(self.ring) >= self.wake_bytes
+
+    def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
+        """Wait up to ``timeout`` seconds for a batch to be due, then take it.
+
+        Takes the oldest spans, at most ``max_spans``, into one request of about ``max_bytes``. Returns an `EncodedBatch`,
+        or None if there was nothing. Waiting, reading and framing happen without the interpreter lock: the ring has its
+        room back before this thread has to compete for it.
+        """
+        cdef ns_record *records = NULL
+        cdef ns_ring_stretch stretch
+        cdef uint8_t *body = NULL
+        cdef size_t size = 0
+        cdef uint32_t depth
+        cdef int failed = 0
+        cdef bint woken = True
+        with nogil:
+            if timeout > 0 and self.may_sleep():
+                woken = self.sleep(timeout)
+            ns_wake_take_request(&self.wake)
+            memset(&stretch, 0, sizeof(stretch))
+            # A ring has one reader at a time. Where another is at it, or drops what came after the end, there is nothing here.
+            if claim(&self.is_read):
+                depth = ns_ring_depth(self.ring)
+                if depth > max_spans:
+                    depth = max_spans
+                if depth:
+                    records = <ns_record *> malloc(depth * sizeof(ns_record))
+                if records != NULL:
+                    stretch = ns_ring_read(self.ring, records, depth, max_bytes)
+                if stretch.count:
+                    failed = frame_records(records, stretch.count, self.sources, &body, &size)
+                    # A queue that is emptied by the clock is a quiet one: give its pages back.
+                    ns_ring_release(self.ring, stretch, not woken)
+                if not woken:
+                    ns_ring_trim(self.ring)
+                give_back(&self.is_read)
+        if stretch.count == 0:
+            free(records)
+            return None
+        if failed:
+            self.sources.release_all(records, stretch.count)
+            free(records)
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, stretch.count)
+            return None
+        batch = EncodedBatch.adopt(body, size, records, stretch.count, self.sources)
+        batch.ticket = ns_ring_spans_of(stretch.position)
+        return batch
+
+    @property
+    def used_bytes(self):
+        """Bytes of the ring in use."""
+        return ns_ring_used_bytes(self.ring)
+
+    cdef tuple figures(self):
+        return ns_ring_dropped_full(self.ring), ns_ring_dropped_oversize(self.ring), 0, 0, 0
+
+    def detail(self):
+        return {
+            "queue_bytes": ns_ring_used_bytes(self.ring),
+            "values_repaired": load_u64(&self.encode_counts.repaired) + load_u64(&self.sources.counts.repaired),
+            "values_lost": load_u64(&self.encode_counts.lost) + load_u64(&self.sources.counts.lost),
+        }

@@ -1,0 +1,80 @@
+"""The meter of what tracing costs this process, and the part of it that Python code feeds."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from nanospan._native.base.fork cimport generation_address
+from nanospan._native.base.threads cimport load_u32
+
+cdef extern from "sampling/ns_cost_meter.h" nogil:
+    void ns_meter_reset(ns_meter *meter)
+    void ns_meter_worker(ns_meter *meter, uint64_t cpu_nanoseconds)
+    void ns_meter_read(const ns_meter *meter, ns_meter_reading *reading)
+
+cdef extern from *:
+    """
+    #include "sampling/ns_cost_meter.h"
+    #include <stdint.h>
+
+    static ns_meter nspy_meter;
+    static uint32_t nspy_readers;
+
+    static inline uint32_t nspy_exchange(uint32_t *word, uint32_t value) {
+        return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
+    }
+
+    static inline void nspy_readers_add(int by) { __atomic_fetch_add(&nspy_readers, (uint32_t)by, __ATOMIC_RELAXED); }
+    """
+    ns_meter meter "nspy_meter"
+    const uint32_t readers "nspy_readers"
+    void nspy_readers_add(int by) nogil
+    uint32_t exchange_generation "nspy_exchange"(uint32_t *word, uint32_t value) nogil
+
+cdef const uint32_t *generation_now = generation_address()
+cdef uint32_t meter_generation = generation_now[0]
+
+
+cdef ns_meter *process_meter() noexcept nogil:
+    return &meter
+
+
+cdef const uint32_t *meter_readers() noexcept nogil:
+    return &readers
+
+
+cdef int add_reader() except -1:
+    nspy_readers_add(1)
+    return 0
+
+
+cdef int remove_reader() noexcept:
+    nspy_readers_add(-1)
+    return 0
+
+
+cdef void meter_after_fork() noexcept:
+    # Of two readers that come here at once, one sets it to zero.
+    if exchange_generation(&meter_generation, generation_now[0]) != generation_now[0]:
+        ns_meter_reset(&meter)
+
+
+def is_read():
+    """Whether any sampler reads the meter."""
+    return load_u32(&readers) != 0
+
+
+def add_worker_time(uint64_t cpu_nanoseconds):
+    """Book what exporting has used: CPU of an export thread, in nanoseconds."""
+    ns_meter_worker(&meter, cpu_nanoseconds)
+
+
+def reading():
+    """The sums since the process began: spans, in nanoseconds what the timed ones of them cost, and exporting's CPU."""
+    cdef ns_meter_reading read
+    ns_meter_read(&meter, &read)
+    return {
+        "spans": read.spans,
+        "sampled": read.sampled,
+        "timed": {"unsampled": read.timed[0], "sampled": read.timed[1]},
+        "nanoseconds": {"unsampled": read.nanoseconds[0], "sampled": read.nanoseconds[1]},
+        "worker": read.worker,
+    }

@@ -1,0 +1,248 @@
+"""Rules: which sampler decides on a span. nanospan.sampling.RuleBased is the public class.
+
+A span is matched without a Python object being made, and without Python code being run unless its attributes are no dict or
+their values of unusual types. What cannot be compared does not match.
+"""
+
+from cpython.object cimport Py_EQ, PyObject, PyObject_RichCompareBool
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport uint64_t
+
+from opentelemetry.trace import SpanKind
+
+from nanospan._native.sampling.samplers cimport (
+    NS_OT_NONE, PARENT_REMOTE, PARENT_VALID, RECORD_AND_SAMPLE, Answer, NativeSampler, NativeStaticSampler, Question,
+    answer_of, ns_ot, route_of, state_of_threshold, write_ot
+)
+from nanospan._native.sampling.threshold_samplers cimport NativeAlwaysRecord, NativeStrategy
+from nanospan._native.base.threads cimport load_flag, store_u64
+
+cdef extern from "sampling/sample_counts.h" nogil:
+    void nspy_tally(uint64_t *count)
+    uint64_t nspy_tallied(const uint64_t *count)
+
+cdef extern from "sampling/text_match.h":
+    bint nspy_same_text(PyObject *one, PyObject *other)
+    bint nspy_like(PyObject *pattern, PyObject *text)
+    PyObject *nspy_dict_value(PyObject *dictionary, PyObject *key)
+
+cdef object keep_all_state = state_of_threshold(0)
+
+# As the bits of NativeRule.parents.
+cdef enum:
+    NO_PARENT = 0
+    LOCAL_PARENT = 1
+    REMOTE_PARENT = 2
+
+PARENT_PLACES = {"none": NO_PARENT, "local": LOCAL_PARENT, "remote": REMOTE_PARENT}
+
+
+cdef inline int parent_place(int parent) noexcept nogil:
+    if not parent & PARENT_VALID:
+        return NO_PARENT
+    return REMOTE_PARENT if parent & PARENT_REMOTE else LOCAL_PARENT
+
+
+# ---- conditions ----
+
+cdef class TextMatch:
+    def __init__(self, str text not None, bint is_pattern):
+        self.text = text
+        self.is_pattern = is_pattern
+
+    cdef bint holds(self, object text) noexcept:
+        if not isinstance(text, str):
+            return False
+        if self.is_pattern:
+            return nspy_like(<PyObject *> self.text, <PyObject *> text)
+        return nspy_same_text(<PyObject *> self.text, <PyObject *> text)
+
+
+cdef inline bint is_number(object value) noexcept:
+    return type(value) is int or type(value) is float
+
+
+cdef bint same_value(object wanted, object value) except -1:
+    """Equality between values of attributes: True is not 1, 1 is 1.0, text is never a number."""
+    if type(wanted) is str:
+        return isinstance(value, str) and nspy_same_text(<PyObject *> wanted, <PyObject *> value)
+    if type(wanted) is type(value) or (is_number(wanted) and is_number(value)):
+        return PyObject_RichCompareBool(wanted, value, Py_EQ)
+    return False
+
+
+cdef class AttributeMatch:
+    def __init__(self, str key not None, *, bint any_value=False, TextMatch like=None, tuple values=()):
+        self.key, self.any_value, self.like, self.values = key, any_value, like, values
+
+    cdef bint holds(self, object attributes) except -1:
+        cdef PyObject *found
+        cdef bint result
+        if type(attributes) is dict:
+            found = nspy_dict_value(<PyObject *> attributes, <PyObject *> self.key)
+            if found is NULL:
+                return False
+            value = <object> found
+            Py_DECREF(value)
+            return self.holds_for(value)
+        return self.holds_in_mapping(attributes)
+
+    cdef bint holds_in_mapping(self, object attributes) except -1:
+        if attributes is None:
+            return False
+        try:
+            return self.key in attributes and self.holds_for(attributes[self.key])
+        except Exception:
+            return False
+
+    cdef bint holds_for(self, object value) except -1:
+        if self.any_value:
+            return True
+        if isinstance(value, (list, tuple)):
+            for item in value:
+                if self.holds_for_one(item):
+                    return True
+            return False
+        return self.holds_for_one(value)
+
+    cdef bint holds_for_one(self, object value) except -1:
+        if self.like is not None:
+            return self.like.holds(str(value) if is_number(value) else value)
+        for wanted in self.values:
+            if same_value(wanted, value):
+                return True
+        return False
+
+
+# ---- rules ----
+
+cdef bint is_always_on(NativeSampler route):
+    """Whether it keeps every trace, so that a kept one stands for itself."""
+    while isinstance(route, NativeAlwaysRecord):
+        route = (<NativeAlwaysRecord> route).route
+    if not isinstance(route, NativeStaticSampler):
+        return False
+    return load_flag(&route.native) and (<NativeStaticSampler> route).verdict == RECORD_AND_SAMPLE
+
+
+cdef class NativeOutcome:
+    """A sampler that spans are given to."""
+
+    def __init__(self, sampler):
+        self.sampler = sampler
+        self.route = route_of(sampler)
+        self.keeps_all = is_always_on(self.route)
+
+    cdef int decide_on(self, Question *question, Answer *answer) except -2:
+        cdef int decision
+        nspy_tally(&self.matched)
+        decision = answer_of(self.route, self.sampler, question, answer)
+        if decision == RECORD_AND_SAMPLE:
+            nspy_tally(&self.sampled)
+            if self.keeps_all and load_flag(&self.route.native):
+                self.tell_all_kept(question, answer)
+                return decision
+        # Of a sampler that tells no threshold, nobody knows how many traces a kept one stands for.
+        if question.parent_state is not NULL and not self.route.consistent and not answer.state_changed:
+            write_ot(question, answer, NS_OT_NONE, NS_OT_NONE)
+        return decision
+
+    cdef int tell_all_kept(self, Question *question, Answer *answer) except -1:
+        if question.parent_state is NULL:
+            Py_INCREF(keep_all_state)
+            answer.state = <PyObject *> keep_all_state
+            answer.state_changed = True
+        elif question.parent_state is not <PyObject *> keep_all_state:
+            write_ot(question, answer, 0, NS_OT_NONE)
+        return 0
+
+    def counts(self):
+        """How many spans the sampler was asked about, and how many of them it sampled."""
+        return {"matched": nspy_tallied(&self.matched), "sampled": nspy_tallied(&self.sampled)}
+
+
+cdef class NativeRule(NativeOutcome):
+    """What a span is to be like, and who decides on it then. None and empty conditions hold for every span."""
+
+    def __init__(self, sampler, *, TextMatch name=None, TextMatch scope=None, tuple attributes=(), kinds=(), parents=()):
+        NativeOutcome.__init__(self, sampler)
+        self.name, self.scope, self.attributes = name, scope, attributes
+        self.kinds = tuple(set(kinds))
+        for kind in self.kinds:
+            if not isinstance(kind, SpanKind) or self.kind_count == MOST_KINDS:
+                raise TypeError(f"kinds must be SpanKind members, not {kinds!r}")
+            self.kind[self.kind_count] = <PyObject *> kind
+            self.kind_count += 1
+        for parent in parents:
+            self.parents |= 1 << <int> PARENT_PLACES[parent]
+
+    cdef bint matches(self, const Question *question) except -1:
+        cdef int i
+        if self.name is not None and not self.name.holds(<object> question.name):
+            return False
+        if self.parents and not self.parents & 1 << parent_place(question.parent):
+            return False
+        if self.kind_count:
+            for i in range(self.kind_count):
+                if self.kind[i] is question.kind:
+                    break
+            else:
+                return False
+        if self.scope is not None:
+            if question.scope_name is NULL or not self.scope.holds(<object> question.scope_name):
+                return False
+        for i in range(len(self.attributes)):
+            if not (<AttributeMatch> self.attributes[i]).holds(<object> question.attributes):
+                return False
+        return True
+
+
+cdef class NativeRuleBased(NativeStrategy):
+    """Gives a span to the sampler of the first rule that it matches."""
+
+    def _bind(self, tuple rules not None, default):
+        cdef NativeOutcome outcome
+        self.rules = tuple([<NativeRule?> rule for rule in rules])
+        self.default = NativeOutcome(default)
+        outcomes = [*self.rules, self.default]
+        routes = [(<NativeOutcome> outcome).route for outcome in outcomes]
+        self.counting = tuple({id(route): route for route in routes if (<NativeSampler> route).counts_spans}.values())
+        self.counts_spans = bool(self.counting)
+        self.consistent = True
+        self.root_only = not any([(<NativeRule> rule).parents for rule in rules])
+        self.take_shape(1 + max([(<NativeSampler> route).depth for route in routes]))
+
+    cdef NativeOutcome outcome_for(self, const Question *question):
+        cdef Py_ssize_t i
+        for i in range(len(self.rules)):
+            if (<NativeRule> self.rules[i]).matches(question):
+                return <NativeRule> self.rules[i]
+        return self.default
+
+    cdef int judge(self, Question *question, Answer *answer) except -2:
+        cdef NativeOutcome outcome = self.outcome_for(question)
+        cdef int decision = outcome.decide_on(question, answer)
+        if self.counts_spans and decision == RECORD_AND_SAMPLE:
+            for route in self.counting:
+                if route is not outcome.route:
+                    (<NativeSampler> route).note(question)
+        return decision
+
+    cdef uint64_t randomness_of(self, const Question *question, const ns_ot *ot) noexcept:
+        return self.default.route.randomness_of(question, ot)
+
+    cdef void note(self, const Question *question) noexcept:
+        for route in self.counting:
+            (<NativeSampler> route).note(question)
+
+    cdef int start_anew(self) except -1:
+        cdef NativeOutcome outcome
+        for outcome in [*self.rules, self.default]:
+            store_u64(&outcome.matched, 0)
+            store_u64(&outcome.sampled, 0)
+        return 0
+
+    def outcome_counts(self):
+        """What came of each rule, and of the default at the end."""
+        self.look_for_fork()
+        return [(<NativeOutcome> outcome).counts() for outcome in [*self.rules, self.default]]

@@ -1,0 +1,281 @@
+"""The SDK's head samplers with their decisions taken in C; nanospan.sampling gives them their public classes.
+
+Each class here is the first base of a public one whose second base is the SDK's class of the same name:
+construction, validation, descriptions and properties are the SDK's own code, the decision and its result are
+made here. nanospan's own samplers are in threshold_samplers.pyx and rules.pyx.
+"""
+
+import logging
+from types import MappingProxyType
+
+from cpython.object cimport PyObject, PyObject_GenericSetAttr, PyTypeObject
+from cpython.ref cimport Py_CLEAR, Py_INCREF, Py_XDECREF
+from libc.stdint cimport uint64_t
+
+from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
+from opentelemetry.trace import SpanContext, TraceFlags, TraceState
+from opentelemetry.trace.span import DEFAULT_TRACE_STATE
+
+from nanospan._native.context.current_context cimport span_in
+from nanospan._native.context.identity cimport context_is_tuple
+from nanospan._native.base.threads cimport claim, load_flag, store_flag
+
+cdef extern from "Python.h":
+    unsigned long long PyLong_AsUnsignedLongLongMask(object) except? -1
+    object PyDictProxy_New(object)
+    object PyType_GenericAlloc(PyTypeObject *, Py_ssize_t)
+    int Py_EnterRecursiveCall(const char *) except -1
+    void Py_LeaveRecursiveCall()
+
+cdef extern from "base/pycompat.h":
+    object nspy_trace_id(uint64_t high, uint64_t low)
+    int nspy_id_halves(object number, uint64_t *high, uint64_t *low)
+
+cdef extern from "sampling/ns_threshold.h" nogil:
+    bint ns_ratio_keeps(ns_ratio, uint64_t)
+    enum: NS_THRESHOLD_DIGITS
+    uint64_t NS_THRESHOLD_LIMIT
+    bint ns_threshold_keeps(uint64_t randomness, uint64_t threshold)
+    bint ns_threshold_decode(const char *, size_t, uint64_t *)
+    bint ns_randomness_decode(const char *, size_t, uint64_t *)
+    size_t ns_threshold_encode(uint64_t, char *)
+    bint ns_threshold_of_probability(double, unsigned, uint64_t *)
+    uint64_t ns_randomness_of_trace(uint64_t trace_id_low)
+
+cdef extern from "sampling/ns_ot.h" nogil:
+    enum: NS_OT_MOST
+    bint ns_ot_read(const char *value, size_t size, ns_ot *ot)
+    int ns_ot_write(const char *old, size_t size, uint64_t threshold, uint64_t randomness, char *out)
+
+cdef object logger = logging.getLogger("nanospan.sampling")
+
+include "samplers_parent_context.pxi"
+include "samplers_result.pxi"
+include "samplers_trace_state.pxi"
+
+
+# ---- what all samplers have in common ----
+
+cdef set routed_types = set()
+
+
+def native_route(cls):
+    """Class decorator: instances of exactly this class may be decided natively.
+
+    A subclass is not covered: it may override should_sample, so it is always called as Python.
+    """
+    routed_types.add(cls)
+    return cls
+
+
+cdef bint is_routed(object sampler):
+    return type(sampler) in routed_types
+
+
+cdef class NativeSampler:
+    """Base of the native samplers: the SDK's should_sample, and `decide` and `answer` for native callers."""
+
+    def __cinit__(self):
+        self.plain = True
+
+    def __setattr__(self, str name, value):
+        if name == "should_sample":
+            # Whoever puts a function of his own there wants it called.
+            store_flag(&self.native, False)
+            store_flag(&self.plain, True)
+        PyObject_GenericSetAttr(self, name, value)
+
+    cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
+        return ASK
+
+    cdef int answer(self, Question *question, Answer *answer) except -2:
+        return self.decide(question.trace_low, question.parent)
+
+    cdef uint64_t randomness_of(self, const Question *question, const ns_ot *ot) noexcept:
+        return ot.randomness if ot.has_randomness else ns_randomness_of_trace(question.trace_low)
+
+    cdef void note(self, const Question *question) noexcept:
+        pass
+
+    cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
+                       object attributes, object links, object trace_state):
+        raise NotImplementedError
+
+    cdef object sample_by_answer(self, object parent_context, object parent, object trace_id, object name, object kind,
+                                 object attributes, object links, object trace_state):
+        cdef Question question
+        question.parent = PARENT_UNSURE
+        if parent is not None:
+            question.parent = parent_bits(parent) | (PARENT_RANDOM if is_random(parent) else 0)
+        question.scope_name = NULL
+        return self.sample_question(&question, parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
+
+    cdef object sample_question(self, Question *question, object parent_context, object parent, object trace_id, object name,
+                                object kind, object attributes, object links, object trace_state):
+        """`question` knows the parent's bits and the scope."""
+        cdef Answer answer
+        cdef int decision
+        if nspy_id_halves(trace_id, &question.trace_high, &question.trace_low) != 0:
+            # No trace id; the SDK's samplers take its lowest bits all the same.
+            question.trace_low = PyLong_AsUnsignedLongLongMask(trace_id)
+            question.trace_high = PyLong_AsUnsignedLongLongMask(trace_id >> 64)
+        state = state_of(parent) if trace_state is None else trace_state
+        question.state_given = trace_state is not None
+        question.parent_state = NULL if state is None or state is default_trace_state else <PyObject *> state
+        question.trace_id, question.context = <PyObject *> trace_id, <PyObject *> parent_context
+        question.name, question.kind = <PyObject *> name, <PyObject *> kind
+        question.attributes, question.links = <PyObject *> attributes, <PyObject *> links
+        answer.state = answer.attributes = NULL
+        answer.state_changed = False
+        try:
+            decision = self.answer(question, &answer)
+            if answer.attributes is not NULL:
+                attributes = <object> answer.attributes
+            if answer.state_changed:
+                state = None if answer.state is NULL else <object> answer.state
+            return make_result(decision_from(decision), attributes, state)
+        finally:
+            Py_XDECREF(answer.attributes)
+            Py_XDECREF(answer.state)
+
+    def should_sample(
+        self, parent_context, trace_id, name, kind=None, attributes=None, links=None, trace_state=None
+    ):
+        """Decide on one span.
+
+        `trace_state` is taken in place of the parent's by samplers that look at trace states. Those that the SDK has
+        too do as the SDK: they do not read it, and the result carries the parent's.
+        """
+        parent = valid_parent(parent_context)
+        if self.root_only and parent is not None and is_remote(parent):
+            warn_of_torn_traces(self)
+        return self.sample(parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
+
+
+cdef NativeSampler foreign_route = NativeSampler()
+
+
+cdef NativeSampler route_of(object sampler):
+    return <NativeSampler>sampler if isinstance(sampler, NativeSampler) else foreign_route
+
+
+cdef int answer_of(NativeSampler route, object sampler, Question *question, Answer *answer) except -2:
+    cdef int decision
+    if not load_flag(&route.plain):
+        return route.answer(question, answer)
+    decision = route.decide(question.trace_low, question.parent)
+    return answer_from_python(sampler, question, answer) if decision == ASK else decision
+
+
+cdef int answer_from_python(object sampler, Question *question, Answer *answer) except -2:
+    cdef int decision
+    if question.trace_id is NULL:
+        trace_id = nspy_trace_id(question.trace_high, question.trace_low)
+    else:
+        trace_id = <object> question.trace_id
+    arguments = (
+        <object> question.context, trace_id, <object> question.name, <object> question.kind,
+        <object> question.attributes, <object> question.links,
+    )
+    Py_EnterRecursiveCall(" in a sampler")
+    try:
+        # The SDK's tracer gives six arguments, by position: some samplers take no more.
+        if question.state_given:
+            result = sampler.should_sample(*arguments, <object> question.parent_state)
+        else:
+            result = sampler.should_sample(*arguments)
+    finally:
+        Py_LeaveRecursiveCall()
+    decision = decision_of(result.decision)
+    attributes, state = result.attributes, result.trace_state
+    Py_INCREF(attributes)
+    answer.attributes = <PyObject *> attributes
+    answer.state_changed = question.parent_state is NULL or state is not <object> question.parent_state
+    if answer.state_changed and state is not None and state is not default_trace_state:
+        Py_INCREF(state)
+        answer.state = <PyObject *> state
+    return decision
+
+
+def sample_span(
+    sampler, parent_context, trace_id, name, kind, attributes, links, *, bint trace_id_random, scope_name
+):
+    """What a tracer asks that knows more than should_sample can be told.
+
+    `trace_id_random`: the random flag of a trace that starts here. `scope_name`: of the instrumentation scope, or None.
+    """
+    cdef Question question
+    cdef NativeSampler route = route_of(sampler)
+    if load_flag(&route.plain):
+        return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links)
+    parent = valid_parent(parent_context)
+    if route.root_only and parent is not None and is_remote(parent):
+        warn_of_torn_traces(route)
+    if parent is not None:
+        trace_id_random = is_random(parent)
+    question.parent = parent_bits(parent) | (PARENT_RANDOM if trace_id_random else 0)
+    question.scope_name = NULL if scope_name is None else <PyObject *> scope_name
+    return route.sample_question(&question, parent_context, parent, trace_id, name, kind, attributes, links, None)
+
+
+cdef bint warned_of_torn_traces = False
+
+
+cdef int warn_of_torn_traces(NativeSampler sampler) except -1:
+    if load_flag(&warned_of_torn_traces) or not claim(&warned_of_torn_traces):
+        return 0
+    logger.warning(
+        "%s decides on a trace that another service has started, and decided on: where the two differ, half a trace is"
+        " kept. Let it decide on new traces only, with nanospan.sampling.ParentBased(root=...)",
+        sampler.get_description(),
+    )
+    return 0
+
+
+# ---- the SDK's samplers ----
+
+cdef class NativeStaticSampler(NativeSampler):
+    """Decides the same for every span."""
+
+    def _bind(self, decision):
+        self.decision = decision
+        self.native = type(self) in routed_types and isinstance(decision, Decision)
+        if self.native:
+            self.verdict = decision.value
+
+    cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
+        return self.verdict if load_flag(&self.native) else ASK
+
+    cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
+                       object attributes, object links, object trace_state):
+        return make_result(self.decision, attributes, state_of(parent))
+
+
+cdef class NativeTraceIdRatioBased(NativeSampler):
+    """Keeps the trace ids whose low 64 bits are below a bound."""
+
+    def _bind(self, bound):
+        # A subclass may compute its bound anew for every span; then the numbers stay in Python.
+        self.native = type(self) in routed_types and type(bound) is int and 0 <= bound <= 2**64
+        self.root_only = True
+        if self.native:
+            self.ratio.always = bound == 2**64
+            self.ratio.bound = PyLong_AsUnsignedLongLongMask(bound)
+
+    cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
+        if not load_flag(&self.native):
+            return ASK
+        return RECORD_AND_SAMPLE if ns_ratio_keeps(self.ratio, trace_id_low) else DROP
+
+    cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
+                       object attributes, object links, object trace_state):
+        cdef bint keep
+        if self.native:
+            keep = ns_ratio_keeps(self.ratio, PyLong_AsUnsignedLongLongMask(trace_id))
+        else:
+            keep = trace_id & self.TRACE_ID_LIMIT < self.bound
+        return make_result(record_and_sample if keep else drop, attributes, state_of(parent))
+
+
+include "samplers_parent_based.pxi"
+include "samplers_testing.pxi"

@@ -1,0 +1,88 @@
+"""nanospan's own head samplers: their decisions."""
+
+from cpython.object cimport PyObject
+from libc.stdint cimport uint32_t, uint64_t
+
+from nanospan._native.sampling.samplers cimport Answer, NativeSampler, Question, ns_ot
+
+cdef extern from "sampling/ns_token_bucket.h" nogil:
+    ctypedef struct ns_bucket:
+        pass
+
+cdef extern from "sampling/ns_rate_controller.h" nogil:
+    ctypedef struct ns_controller:
+        pass
+    ctypedef enum ns_controller_mode:
+        NS_CONTROLLER_SPANS
+        NS_CONTROLLER_TRACES
+
+cdef extern from "sampling/ns_cpu_budget.h" nogil:
+    ctypedef struct ns_budget:
+        pass
+
+
+# What a trace says about its randomness and the threshold it was kept by.
+cdef struct Reading:
+    ns_ot ot
+    uint64_t randomness
+    bint hashed  # the randomness is of our making: nothing in the trace says it
+
+
+# The base of all of them: counts, and starts anew in a forked child.
+cdef class NativeStrategy(NativeSampler):
+    cdef bint built
+    cdef uint32_t generation  # of forks
+    cdef uint64_t asked
+    cdef uint64_t sampled
+
+    cdef int take_shape(self, int depth) except -1  # called last by what __init__ calls
+    cdef int judge(self, Question *question, Answer *answer) except -2
+    cdef int look_for_fork(self) except -1
+    cdef int start_anew(self) except -1
+
+
+# Those that keep a trace whose randomness reaches a threshold, and tell the threshold in the trace state.
+cdef class NativeThresholdSampler(NativeStrategy):
+    cdef bint hashes
+    cdef uint64_t told_threshold
+    cdef object told_state  # a TraceState of nothing but told_threshold
+
+    cdef object state_for(self, uint64_t threshold)
+    cdef bint says(self, PyObject *state, uint64_t threshold)
+    cdef int read(self, const Question *question, Reading *reading) except -1
+    # Keeps the trace or not, and tells so.
+    cdef int settle(self, const Question *question, Answer *answer, const Reading *reading, uint64_t threshold) except -2
+
+
+cdef class NativeConsistentProbability(NativeThresholdSampler):
+    cdef uint64_t own_threshold
+
+
+cdef class NativeControlled(NativeThresholdSampler):
+    cdef ns_controller *controller
+    cdef double target
+    cdef ns_controller_mode mode
+    cdef double tau
+    cdef double least
+
+    cdef int new_controller(self, double target, ns_controller_mode mode, double tau, double least) except -1
+    cdef void look_at_budget(self, uint64_t now) noexcept
+
+
+cdef class NativeRateLimited(NativeControlled):
+    cdef ns_bucket bucket  # decides if there is no controller
+    cdef double rate
+    cdef double burst
+
+
+cdef class NativeOverheadBudget(NativeControlled):
+    cdef ns_budget budget
+    cdef double fraction
+    cdef bint reads_meter
+
+    cdef double new_budget(self, double tau) except -1
+
+
+cdef class NativeAlwaysRecord(NativeStrategy):
+    cdef object root
+    cdef NativeSampler route

@@ -1,0 +1,197 @@
+"""Tail-sampling policies, compiled to what csrc/tail/ns_facts.c and csrc/tail/ns_policy.c evaluate."""
+
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+
+from nanospan.tail._plan import Plan, policy_names
+
+cdef extern from "Python.h":
+    void PyErr_SetInterrupt()
+
+cdef extern from "sampling/ns_threshold.h" nogil:
+    bint ns_threshold_of_probability(double probability, unsigned precision, uint64_t *threshold)
+    uint64_t ns_randomness_of_trace(uint64_t trace_id_low)
+
+cdef enum:
+    PRECISION = 4  # of thresholds, as ConsistentProbability's
+
+cdef dict condition_kinds = {
+    "text_is": <int> NS_TEXT_IS,
+    "text_like": <int> NS_TEXT_LIKE,
+    "number_in": <int> NS_NUMBER_IN,
+    "bool_is": <int> NS_BOOL_IS,
+    "state_is": <int> NS_STATE_IS,
+}
+
+cdef dict policy_kinds = {
+    "always": <int> NS_POLICY_ALWAYS,
+    "status": <int> NS_POLICY_STATUS,
+    "latency": <int> NS_POLICY_LATENCY,
+    "match": <int> NS_POLICY_MATCH,
+    "no_match": <int> NS_POLICY_NO_MATCH,
+    "probability": <int> NS_POLICY_PROBABILITY,
+    "hash": <int> NS_POLICY_HASH,
+    "spans_rate": <int> NS_POLICY_SPANS_RATE,
+    "bytes_rate": <int> NS_POLICY_BYTES_RATE,
+    "spans_target": <int> NS_POLICY_SPANS_TARGET,
+    "span_count": <int> NS_POLICY_SPAN_COUNT,
+    "trace_flags": <int> NS_POLICY_TRACE_FLAGS,
+    "and": <int> NS_POLICY_AND,
+    "not": <int> NS_POLICY_NOT,
+    "drop": <int> NS_POLICY_DROP,
+    "composite": <int> NS_POLICY_COMPOSITE,
+}
+
+
+cdef c_bool is_found(void *context, size_t condition, const char *text, size_t size) noexcept:
+    """Asks the matcher of a condition. A search that fails finds nothing."""
+    try:
+        matcher = (<CompiledPolicies> context).matchers[condition]
+        return matcher(PyUnicode_DecodeUTF8(text, <Py_ssize_t> size, "replace"))
+    except KeyboardInterrupt:
+        PyErr_SetInterrupt()  # there is no way to raise it from here, and it must not be lost
+    except Exception:
+        pass
+    return False
+
+
+cdef ns_word word_of(bytes text) noexcept:
+    return ns_word(<const char *> text, <size_t> len(text))
+
+
+cdef class CompiledPolicies:
+    """What `policies` (a collection of nanospan.tail policies) come to, with counts of their own.
+
+    Raises ValueError for policies that are too many, nested too deeply, or share a name.
+    """
+
+    def __cinit__(self, policies):
+        policies = tuple(policies)
+        self.names = policy_names(policies)
+        plan = Plan(policies)
+        self.compile_conditions(plan.conditions)
+        self.compile_nodes(plan.nodes)
+
+    def __dealloc__(self):
+        ns_conditions_free(<ns_conditions *> self.conditions)
+        ns_policies_free(self.policies)
+
+    cdef int compile_conditions(self, list conditions) except -1:
+        cdef size_t i, next_value = 0, count = len(conditions)
+        cdef ns_condition *made
+        cdef ns_condition *sought = <ns_condition *> calloc(count + 1, sizeof(ns_condition))
+        cdef ns_word *words = <ns_word *> calloc(sum([len(c.values) for c in conditions]) + 1, sizeof(ns_word))
+        texts = []  # the words point into these
+        self.matchers = [c.make_matcher(c) if c.make_matcher is not None else None for c in conditions]
+        self.asks_python = any([matcher is not None for matcher in self.matchers])
+        try:
+            if sought == NULL or words == NULL:
+                raise MemoryError
+            for i in range(count):
+                condition = conditions[i]
+                made = &sought[i]
+                made.kind = <ns_condition_kind> <int> condition_kinds[condition.kind]
+                texts.append(condition.key.encode("utf-8"))
+                made.key = word_of(texts[len(texts) - 1])
+                made.flag = condition.flag
+                made.least = condition.least
+                made.most = condition.most
+                made.values = words + next_value
+                made.value_count = len(condition.values)
+                for value in condition.values:
+                    texts.append(value.encode("utf-8"))
+                    words[next_value] = word_of(texts[len(texts) - 1])
+                    next_value += 1
+            self.conditions = ns_conditions_new(sought, count, is_found, <void *> self)
+            if self.conditions == NULL:
+                raise MemoryError
+        finally:
+            free(sought)
+            free(words)
+        return 0
+
+    cdef int compile_nodes(self, list nodes) except -1:
+        cdef ns_policy made[NS_POLICIES_MOST]
+        cdef size_t i, count = len(nodes)
+        memset(made, 0, sizeof(made))
+        if not 0 < count <= NS_POLICIES_MOST:
+            raise ValueError(f"policies must be 1 to {NS_POLICIES_MOST} in all")
+        for i in range(count):
+            node = nodes[i]
+            made[i].kind = <ns_policy_kind> <int> policy_kinds[node.kind]
+            made[i].extent = node.extent
+            made[i].allowance = node.allowance
+            made[i].bits = node.bits
+            made[i].least = node.least
+            made[i].most = node.most
+            made[i].threshold = node.threshold
+            if node.kind == "probability" and not ns_threshold_of_probability(node.ratio, PRECISION, &made[i].threshold):
+                raise ValueError(f"ratio must be a number from 2**-56 to 1, not {node.ratio}")
+            made[i].salt = ns_fnv1a_start(<const char *> <bytes> node.salt, len(node.salt))
+            made[i].rate = node.rate
+            made[i].burst = node.burst
+        self.policies = ns_policies_new(made, count)
+        if self.policies == NULL:
+            raise MemoryError
+        return 0
+
+    def counts(self):
+        """By name, how often a policy said what: traces ``sampled``, ``not_sampled`` and ``dropped`` (the last by Drop
+        policies only), ``spans_sampled`` and ``spans_dropped``."""
+        counted = {}
+        for index, name in enumerate(self.names):
+            counted[name] = ns_policies_counts(self.policies, index)
+        return counted
+
+    # --- for tests ----------------------------------------------------------------------------------------------------
+
+    def facts(self, const uint8_t[::1] span not None):
+        """The facts of an encoded span, or None for bytes that are not one."""
+        cdef ns_facts facts
+        cdef const uint8_t *data = &span[0] if span.shape[0] else NULL
+        if not ns_facts_of_span(data, span.shape[0], self.conditions, &facts):
+            return None
+        state = None
+        if facts.trace_state != NULL:
+            state = facts.trace_state[:facts.trace_state_size].decode("utf-8")
+        return {
+            "trace_id": <object> facts.trace_high << 64 | facts.trace_low,
+            "start": facts.start,
+            "end": facts.end,
+            "matches": facts.matches,
+            "flags": facts.flags,
+            "has_parent": bool(facts.has_parent),
+            "is_local_root": bool(ns_facts_is_local_root(&facts)),
+            "status": facts.status,
+            "trace_state": state,
+        }
+
+    def resource_matches(self, const uint8_t[::1] field not None):
+        """The conditions that hold for a resource, given as the field ResourceSpans.resource."""
+        cdef const uint8_t *data = &field[0] if field.shape[0] else NULL
+        return ns_facts_of_resource(data, field.shape[0], self.conditions)
+
+    def decide(self, *, trace_id=0, start=0, end=0, matches=0, bytes=0, spans=1, statuses=1, flags=0, threshold=None,
+               randomness=None, now=0):
+        """``(keep, count, threshold)`` for a trace of these facts; see csrc/tail/ns_policy.h. `randomness` is by default that of
+        the trace id."""
+        cdef ns_trace trace
+        cdef ns_verdict verdict
+        cdef uint64_t at = now
+        trace.trace_high = trace_id >> 64
+        trace.trace_low = trace_id & 0xFFFFFFFFFFFFFFFF
+        trace.start = start
+        trace.end = end
+        trace.matches = matches
+        trace.bytes = bytes
+        trace.spans = spans
+        trace.statuses = statuses
+        trace.flags = flags
+        trace.has_threshold = threshold is not None
+        trace.threshold = threshold or 0
+        trace.randomness = ns_randomness_of_trace(trace.trace_low) if randomness is None else randomness
+        with nogil:
+            verdict = ns_policies_decide(self.policies, &trace, at)
+        return bool(verdict.keep), verdict.count, verdict.threshold

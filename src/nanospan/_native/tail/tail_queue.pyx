@@ -1,0 +1,480 @@
+"""The queue of tail sampling: encoded spans wait in the table of csrc/tail/ns_trace_table.h until their trace is decided on.
+
+Everything that touches the table holds the interpreter lock, or the lock of the table where the interpreter has none, but for
+the copying and framing of kept spans. Whoever holds it runs no Python code. What was kept waits for the worker in the table's
+own memory, so that `max_bytes` of the settings bounds both.
+"""
+
+cimport cython
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from nanospan._native.encoding.batch cimport EncodedBatch, frame_records
+from nanospan._native.encoding.encoder cimport (
+    EncodableSpan, EncodeCounts, TraceKey, buffer_free, encode_span, resource_of, scope_of
+)
+from nanospan._native.base.fork cimport generation_address
+from nanospan._native.base.csrc cimport *
+from nanospan._native.tail.policies cimport CompiledPolicies, ns_facts, ns_facts_of_resource, ns_facts_of_span
+from nanospan._native.queue.span_queue cimport SpanQueue, add_counts, own_counts
+from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.base.threads cimport (
+    leave_lock, load_flag, load_u64, renew_lock, seen_u32, store_flag_ordered, take_lock
+)
+
+cdef extern from "base/pycompat.h":
+    int nspy_id_halves(object number, uint64_t *high, uint64_t *low)
+
+cdef extern from "base/ns_clock.h" nogil:
+    uint64_t ns_clock_monotonic()
+    uint64_t ns_clock_coarse()
+
+cdef extern from "tail/ns_trace_table.h" nogil:
+    uint64_t ns_traces_least_bytes(uint32_t max_traces, uint32_t remembered)
+    int ns_traces_make(ns_traces *table, const ns_traces_settings *settings)
+    void ns_traces_free(ns_traces *table)
+    uint32_t ns_traces_most_span(const ns_traces *table)
+    ctypedef enum ns_place:
+        NS_INNER
+        NS_ENTRY
+        NS_ROOT
+
+    void ns_traces_start(ns_traces *table, uint64_t high, uint64_t low, ns_place place)
+    bint ns_traces_end(ns_traces *table, const ns_facts *facts, uint64_t resource_matches, uint32_t source,
+                       const uint8_t *span, uint32_t size)
+    void ns_traces_forget(ns_traces *table, uint64_t high, uint64_t low, ns_place place)
+    size_t ns_traces_sweep(ns_traces *table, size_t limit)
+    void ns_traces_decide_all(ns_traces *table)
+    bint ns_traces_claim(ns_traces *table)
+    int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul *haul)
+    void ns_traces_settle(ns_traces *table, ns_haul *haul)
+    enum: CHUNK_BYTES "NS_CHUNK_BYTES"
+
+cdef const uint32_t *GENERATION = generation_address()
+
+cdef enum:
+    STACK_BYTES = 4096   # nearly all spans are smaller; a larger one moves to the heap
+    SWEPT_AT_ONCE = 256  # traces decided before other threads get their turn
+    NO_RESOURCE = 0xFFFFFFFF
+
+cdef double TICK = 1.0   # seconds between two looks at whose time has come
+
+
+cdef void retain_source(void *sources, uint32_t slot) noexcept:
+    (<SourceTable> sources).retain(slot)
+
+
+cdef void release_source(void *sources, uint32_t slot) noexcept:
+    (<SourceTable> sources).release(slot)
+
+
+cdef inline ns_place place_of(const TraceKey *key) noexcept nogil:
+    if not key.has_parent:
+        return NS_ROOT
+    return NS_ENTRY if key.is_remote else NS_INNER
+
+
+cdef bint key_of(object span, TraceKey *key) except -1:
+    """The trace of a span that is no native one. False if it has no ids of the right size."""
+    context = span.get_span_context()
+    parent = span.parent
+    if nspy_id_halves(context.trace_id, &key.high, &key.low) != 0:
+        return False
+    key.has_parent = parent is not None
+    key.is_remote = parent is not None and bool(parent.is_remote)
+    return True
+
+
+def least_bytes(max_traces, remembered):
+    """The least ``max_bytes`` for so many traces and remembered decisions."""
+    return ns_traces_least_bytes(max_traces, remembered)
+
+
+cdef class TailQueue(SpanQueue):
+    """Spans as OTLP bytes, by trace, bounded by traces and by bytes.
+
+    ``settings`` is a `nanospan.tail.TailSampling`. Raises ValueError if its ``max_bytes`` leaves no room for spans beside
+    the traces' own records, OSError if the system has no memory.
+    """
+
+    def __cinit__(self, settings, wake_spans):
+        self.settings = settings
+        self.max_spans = settings.num_traces
+        self.wake_spans = wake_spans
+        self.wants_starts = self.takes_unsampled = True
+        self.has_table = False
+        self.renew()
+
+    def __dealloc__(self):
+        if self.has_table:
+            ns_traces_free(&self.table)
+
+    cdef int make_table(self, ns_traces *table, CompiledPolicies policies, SourceTable sources) except -1:
+        cdef ns_traces_settings wanted
+        settings = self.settings
+        wanted.max_bytes = settings.max_bytes
+        wanted.max_traces = settings.num_traces
+        wanted.remembered = settings.decision_cache_size
+        wanted.wait_ns = <uint64_t> (settings.decision_wait * 1e9)
+        wanted.wait_after_root_ns = <uint64_t> (settings.decision_wait_after_root_ended * 1e9)
+        wanted.policies = policies.policies
+        wanted.retain = retain_source
+        wanted.release = release_source
+        wanted.context = <void *> sources
+        wanted.clock = ns_clock_coarse
+        least = ns_traces_least_bytes(wanted.max_traces, wanted.remembered)
+        if wanted.max_bytes < least:
+            raise ValueError(
+                f"max_bytes must be at least {least} for num_traces={settings.num_traces} and "
+                f"decision_cache_size={settings.decision_cache_size}, not {settings.max_bytes}"
+            )
+        error = ns_traces_make(table, &wanted)
+        if error:
+            raise OSError(error, f"cannot map {settings.max_bytes} bytes for tail sampling")
+        return 0
+
+    @cython.critical_section
+    cdef bint renew(self) except -1:
+        cdef ns_traces table, old_table
+        cdef bint had_table = self.has_table
+        cdef bint first = self.policies is None
+        sources = SourceTable()
+        policies = CompiledPolicies(self.settings.policies)
+        made = True
+        try:
+            self.make_table(&table, policies, sources)
+        except OSError:
+            if first:
+                raise
+            made = False  # in a forked child, where nobody can be told: what ends is dropped as by a full queue
+        if not self.begin_process():
+            if made:
+                ns_traces_free(&table)
+            return False
+        old = self.sources, self.policies  # kept until all is in place: letting go of them may run Python code
+        renew_lock(&self.table_lock)
+        if had_table:
+            old_table = self.table
+        self.has_table = made
+        if made:
+            self.table = table
+            self.most_span_bytes = ns_traces_most_span(&table) - NS_OTLP_FIXED_ROOM
+        self.sources = sources
+        self.policies = policies
+        self.matched_resource = NO_RESOURCE
+        self.resource_matches = 0
+        self.is_read = False
+        memset(&self.encode_counts, 0, sizeof(self.encode_counts))
+        self.end_beginning()
+        if had_table:
+            ns_traces_free(&old_table)
+        return True
+
+    # --- the application's side ---------------------------------------------------------------------------------------
+
+    cdef int started(self, object span) except -1:
+        cdef TraceKey key
+        if seen_u32(&self.generation) != GENERATION[0]:
+            self.notice_fork()
+        try:
+            if key_of(span, &key):
+                self.start_in_table(&key)
+        except Exception:
+            pass  # it is taken at its end, without its start
+        return 0
+
+    cdef int started_native(self, EncodableSpan span) except -1:
+        cdef TraceKey key
+        if seen_u32(&self.generation) != GENERATION[0]:
+            self.notice_fork()
+        try:
+            if span.trace_key(&key):
+                self.start_in_table(&key)
+        except Exception:
+            pass
+        return 0
+
+    cdef int start_in_table(self, const TraceKey *key) noexcept:
+        take_lock(&self.table_lock)
+        if self.has_table and not self.stopped:
+            ns_traces_start(&self.table, key.high, key.low, place_of(key))
+            self.wake_if_due()
+        leave_lock(&self.table_lock)
+        return 0
+
+    cdef int put_native(self, EncodableSpan span) except -1:
+        cdef uint8_t storage[STACK_BYTES]
+        cdef ns_buf encoded
+        cdef EncodeCounts own
+        cdef EncodeCounts *counts = own_counts(&own, &self.encode_counts)
+        cdef TraceKey key
+        cdef bint taken = False
+        cdef bint known = span.trace_key(&key)
+        ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
+        try:
+            if span.encode(&encoded, counts) == 0:
+                taken = self.take(&encoded, span.own_resource(), span.own_scope())
+            if not taken:
+                self.refuse(&key, known)
+        finally:
+            add_counts(&own, &self.encode_counts)
+            buffer_free(&encoded)
+        return 0
+
+    cdef int put(self, object span) except -1:
+        cdef uint8_t storage[STACK_BYTES]
+        cdef ns_buf encoded
+        cdef EncodeCounts own
+        cdef EncodeCounts *counts = own_counts(&own, &self.encode_counts)
+        cdef TraceKey key
+        cdef bint taken = False
+        cdef bint known = key_of(span, &key)
+        ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
+        try:
+            if encode_span(&encoded, span, counts) == 0:
+                taken = self.take(&encoded, resource_of(span), scope_of(span) or None)
+            if not taken:
+                self.refuse(&key, known)
+        finally:
+            add_counts(&own, &self.encode_counts)
+            buffer_free(&encoded)
+        return 0
+
+    cdef int refuse(self, const TraceKey *key, bint known) except -1:
+        """A span that cannot be made use of: its trace does not wait for it. (Nor long for one that raised on its way here:
+        that one is tried again, and what never ends is waited for within bounds.)"""
+        ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+        if not known:
+            return 0
+        take_lock(&self.table_lock)
+        if self.has_table:
+            ns_traces_forget(&self.table, key.high, key.low, place_of(key))
+        leave_lock(&self.table_lock)
+        return 0
+
+    cdef int take(self, ns_buf *encoded, object resource, object scope) except -1:
+        """Puts an encoded span into the table. False if it cannot be made use of."""
+        cdef ns_facts facts
+        cdef uint64_t matches
+        cdef int64_t source
+        if not ns_facts_of_span(encoded.data, encoded.len, self.policies.conditions, &facts):
+            return False
+        source = self.sources.acquire(resource, scope)
+        if source < 0:
+            return False
+        matches = self.matches_of(<uint32_t> source)
+        take_lock(&self.table_lock)
+        if self.stopped or not self.has_table:
+            # Meanwhile: encoding may have let other threads in. From here on it cannot happen any more.
+            self.sources.release(<uint32_t> source)
+            ns_count(&self.counters, NS_DROPPED_SHUTDOWN if self.stopped else NS_DROPPED_QUEUE_FULL, 1)
+        else:
+            if not ns_traces_end(&self.table, &facts, matches, <uint32_t> source, encoded.data, <uint32_t> encoded.len):
+                self.sources.release(<uint32_t> source)
+            self.wake_if_due()
+        leave_lock(&self.table_lock)
+        return True
+
+    cdef uint64_t matches_of(self, uint32_t source) noexcept:
+        """The conditions that the resource of a source fulfils; asked anew only when it is another than the last. May run
+        Python code, for a pattern."""
+        cdef const ns_source *described = self.sources.described[source]
+        cdef uint64_t matches
+        cdef bint known
+        take_lock(&self.table_lock)
+        known = described.resource_id == self.matched_resource
+        matches = self.resource_matches
+        leave_lock(&self.table_lock)
+        if known:
+            return matches
+        matches = ns_facts_of_resource(
+            described.resource_head.data, described.resource_head.size, self.policies.conditions
+        )
+        take_lock(&self.table_lock)
+        self.resource_matches = matches
+        self.matched_resource = described.resource_id
+        leave_lock(&self.table_lock)
+        return matches
+
+    cdef int wake_if_due(self) noexcept:
+        if self.is_due():
+            ns_wake_up(&self.wake)
+        return 0
+
+    def stop(self):
+        """Decide on what is held, and count everything that ends from now on as dropped by shutdown."""
+        take_lock(&self.table_lock)
+        store_flag_ordered(&self.stopped, True)
+        if self.has_table:
+            ns_traces_decide_all(&self.table)
+        leave_lock(&self.table_lock)
+
+    # --- the worker's side --------------------------------------------------------------------------------------------
+
+    cdef uint32_t ticket_now(self) noexcept nogil:
+        cdef uint32_t ticket
+        take_lock(&self.table_lock)
+        ticket = self.table.spans_read + self.table.spans_queued
+        leave_lock(&self.table_lock)
+        return ticket
+
+    cdef uint32_t spans_now(self) noexcept nogil:
+        cdef uint32_t spans
+        take_lock(&self.table_lock)
+        spans = self.table.spans_queued
+        leave_lock(&self.table_lock)
+        return spans
+
+    cdef bint is_due(self) noexcept nogil:
+        # Under the lock.
+        return self.table.spans_queued >= self.wake_spans or self.table.chunks_queued >= self.table.most_queued // 4
+
+    cdef int sweep(self) except -1:
+        cdef size_t decided = SWEPT_AT_ONCE
+        while decided == SWEPT_AT_ONCE:
+            take_lock(&self.table_lock)
+            decided = ns_traces_sweep(&self.table, SWEPT_AT_ONCE) if self.has_table else 0
+            leave_lock(&self.table_lock)
+            if decided == SWEPT_AT_ONCE:
+                with nogil:
+                    pass  # whoever waits for the lock has it now
+        return 0
+
+    cdef bint announce_sleep(self) noexcept:
+        # Under the lock, which whoever ends spans holds too: either he sees the sleeper or this sees his span.
+        cdef bint sleeps
+        take_lock(&self.table_lock)
+        sleeps = self.may_sleep()
+        leave_lock(&self.table_lock)
+        return sleeps
+
+    cdef int wait(self, double timeout) except -1:
+        """Waits until a batch is due, somebody asks, or `timeout` seconds have passed; decides on traces meanwhile."""
+        cdef uint64_t now = ns_clock_monotonic()
+        cdef uint64_t until = now + <uint64_t> (timeout * 1e9)
+        cdef double left
+        cdef bint woken = False
+        self.sweep()
+        while now < until and not woken and self.announce_sleep():
+            left = min(<double> (until - now) / 1e9, TICK)
+            with nogil:
+                woken = self.sleep(left)
+            self.sweep()
+            now = ns_clock_monotonic()
+        return 0
+
+    def has_work(self):
+        """As for any queue; decides on the traces whose time has come."""
+        cdef bint due
+        self.sweep()
+        take_lock(&self.table_lock)
+        due = self.is_due()
+        leave_lock(&self.table_lock)
+        return due or ns_wake_requested(&self.wake)
+
+    def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
+        """Wait up to ``timeout`` seconds for a batch of kept spans to be due, then take it.
+
+        Takes the oldest, at most ``max_spans``, into one request of about ``max_bytes``: an `EncodedBatch`, or None if
+        there was nothing.
+        """
+        cdef ns_haul haul
+        cdef int failed
+        cdef bint reads
+        self.wait(timeout)
+        ns_wake_take_request(&self.wake)
+        # One at a time: a forked child, before it has a worker of its own, may come here from several threads.
+        take_lock(&self.table_lock)
+        reads = not self.is_read and self.has_table and ns_traces_claim(&self.table)
+        if reads:
+            self.is_read = True
+        leave_lock(&self.table_lock)
+        if not reads:
+            return None
+        try:
+            with nogil:
+                failed = ns_traces_read(&self.table, max_spans, max_bytes, &haul)
+            # If memory is short the spans wait.
+            return None if failed else self.batch_of(&haul)
+        finally:
+            take_lock(&self.table_lock)
+            self.is_read = False
+            leave_lock(&self.table_lock)
+
+    cdef EncodedBatch batch_of(self, ns_haul *haul):
+        cdef uint8_t *body = NULL
+        cdef size_t size = 0
+        cdef size_t i
+        cdef int failed
+        cdef uint32_t ticket
+        for i in range(haul.count):
+            self.sources.retain(haul.records[i].source)
+        with nogil:
+            failed = frame_records(haul.records, haul.count, self.sources, &body, &size)
+        free(haul.bytes)
+        take_lock(&self.table_lock)
+        ns_traces_settle(&self.table, haul)
+        ticket = self.table.spans_read
+        leave_lock(&self.table_lock)
+        if failed:
+            self.sources.release_all(haul.records, haul.count)
+            free(haul.records)
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, haul.count)
+            return None
+        batch = EncodedBatch.adopt(body, size, haul.records, haul.count, self.sources)
+        batch.ticket = ticket
+        return batch
+
+    # --- figures ------------------------------------------------------------------------------------------------------
+
+    cdef tuple figures(self):
+        cdef uint64_t full = ns_counted(&self.counters, NS_DROPPED_QUEUE_FULL)
+        cdef ns_traces table
+        if not self.copy_table(&table):
+            return full, 0, 0, 0, 0
+        return (
+            full + table.counts.spans_queue_full, 0, table.spans_held, table.counts.spans_sampled_out,
+            table.counts.spans_evicted,
+        )
+
+    cdef bint copy_table(self, ns_traces *table) noexcept:
+        """The figures of one moment. False if there is no table."""
+        cdef bint has_table
+        take_lock(&self.table_lock)
+        has_table = self.has_table
+        if has_table:
+            table.traces_held, table.spans_held, table.bytes_held = (
+                self.table.traces_held, self.table.spans_held, self.table.bytes_held)
+            table.chunk_count, table.chunks_free = self.table.chunk_count, self.table.chunks_free
+            table.counts = self.table.counts
+        leave_lock(&self.table_lock)
+        return has_table
+
+    def detail(self):
+        """What became of the traces, and what each policy said."""
+        cdef ns_traces table
+        figures = {
+            "values_repaired": load_u64(&self.encode_counts.repaired) + load_u64(&self.sources.counts.repaired),
+            "values_lost": load_u64(&self.encode_counts.lost) + load_u64(&self.sources.counts.lost),
+        }
+        if self.copy_table(&table):
+            figures["tail"] = {
+                "traces_held": table.traces_held,
+                "bytes_held": table.bytes_held,
+                "bytes_in_use": (table.chunk_count - table.chunks_free) * <uint64_t> CHUNK_BYTES,
+                "traces_kept": table.counts.traces_kept,
+                "traces_sampled_out": table.counts.traces_sampled_out,
+                "traces_evicted": table.counts.traces_evicted,
+                "traces_queue_full": table.counts.traces_queue_full,
+                "spans_kept": table.counts.spans_kept,
+                "late_spans_kept": table.counts.late_kept,
+                "late_spans_dropped": table.counts.late_dropped,
+                "late_spans_forgotten": table.counts.late_forgotten,
+                "traces_decided_early": table.counts.decided_early,
+                "traces_decided_by_time": table.counts.decided_by_time,
+                "thresholds_not_written": table.counts.thresholds_unwritten,
+                "policies": self.policies.counts(),
+            }
+        return figures

@@ -1,0 +1,1 @@
+"""Tracer, Span, and the calls of the processors."""

@@ -1,0 +1,18 @@
+from nanospan._native.encoding.encoder cimport EncodableSpan
+from nanospan._native.queue.span_queue cimport NativeBatchProcessor
+
+# Without an interpreter lock, `only` is read by every span without a lock; the tuples are read together, in the section of the
+# object.
+cdef class NativeProcessors:
+    cdef bint empty                  # no members
+    cdef tuple members               # in the order in which they were added; the next two are their parts
+    cdef tuple native                # nanospan's own, as far as nobody has replaced one of their calls
+    cdef tuple foreign
+    cdef NativeBatchProcessor only   # when there is one member, and it is native
+    cdef list former                 # without an interpreter lock: what `only` was before
+
+    cdef int divide(self) except -1
+    cdef int look_at_patches(self) except -1
+    cdef int started(self, EncodableSpan span, object parent_context) except -1
+    cdef int ended(self, EncodableSpan span) except -1
+    cdef int end_beside_foreign(self, EncodableSpan span, tuple native, tuple foreign) except -1

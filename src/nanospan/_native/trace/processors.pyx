@@ -1,0 +1,160 @@
+"""The processors of a provider, called for each span of the native tracer.
+
+Those of nanospan are called without a Python frame and take the span as it is. Any other gets what the SDK gives it: the
+span at its start, and a new ReadableSpan, the same for all, when it has ended. Foreign ones see an ended span first: they
+may replace its fields, and what they leave is what nanospan's encode.
+"""
+
+cimport cython
+from cpython.object cimport PyObject
+
+from nanospan._common.log import log_callback_error
+from nanospan._native.encoding.encoder cimport EncodableSpan
+from nanospan._native.queue.span_queue cimport NativeBatchProcessor, SpanQueue, queue_of
+from nanospan._native.base.threads cimport FREE, enter, leave, load_flag, nspy_section, retired, store_flag
+
+cdef extern from *:
+    """
+    #define nspy_only_of(processors)       ((PyObject *)NSPY_SEEN((processors)->only))
+    #define nspy_set_only(processors, one) NSPY_REPLACE((processors)->only, one)
+    """
+    PyObject *only_of "nspy_only_of"(NativeProcessors processors)
+    PyObject *set_only "nspy_set_only"(NativeProcessors processors, object one)
+
+cdef tuple CALLS = ("on_start", "_on_ending", "on_end")
+
+
+cdef bint is_native(object processor) except -1:
+    """Whether none of the three calls is anybody else's."""
+    cdef str call
+    if not isinstance(processor, NativeBatchProcessor) or load_flag(&(<NativeBatchProcessor> processor).patched):
+        return False
+    for call in CALLS:
+        if getattr(type(processor), call) is not getattr(NativeBatchProcessor, call):
+            return False
+    return True
+
+
+cdef inline int tell(NativeBatchProcessor processor, EncodableSpan span) except -1:
+    """What on_start does, for a span of the native tracer."""
+    cdef PyObject *queue = queue_of(processor)
+    if queue is not <PyObject *> None and (<SpanQueue> queue).wants_starts:  # None while a subclass is being constructed
+        (<SpanQueue> queue).started_native(span)
+    return 0
+
+
+cdef inline int hand_over(NativeBatchProcessor processor, EncodableSpan span) except -1:
+    """What on_end does, for a span of the native tracer."""
+    cdef PyObject *queue = queue_of(processor)
+    if queue is not <PyObject *> None:
+        (<SpanQueue> queue).end_native(span)
+    return 0
+
+
+cdef class NativeProcessors:
+    """The first base of `nanospan.trace.provider.SpanProcessors`; the second is the SDK's SynchronousMultiSpanProcessor."""
+
+    def __cinit__(self):
+        self.members = self.native = self.foreign = ()
+        self.empty = True
+
+    @property
+    @cython.critical_section
+    def _span_processors(self):
+        return self.members
+
+    @_span_processors.setter
+    @cython.critical_section
+    def _span_processors(self, tuple members not None):
+        was = self.members  # kept until all is in place: letting go of processors may run Python code
+        self.members = members
+        self.divide()
+
+    cdef int divide(self) except -1:
+        members = None
+        while members is not self.members:  # which another may assign while a member's class is asked
+            members = self.members
+            native, foreign = [], []
+            for member in members:
+                (native if is_native(member) else foreign).append(member)
+        self.native = tuple(native)
+        self.foreign = tuple(foreign)
+        store_flag(&self.empty, not self.members)
+        # Last: a span that does not find it looks at the others, in the section.
+        owned = set_only(self, native[0] if len(native) == 1 and not foreign else None)
+        self.former = retired(self.former, owned)
+        return 0
+
+    @cython.critical_section
+    cdef int look_at_patches(self) except -1:
+        """Whoever's call was replaced since the last look is foreign from now on."""
+        for processor in self.native:
+            if load_flag(&(<NativeBatchProcessor> processor).patched):
+                return self.divide()
+        return 0
+
+    cdef int started(self, EncodableSpan span, object parent_context) except -1:
+        cdef nspy_section held
+        cdef NativeBatchProcessor kept
+        cdef PyObject *only = only_of(self)
+        if only is not <PyObject *> None and not load_flag(&(<NativeBatchProcessor> only).patched):
+            if not FREE:
+                kept = <NativeBatchProcessor> only  # as Python code may take it out of the members; see `former`
+            tell(<NativeBatchProcessor> only, span)
+            return 0
+        if load_flag(&self.empty):
+            return 0
+        self.look_at_patches()
+        enter(&held, self)
+        native, foreign = self.native, self.foreign
+        leave(&held)
+        for processor in native:
+            tell(<NativeBatchProcessor> processor, span)
+        for processor in foreign:
+            try:
+                processor.on_start(span, parent_context=parent_context)
+            except Exception:
+                log_callback_error(processor, "on_start")
+        return 0
+
+    cdef int ended(self, EncodableSpan span) except -1:
+        cdef nspy_section held
+        cdef NativeBatchProcessor kept
+        cdef PyObject *only = only_of(self)
+        if only is not <PyObject *> None and not load_flag(&(<NativeBatchProcessor> only).patched):
+            if not FREE:
+                kept = <NativeBatchProcessor> only  # as in `started`
+            return hand_over(<NativeBatchProcessor> only, span)
+        if load_flag(&self.empty):
+            return 0
+        self.look_at_patches()
+        enter(&held, self)
+        native, foreign = self.native, self.foreign
+        leave(&held)
+        if foreign:
+            return self.end_beside_foreign(span, native, foreign)
+        for processor in native:
+            hand_over(<NativeBatchProcessor> processor, span)
+        return 0
+
+    cdef int end_beside_foreign(self, EncodableSpan span, tuple native, tuple foreign) except -1:
+        readable = None
+        try:
+            for processor in foreign:
+                try:
+                    processor._on_ending(span)
+                except Exception:
+                    log_callback_error(processor, "_on_ending")
+            readable = span.readable()
+            for processor in foreign:
+                try:
+                    processor.on_end(readable)
+                except Exception:
+                    log_callback_error(processor, "on_end")
+        finally:
+            # Also when something that is no Exception is on its way out, a KeyboardInterrupt for one.
+            if native:
+                readable = span.readable() if readable is None else readable
+                for processor in native:
+                    processor.on_end(readable)
+        return 0

@@ -1,0 +1,166 @@
+"""The native span. Everything it holds is a number or a reference; containers are made when first touched."""
+
+cimport cython
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from nanospan._native.encoding.encoder cimport AttributePair, EncodeCounts
+from nanospan._native.base.csrc cimport ns_buf
+from nanospan._native.context.identity cimport ContextCell, Identified, Ids
+from nanospan._native.trace.processors cimport NativeProcessors
+
+
+# Of a span's attributes, by its limits; -1 for no limit.
+cdef struct Bounds:
+    Py_ssize_t attributes
+    Py_ssize_t value_length
+
+cdef Bounds bounds_of(object limits) except *
+
+
+# What the spans of one tracer have in common. Never changed once a span may hold it, so that it is read without a lock: who
+# changes one of its fields makes a new one.
+cdef class SpanShared:
+    cdef object sampler
+    cdef object resource
+    cdef object span_processor
+    cdef object instrumentation_info
+    cdef object instrumentation_scope
+    cdef object limits
+    cdef NativeProcessors processors     # span_processor, if it is native; else None
+    cdef Py_ssize_t max_attributes       # of limits; -1 for no limit
+    cdef Py_ssize_t max_value_length
+
+    cdef SpanShared copy(self)
+    cdef int take_limits(self, object limits, Bounds bounds) except -1
+    cdef int take_processor(self, object span_processor) except -1
+
+
+cdef enum TimeState:
+    NO_TIME      # None
+    TIME_NUMBER  # nanoseconds since the epoch, in the field
+    TIME_OBJECT  # what somebody gave
+
+
+# What few spans have, made when first touched: every object field that a span holds costs it two writes to a reference
+# count, even to say None.
+cdef class SpanDetails:
+    cdef object status          # None: UNSET
+    cdef object parent_state    # the parent's trace state, None for the default
+    cdef object parent_context  # the SpanContext that was assigned as the parent's
+    cdef object start_object
+    cdef object end_object
+    cdef object attributes
+    cdef object events
+    cdef object links
+    cdef object lock
+    cdef object end_metrics     # called at the end; None for nothing
+    cdef object trace_config
+    cdef list former_shared     # what `shared` was before; others may be reading it
+
+
+# What `stop_clock` has done.
+cdef enum Stop:
+    ENDED_BEFORE
+    STOPPED
+    STOPPED_WITH_METRICS  # details.end_metrics is to be called
+
+
+# Who reads or changes a span that others may know holds its section; fields that are read without it say so.
+cdef class SpanFields(Identified):
+    cdef SpanShared shared    # read without the section, by shared_of
+    cdef SpanDetails details  # None until needed
+    cdef object name
+    cdef object kind
+    cdef ContextCell parent_cell  # None if there is no parent, or one was assigned
+
+    # Bytes, as their number decides how many lines of memory a span takes.
+    cdef uint8_t records_exception
+    cdef uint8_t sets_status
+
+    # Where the truth is: here as numbers, or in `details`.
+    cdef bint has_parent
+    cdef bint parent_as_numbers
+    cdef TimeState start_state
+    cdef TimeState end_state       # read without the section, by is_ended
+    cdef bint has_container         # details.attributes is the SDK's container, or what was assigned
+    cdef bint has_event_container   # details.events likewise; until then it is None or a list of NativeEvent
+    cdef bint has_links             # details.links is the SDK's container, or what was assigned
+
+    cdef uint32_t cost  # of a timed span (cost_meter.pxd): nanoseconds that its calls have taken; 0: not timed. Atomic
+
+    cdef Ids parent_ids
+    cdef uint64_t start_number
+    cdef uint64_t end_number
+
+    # Attributes: the pairs, oldest first, until somebody asks for the SDK's container, assigns one, or sets what only that
+    # container can deal with (a key that is no str, more attributes than the limit).
+    #
+    #     pairs -> | hash key value | hash key value | ... room
+    #
+    # The pairs stay until the span goes, also when a container has taken over: they may be being encoded.
+    cdef AttributePair *pairs
+    cdef uint32_t pair_count
+    cdef uint32_t pair_room
+
+    @cython.final
+    cdef SpanDetails more(self)
+    @cython.final
+    cdef int replace_shared(self, SpanShared shared) except -1
+    @cython.final
+    cdef void set_end_state(self, TimeState state) noexcept
+    @cython.final
+    cdef object own_status(self)
+    @cython.final
+    cdef bint is_ended(self) noexcept nogil
+    @cython.final
+    cdef object container(self)
+    @cython.final
+    cdef object event_container(self)
+    @cython.final
+    cdef object link_container(self)
+
+
+cdef class SpanContent(SpanFields):
+    @cython.final
+    cdef int put(self, object key, object value) except -1
+    @cython.final
+    cdef int put_all(self, object attributes) except -1
+    @cython.final
+    cdef inline bint has_room(self, Py_ssize_t more) noexcept
+    cdef int insert(self, object key, object value) except -1
+    @cython.final
+    cdef int append(self, object key, object value, Py_hash_t hash) except -1
+    @cython.final
+    cdef bint has_all_events(self, object limits) except -1
+    @cython.final
+    cdef dict event_attributes(self, object attributes, object limits)
+
+
+cdef class NativeSpan(SpanContent):
+    @cython.final
+    cdef int begin(self, object start_time, object parent_context) except -1
+    @cython.final
+    cdef Stop stop_clock(self, object end_time) except? ENDED_BEFORE
+    @cython.final
+    cdef int call_end_metrics(self) except -1
+    @cython.final
+    cdef int finish(self, object end_time) except -1
+    @cython.final
+    cdef int finish_timed(self, object end_time) except -1
+    @cython.final
+    cdef int end_in_foreign(self, object span_processor) except -1
+    @cython.final
+    cdef int encode_held(self, ns_buf *buf, EncodeCounts *counts) except -1
+
+
+cdef class NativeEvent:
+    cdef readonly object name
+    cdef readonly object timestamp
+    cdef readonly dict attributes
+    cdef readonly uint32_t dropped_attributes  # always 0: the encoder asks
+
+    cdef object as_sdk_event(self, object limits)
+
+
+# A new instance of the public class, without ids, name, kind or what its tracer shares.
+cdef NativeSpan new_span()

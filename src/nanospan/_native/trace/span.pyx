@@ -1,0 +1,347 @@
+"""The native span: what `opentelemetry.sdk.trace.Span` does, kept as numbers and references until somebody looks.
+
+`nanospan.Span` derives from `NativeSpan` and from the SDK's Span. What is hot is here; what is rare is inherited from the
+SDK and works on the same private names, which are properties here: reading `_attributes`, `_events` or `_links` makes the
+SDK's container, which from then on holds the truth, and assigning any of them works as it does on a stock span.
+"""
+
+import logging
+import threading
+from enum import Enum
+
+cimport cython
+from cpython.dict cimport PyDict_Next, PyDict_SetItem, PyDict_Size
+from cpython.long cimport PyLong_FromUnsignedLongLong
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.object cimport PyObject, PyObject_GenericGetAttr
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memmove
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from nanospan._compat import sdk as private
+from nanospan._common.log import log_callback_error
+from nanospan._native.encoding.encoder cimport (
+    AttributePair, EncodeCounts, SpanParts, TraceKey, encode_parts, encode_span, time_of
+)
+from nanospan._native.base.csrc cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE, ns_buf
+from nanospan._native.context.identity cimport (
+    BorrowedState, Identified, Ids, make_context, name_span_class, read_context
+)
+from nanospan._native.sampling.cost_meter cimport ns_meter_timed, process_meter
+from nanospan._native.trace.processors cimport NativeProcessors
+from nanospan._native.base.freelist cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
+from nanospan._native.base.threads cimport FREE, add_u32, enter, leave, load_u32, nspy_section, store_u32
+
+cdef extern from "Python.h":
+    Py_ssize_t PyList_GET_SIZE(object)
+    PyObject *PyList_GET_ITEM(object, Py_ssize_t)
+    Py_ssize_t PyUnicode_GET_LENGTH(object)
+    int PyUnicode_Compare(object, object) except? -1
+    object PyDictProxy_New(object)
+
+cdef extern from "base/pycompat.h":
+    Py_hash_t nspy_hash(object text)
+
+cdef extern from "base/ns_clock.h" nogil:
+    uint64_t ns_clock_wall()
+    uint64_t ns_clock_monotonic()
+
+cdef extern from "context/ns_ids.h" nogil:
+    ctypedef struct ns_trace_id:
+        uint64_t high
+        uint64_t low
+    void ns_span_id_store(uint8_t *to, uint64_t id)
+    void ns_trace_id_store(uint8_t *to, ns_trace_id id)
+
+cdef object logger = logging.getLogger(sdk.__name__)
+cdef object clean_attribute_value = private.clean_attribute_value
+cdef str BOUNDED_ATTRIBUTES_DICT = private.BOUNDED_ATTRIBUTES_DICT
+cdef str BOUNDED_ATTRIBUTES_IMMUTABLE = private.BOUNDED_ATTRIBUTES_IMMUTABLE
+cdef str BOUNDED_LIST_DEQUE = private.BOUNDED_LIST_DEQUE
+cdef object sdk_span = sdk.Span
+cdef object readable_span_type = ReadableSpan
+cdef object status_type = Status
+cdef object status_code_type = StatusCode
+cdef object UNSET = StatusCode.UNSET
+cdef object OK = StatusCode.OK
+cdef object unset_status = ReadableSpan("").status
+cdef object internal = SpanKind.INTERNAL
+
+include "span_attributes.pxi"
+include "span_shared.pxi"
+include "span_fields.pxi"
+include "span_content.pxi"
+
+
+cdef class NativeSpan(SpanContent):
+    """The hot half of `nanospan.Span`."""
+
+    # --- start and end ------------------------------------------------------------------------------------------------
+
+    cdef int begin(self, object start_time, object parent_context) except -1:
+        cdef PyObject *shared = shared_of(self)
+        if start_time is None:
+            self.start_number = ns_clock_wall()
+            self.start_state = TIME_NUMBER
+        else:
+            self._start_time = start_time
+        if (<SpanShared> shared).processors is not None:
+            (<SpanShared> shared).processors.started(self, parent_context)
+            return 0
+        try:
+            (<SpanShared> shared).span_processor.on_start(self, parent_context=parent_context)
+        except Exception:
+            log_callback_error((<SpanShared> shared_of(self)).span_processor, "on_start")
+        return 0
+
+    def start(self, start_time=None, parent_context=None):
+        """Start the span: called once, by the tracer."""
+        if self.start_state != NO_TIME:
+            logger.warning("Calling start() on a started span.")
+            return
+        self.begin(start_time, parent_context)
+
+    @cython.critical_section
+    cdef Stop stop_clock(self, object end_time) except? ENDED_BEFORE:
+        """Marks the span ended."""
+        if self.start_state == NO_TIME:
+            raise RuntimeError("Calling end() on a not started span.")
+        if self.is_ended():
+            return ENDED_BEFORE
+        if end_time is None:
+            self.end_number = ns_clock_wall()
+            self.set_end_state(TIME_NUMBER)
+        else:
+            # Not by way of the property: a section within itself lets others in before CPython 3.14.
+            self.more().end_object = end_time
+            self.set_end_state(TIME_OBJECT)
+        if self.has_container and isinstance(self.details.attributes, BoundedAttributes):
+            setattr(self.details.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
+        return STOPPED if self.details is None or self.details.end_metrics is None else STOPPED_WITH_METRICS
+
+    cdef int finish_timed(self, object end_time) except -1:
+        cdef uint64_t began = ns_clock_monotonic()
+        cdef bint sampled = self.is_sampled()
+        cdef uint64_t cost = load_u32(&self.cost)
+        store_u32(&self.cost, 0)
+        self.finish(end_time)
+        ns_meter_timed(process_meter(), sampled, cost + ns_clock_monotonic() - began)
+        return 0
+
+    cdef int finish(self, object end_time) except -1:
+        cdef PyObject *shared
+        cdef Stop stop
+        if load_u32(&self.cost):
+            return self.finish_timed(end_time)
+        stop = self.stop_clock(end_time)
+        if stop == ENDED_BEFORE:
+            logger.warning("Calling end() on an ended span.")
+            return 0
+        if stop == STOPPED_WITH_METRICS:
+            self.call_end_metrics()
+        shared = shared_of(self)
+        if (<SpanShared> shared).processors is not None:
+            (<SpanShared> shared).processors.ended(self)
+        else:
+            self.end_in_foreign((<SpanShared> shared).span_processor)
+        return 0
+
+    cdef int call_end_metrics(self) except -1:
+        end_metrics = self._record_end_metrics
+        if end_metrics:
+            end_metrics()
+        return 0
+
+    cdef int end_in_foreign(self, object span_processor) except -1:
+        """For a composite of somebody else's making."""
+        try:
+            span_processor._on_ending(self)
+        except Exception:
+            log_callback_error(span_processor, "_on_ending")
+        try:
+            span_processor.on_end(self.readable())
+        except Exception:
+            log_callback_error(span_processor, "on_end")
+        return 0
+
+    def end(self, end_time=None):
+        """End the span and hand it to the processors; a second call logs a warning and does nothing.
+
+        ``end_time``: nanoseconds since the epoch; the wall clock's if None. Raises RuntimeError if it was never started.
+        """
+        self.finish(end_time)
+
+    def is_recording(self):
+        """Whether the span has not ended."""
+        return not self.is_ended()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, exc_type, exc_val, exc_tb):
+        """End the span; an exception on its way out is recorded before that."""
+        if exc_val is not None:
+            sdk_span.__exit__(self, exc_type, exc_val, exc_tb)
+        else:
+            self.end()
+
+    # --- name and status ----------------------------------------------------------------------------------------------
+
+    @cython.critical_section
+    def update_name(self, name):
+        """Replace the name."""
+        if self.is_ended():
+            logger.warning("Tried calling %s on an ended span.", "update_name")
+        else:
+            self.name = name
+
+    @cython.critical_section
+    def set_status(self, status, description=None):
+        """Set the status from a Status or a StatusCode. OK is final; UNSET changes nothing."""
+        if self.is_ended():
+            logger.warning("Tried calling %s on an ended span.", "set_status")
+            return
+        current = self.own_status()
+        if isinstance(status, status_type):
+            code = status.status_code
+        elif isinstance(status, status_code_type):
+            code = status
+        else:
+            return
+        if (current and current.status_code is OK) or code is UNSET:
+            return
+        if status is code:
+            status = status_type(status, description)
+        elif description is not None:
+            logger.warning(
+                "Description %s ignored. Use either `Status` or `(StatusCode, Description)`", description
+            )
+        self.more().status = status
+
+    # --- for the processors -------------------------------------------------------------------------------------------
+
+    cdef object readable(self):
+        return self._readable_span()
+
+    @cython.critical_section
+    def _readable_span(self):
+        cdef SpanShared shared = self.shared
+        return readable_span_type(
+            name=self.name,
+            context=self.span_context(),
+            parent=self._parent,
+            resource=shared.resource,
+            attributes=self.container(),
+            events=self.event_container(),
+            links=self._links,
+            kind=self.kind,
+            status=self.own_status(),
+            start_time=self._start_time,
+            end_time=self._end_time,
+            instrumentation_info=shared.instrumentation_info,
+            instrumentation_scope=shared.instrumentation_scope,
+        )
+
+    cdef bint trace_key(self, TraceKey *key) except -1:
+        cdef nspy_section held
+        cdef bint as_numbers, remote_known
+        enter(&held, self)
+        as_numbers = self.as_numbers
+        key.high = self.ids.trace_high
+        key.low = self.ids.trace_low
+        key.has_parent = self.has_parent
+        key.is_remote = self.parent_ids.is_remote
+        remote_known = self.parent_as_numbers
+        leave(&held)
+        if as_numbers and key.has_parent and not remote_known:
+            parent = self._parent
+            key.is_remote = parent is not None and bool(parent.is_remote)
+        return as_numbers
+
+    cdef bint is_sampled(self) except -1:
+        cdef nspy_section held
+        cdef bint as_numbers, sampled
+        enter(&held, self)
+        as_numbers = self.as_numbers
+        sampled = self.ids.flags & 1
+        leave(&held)
+        if as_numbers:
+            return sampled
+        context = self.span_context()
+        return bool(context and context.trace_flags.sampled)
+
+    cdef object own_resource(self):
+        return (<SpanShared> shared_of(self)).resource
+
+    cdef object own_scope(self):
+        return (<SpanShared> shared_of(self)).instrumentation_scope or None
+
+    cdef int encode(self, ns_buf *buf, EncodeCounts *counts) except -1:
+        cdef nspy_section held
+        enter(&held, self)
+        try:
+            return self.encode_held(buf, counts)
+        finally:
+            leave(&held)
+
+    cdef int encode_held(self, ns_buf *buf, EncodeCounts *counts) except -1:
+        cdef SpanParts parts
+        cdef ns_trace_id trace_id
+        cdef SpanDetails details = self.details
+        if not self.as_numbers or (self.has_parent and not self.parent_as_numbers):
+            return encode_span(buf, self.readable(), counts)
+        trace_id.high = self.ids.trace_high
+        trace_id.low = self.ids.trace_low
+        ns_trace_id_store(parts.head.trace_id, trace_id)
+        ns_span_id_store(parts.head.span_id, self.ids.span)
+        parts.flags = NS_FLAGS_HAS_IS_REMOTE | self.ids.flags
+        parts.head.has_parent = self.has_parent
+        if self.has_parent:
+            ns_span_id_store(parts.head.parent_span_id, self.parent_ids.span)
+            if self.parent_ids.is_remote:
+                parts.flags |= NS_FLAGS_IS_REMOTE
+        parts.head.start_time = (
+            self.start_number if self.start_state == TIME_NUMBER else time_of(self._start_time, counts))
+        parts.head.end_time = self.end_number if self.end_state == TIME_NUMBER else time_of(self._end_time, counts)
+        parts.pairs = self.pairs
+        parts.pair_count = self.pair_count
+        if details is None:
+            return encode_parts(
+                buf, &parts, self.trace_state, self.name, self.kind, None, None, None, unset_status, counts)
+        return encode_parts(
+            buf, &parts, self.trace_state, self.name, self.kind, details.attributes if self.has_container else None,
+            details.events, details.links, self.own_status(), counts)
+
+
+# --- spare instances --------------------------------------------------------------------------------------------------
+
+cdef nspy_spare spare
+cdef tuple no_arguments = ()
+
+
+cdef void dealloc(PyObject *span) noexcept:
+    nspy_spare_dealloc(&spare, span)
+
+
+cdef int reset(PyObject *span) noexcept:
+    try:
+        return (<NativeSpan> span).forget()
+    except BaseException:
+        return False
+
+
+def bind_span_class(cls):
+    """Names the public class of native spans, once, at import."""
+    name_span_class(cls)
+    nspy_spare_install(&spare, cls, dealloc, reset)
+    return cls
+
+
+cdef NativeSpan new_span():
+    return <NativeSpan> nspy_spare_take(&spare, no_arguments)

@@ -1,0 +1,364 @@
+# What a span holds, under the names by which the SDK, and libraries that lean on its private side, read and assign it;
+# included by span.pyx.
+
+cdef extern from *:
+    """
+    #include "base/threads.h"
+    #define nspy_shared_of(span)         ((PyObject *)NSPY_SEEN((span)->shared))
+    #define nspy_set_shared(span, value) NSPY_REPLACE((span)->shared, value)
+    """
+    PyObject *shared_of "nspy_shared_of"(SpanFields span)
+    PyObject *set_shared "nspy_set_shared"(SpanFields span, SpanShared shared)
+    TimeState load_time_state "nspy_load"(const TimeState *state) nogil
+    void store_time_state "nspy_store"(TimeState *state, TimeState value) nogil
+
+
+cdef inline object number_or_none(TimeState state, uint64_t number):
+    return PyLong_FromUnsignedLongLong(number) if state == TIME_NUMBER else None
+
+
+cdef class SpanFields(Identified):
+    """The fields of a native span."""
+
+    def __cinit__(self):
+        self.shared = nothing_shared
+
+    def __dealloc__(self):
+        if self.pairs is not NULL:
+            release_pairs(self.pairs, self.pair_count)
+            PyMem_Free(self.pairs)
+
+    cdef bint forget(self) except -1:
+        if not Identified.forget(self):
+            return False
+        self.name = None
+        if self.kind is not internal:
+            self.kind = internal
+        self.shared = nothing_shared
+        if self.details is not None:
+            self.details = None
+        if self.parent_cell is not None:
+            self.parent_cell = None
+        self.has_parent = self.parent_as_numbers = False
+        self.cost = 0
+        self.has_container = self.has_event_container = self.has_links = False
+        self.start_state = self.end_state = NO_TIME
+        cdef uint32_t count = self.pair_count
+        self.pair_count = 0
+        if self.pairs is not NULL:
+            release_pairs(self.pairs, count)
+            if self.pair_room > MOST_KEPT_ROOM:
+                PyMem_Free(self.pairs)
+                self.pairs = NULL
+                self.pair_room = 0
+        return True
+
+    cdef SpanDetails more(self):
+        if self.details is None:
+            self.details = SpanDetails.__new__(SpanDetails)
+        return self.details
+
+    cdef int replace_shared(self, SpanShared shared) except -1:
+        details = self.more()
+        if details.former_shared is None:
+            details.former_shared = []
+        details.former_shared.append(self.shared)
+        owned = <object> set_shared(self, shared)
+        Py_DECREF(owned)
+        return 0
+
+    cdef object own_status(self):
+        return unset_status if self.details is None or self.details.status is None else self.details.status
+
+    cdef bint is_ended(self) noexcept nogil:
+        return load_time_state(&self.end_state) != NO_TIME
+
+    cdef void set_end_state(self, TimeState state) noexcept:
+        store_time_state(&self.end_state, state)
+
+    # The SDK's containers are made by Python code, which lets other threads in: each is made first, and filled and put in
+    # place after a second look, without any Python code in between. Their callers hold the section of the span.
+
+    cdef object container(self):
+        """The attributes as the SDK's container, which holds them from now on."""
+        cdef dict items
+        cdef uint32_t i
+        if self.has_container:
+            return self.details.attributes
+        details = self.more()
+        items = {}
+        made = bounded_attributes(items, as_limit(self.shared.max_attributes), as_limit(self.shared.max_value_length))
+        if not self.has_container:
+            for i in range(self.pair_count):
+                PyDict_SetItem(items, <object> self.pairs[i].key, <object> self.pairs[i].value)
+            details.attributes = made
+            self.has_container = True
+            if self.is_ended():
+                setattr(made, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
+        return details.attributes
+
+    cdef object event_container(self):
+        """The events as the SDK's container, which holds them from now on."""
+        cdef NativeEvent event
+        cdef Py_ssize_t converted = 0
+        if self.has_event_container:
+            return self.details.events
+        details = self.more()
+        limits = self.shared.limits
+        made = BoundedList(limits.max_events)
+        append = getattr(made, BOUNDED_LIST_DEQUE).append
+        # By index: events may be added while the ones before them are converted.
+        while (not self.has_event_container and details.events is not None
+                and converted < PyList_GET_SIZE(details.events)):
+            event = <NativeEvent> PyList_GET_ITEM(details.events, converted)
+            append(event.as_sdk_event(limits))
+            converted += 1
+        if not self.has_event_container:
+            details.events = made
+            self.has_event_container = True
+        return details.events
+
+    cdef object link_container(self):
+        if self.has_links:
+            return self.details.links
+        details = self.more()
+        made = BoundedList(self.shared.limits.max_links)
+        if not self.has_links:
+            details.links = made
+            self.has_links = True
+        return details.links
+
+    @property
+    @cython.critical_section
+    def _name(self):
+        return self.name
+
+    @_name.setter
+    @cython.critical_section
+    def _name(self, name):
+        self.name = name
+
+    @property
+    @cython.critical_section
+    def _kind(self):
+        return self.kind
+
+    @_kind.setter
+    @cython.critical_section
+    def _kind(self, kind):
+        self.kind = kind
+
+    @property
+    @cython.critical_section
+    def _parent(self):
+        if not self.has_parent:
+            return None
+        if self.parent_cell is None:
+            return self.details.parent_context
+        return self.parent_cell.shared_context(
+            &self.parent_ids, None if self.details is None else self.details.parent_state)
+
+    @_parent.setter
+    @cython.critical_section
+    def _parent(self, parent):
+        cdef BorrowedState state
+        cdef Ids ids
+        cdef bint as_numbers = False
+        state.state = NULL
+        details = self.more()
+        if parent is not None:
+            as_numbers = read_context(parent, &ids, &state)  # may run Python code, which may ask for the parent
+        details.parent_context = parent
+        self.parent_cell = None
+        self.has_parent = parent is not None
+        self.parent_as_numbers = as_numbers
+        if as_numbers:
+            self.parent_ids = ids
+
+    @property
+    @cython.critical_section
+    def _start_time(self):
+        return self.details.start_object if self.start_state == TIME_OBJECT else number_or_none(
+            self.start_state, self.start_number)
+
+    @_start_time.setter
+    @cython.critical_section
+    def _start_time(self, start_time):
+        self.more().start_object = start_time
+        self.start_state = NO_TIME if start_time is None else TIME_OBJECT
+
+    @property
+    @cython.critical_section
+    def _end_time(self):
+        return self.details.end_object if self.end_state == TIME_OBJECT else number_or_none(self.end_state, self.end_number)
+
+    @_end_time.setter
+    @cython.critical_section
+    def _end_time(self, end_time):
+        self.more().end_object = end_time
+        self.set_end_state(NO_TIME if end_time is None else TIME_OBJECT)
+
+    @property
+    @cython.critical_section
+    def _status(self):
+        return self.own_status()
+
+    @_status.setter
+    @cython.critical_section
+    def _status(self, status):
+        self.more().status = status
+
+    @property
+    @cython.critical_section
+    def _attributes(self):
+        return self.container()
+
+    @_attributes.setter
+    @cython.critical_section
+    def _attributes(self, attributes):
+        self.more().attributes = attributes
+        self.has_container = True
+
+    @property
+    @cython.critical_section
+    def _events(self):
+        return self.event_container()
+
+    @_events.setter
+    @cython.critical_section
+    def _events(self, events):
+        self.more().events = events
+        self.has_event_container = True
+
+    @property
+    @cython.critical_section
+    def _links(self):
+        return self.link_container()
+
+    @_links.setter
+    @cython.critical_section
+    def _links(self, links):
+        self.more().links = links
+        self.has_links = True
+
+    @property
+    def _resource(self):
+        return (<SpanShared> shared_of(self)).resource
+
+    @_resource.setter
+    @cython.critical_section
+    def _resource(self, resource):
+        shared = self.shared.copy()
+        shared.resource = resource
+        self.replace_shared(shared)
+
+    @property
+    def _instrumentation_scope(self):
+        return (<SpanShared> shared_of(self)).instrumentation_scope
+
+    @_instrumentation_scope.setter
+    @cython.critical_section
+    def _instrumentation_scope(self, scope):
+        shared = self.shared.copy()
+        shared.instrumentation_scope = scope
+        self.replace_shared(shared)
+
+    @property
+    def _instrumentation_info(self):
+        return (<SpanShared> shared_of(self)).instrumentation_info
+
+    @_instrumentation_info.setter
+    @cython.critical_section
+    def _instrumentation_info(self, info):
+        shared = self.shared.copy()
+        shared.instrumentation_info = info
+        self.replace_shared(shared)
+
+    @property
+    def _sampler(self):
+        return (<SpanShared> shared_of(self)).sampler
+
+    @_sampler.setter
+    @cython.critical_section
+    def _sampler(self, sampler):
+        shared = self.shared.copy()
+        shared.sampler = sampler
+        self.replace_shared(shared)
+
+    @property
+    def _span_processor(self):
+        return (<SpanShared> shared_of(self)).span_processor
+
+    @_span_processor.setter
+    @cython.critical_section
+    def _span_processor(self, span_processor):
+        shared = self.shared.copy()
+        shared.take_processor(span_processor)
+        self.replace_shared(shared)
+
+    @property
+    def _limits(self):
+        return (<SpanShared> shared_of(self)).limits
+
+    @_limits.setter
+    @cython.critical_section
+    def _limits(self, limits):
+        bounds = bounds_of(limits)
+        shared = self.shared.copy()
+        shared.take_limits(limits, bounds)
+        self.replace_shared(shared)
+
+    @property
+    @cython.critical_section
+    def _lock(self):
+        details = self.more()
+        if details.lock is None:
+            made = threading.Lock()
+            if details.lock is None:
+                details.lock = made
+        return details.lock
+
+    @_lock.setter
+    @cython.critical_section
+    def _lock(self, lock):
+        self.more().lock = lock
+
+    @property
+    @cython.critical_section
+    def _record_end_metrics(self):
+        return None if self.details is None else self.details.end_metrics
+
+    @_record_end_metrics.setter
+    @cython.critical_section
+    def _record_end_metrics(self, record_end_metrics):
+        self.more().end_metrics = record_end_metrics
+
+    @property
+    @cython.critical_section
+    def _trace_config(self):
+        return None if self.details is None else self.details.trace_config
+
+    @_trace_config.setter
+    @cython.critical_section
+    def _trace_config(self, trace_config):
+        self.more().trace_config = trace_config
+
+    @property
+    @cython.critical_section
+    def _record_exception(self):
+        return bool(self.records_exception)
+
+    @_record_exception.setter
+    @cython.critical_section
+    def _record_exception(self, record_exception):
+        self.records_exception = bool(record_exception)
+
+    @property
+    @cython.critical_section
+    def _set_status_on_exception(self):
+        return bool(self.sets_status)
+
+    @_set_status_on_exception.setter
+    @cython.critical_section
+    def _set_status_on_exception(self, set_status_on_exception):
+        self.sets_status = bool(set_status_on_exception)

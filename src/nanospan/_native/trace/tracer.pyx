@@ -1,0 +1,281 @@
+"""The native tracer: from a name to a started span, and the span made current for the length of a block.
+
+`nanospan.Tracer` derives from `NativeTracer` and from the SDK's Tracer. Its two methods are the functions of this module:
+they take any `self`, as a method written in Python does, since libraries call them with a proxy of a tracer, or borrow them
+for classes of their own. A tracer of exactly that class takes the short way; everything else the general one, which is
+Python (nanospan.trace.tracer).
+"""
+
+from types import MappingProxyType
+
+cimport cython
+from cpython.object cimport PyObject, PyObject_GenericSetAttr, PyTypeObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from cpython.type cimport PyType_Modified
+from libc.stdint cimport uint32_t, uint64_t
+
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanKind, Status, StatusCode
+from opentelemetry.trace.span import DEFAULT_TRACE_STATE
+
+from nanospan._compat import sdk as private
+from nanospan._common.log import log_callback_error
+from nanospan._native.context.current_context cimport Activated, look_at_runtime, make_current, span_in, undo_current
+from nanospan._native.context.identity cimport Identified, Ids, ids_are_valid, new_non_recording_span
+from nanospan._native.context.ids cimport new_root_ids, new_span_id, ns_trace_id
+from nanospan._native.sampling.cost_meter cimport (
+    meter_readers, ns_meter, ns_meter_sampled, ns_meter_start, ns_meter_timed, process_meter
+)
+from nanospan._native.sampling.samplers cimport (
+    ASK, DROP, PARENT_RANDOM, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, Answer,
+    NativeSampler, Question, decision_of, warn_of_torn_traces
+)
+from nanospan._native.trace.span cimport NativeSpan, SpanShared, bounds_of, new_span
+from nanospan._native.base.threads cimport (
+    FREE, add_u32, claim, enter, leave, load_flag, load_u32, load_u64, nspy_section, retired, store_flag, store_u32, store_u64
+)
+
+cdef extern from "base/pycompat.h":
+    object nspy_trace_id(uint64_t high, uint64_t low)
+
+cdef extern from "base/ns_clock.h" nogil:
+    uint64_t ns_clock_monotonic()
+
+cdef enum:
+    SAMPLED = 1
+    RANDOM = 2
+
+cdef object INTERNAL = SpanKind.INTERNAL
+cdef object api_span = Span
+cdef object default_trace_state = DEFAULT_TRACE_STATE
+cdef object invalid_span = INVALID_SPAN
+cdef object sdk_drop = Decision.DROP
+cdef object sdk_record_only = Decision.RECORD_ONLY
+cdef object sdk_record_and_sample = Decision.RECORD_AND_SAMPLE
+cdef tuple NO_LINKS = ()
+
+# The public classes, and what Python adds; bound once, by nanospan.trace.tracer.
+cdef object tracer_class = None
+cdef object span_class = None
+cdef object non_recording_class = None
+cdef object id_generator_class = None
+cdef object route_of = None
+cdef object start_generally = None
+cdef object decorate = None
+
+
+def bind(*, tracer, span, non_recording_span, id_generator, route, general_start, decorator):
+    """Tell the module the public classes. Called once, at import."""
+    global tracer_class, span_class, non_recording_class, id_generator_class, route_of, start_generally, decorate
+    tracer_class, span_class, non_recording_class = tracer, span, non_recording_span
+    id_generator_class, route_of, start_generally, decorate = id_generator, route, general_start, decorator
+    watch(&tracer_watch, tracer, "start_span")
+    watch(&span_watch, span, "end")
+
+
+include "tracer_patches.pxi"
+
+# Its `decide` answers ASK.
+cdef NativeSampler foreign_route = NativeSampler()
+
+
+cdef extern from *:
+    """
+    #include "base/threads.h"
+    #define nspy_shared_of(tracer)     ((PyObject *)NSPY_SEEN((tracer)->shared))
+    #define nspy_route_of(tracer)      ((PyObject *)NSPY_SEEN((tracer)->route))
+    #define nspy_scope_name_of(tracer) ((PyObject *)NSPY_SEEN((tracer)->scope_name))
+    #define nspy_ids_of(tracer)        ((PyObject *)NSPY_SEEN((tracer)->native_ids))
+    #define nspy_metrics_of(tracer)    ((PyObject *)NSPY_SEEN((tracer)->metrics))
+    #define nspy_set_shared(tracer, value)     NSPY_REPLACE((tracer)->shared, value)
+    #define nspy_set_route(tracer, value)      NSPY_REPLACE((tracer)->route, value)
+    #define nspy_set_scope_name(tracer, value) NSPY_REPLACE((tracer)->scope_name, value)
+    #define nspy_set_ids(tracer, value)        NSPY_REPLACE((tracer)->native_ids, value)
+    #define nspy_set_metrics(tracer, value)    NSPY_REPLACE((tracer)->metrics, value)
+    """
+    PyObject *shared_of "nspy_shared_of"(NativeTracer tracer)
+    PyObject *route_of_tracer "nspy_route_of"(NativeTracer tracer)
+    PyObject *scope_name_of "nspy_scope_name_of"(NativeTracer tracer)
+    PyObject *ids_of "nspy_ids_of"(NativeTracer tracer)
+    PyObject *metrics_of "nspy_metrics_of"(NativeTracer tracer)
+    PyObject *set_shared "nspy_set_shared"(NativeTracer tracer, object value)
+    PyObject *set_route "nspy_set_route"(NativeTracer tracer, object value)
+    PyObject *set_scope_name "nspy_set_scope_name"(NativeTracer tracer, object value)
+    PyObject *set_ids "nspy_set_ids"(NativeTracer tracer, object value)
+    PyObject *set_metrics "nspy_set_metrics"(NativeTracer tracer, object value)
+
+
+cdef int retire(NativeTracer tracer, PyObject *owned) except -1:
+    """Lets go of what a field held, as `retired` does."""
+    tracer.former = retired(tracer.former, owned)
+    return 0
+
+
+cdef class NativeTracer:
+    """The hot half of `nanospan.Tracer`. The SDK's attributes are properties, each honoured by the next span."""
+
+    def __cinit__(self):
+        self.shared = SpanShared.__new__(SpanShared)
+        self.route = foreign_route
+        self.enabled = True
+
+    def __setattr__(self, str name, value):
+        if name in ("start_span", "start_as_current_span"):
+            store_flag(&self.customised, True)
+        PyObject_GenericSetAttr(self, name, value)
+
+    @property
+    def sampler(self):
+        return (<SpanShared> shared_of(self)).sampler
+
+    @sampler.setter
+    def sampler(self, sampler):
+        route = route_of(sampler)
+        self.assign_sampler(sampler, foreign_route if route is None else route)
+
+    @cython.critical_section
+    cdef int assign_sampler(self, object sampler, object route) except -1:
+        shared = self.shared.copy()
+        shared.sampler = sampler
+        retire(self, set_shared(self, shared))
+        retire(self, set_route(self, route))
+        return 0
+
+    @property
+    def resource(self):
+        return (<SpanShared> shared_of(self)).resource
+
+    @resource.setter
+    @cython.critical_section
+    def resource(self, resource):
+        shared = self.shared.copy()
+        shared.resource = resource
+        retire(self, set_shared(self, shared))
+
+    @property
+    def span_processor(self):
+        return (<SpanShared> shared_of(self)).span_processor
+
+    @span_processor.setter
+    @cython.critical_section
+    def span_processor(self, span_processor):
+        shared = self.shared.copy()
+        shared.take_processor(span_processor)
+        retire(self, set_shared(self, shared))
+
+    @property
+    @cython.critical_section
+    def id_generator(self):
+        return self.own_id_generator
+
+    @id_generator.setter
+    @cython.critical_section
+    def id_generator(self, id_generator):
+        was = self.own_id_generator
+        self.own_id_generator = id_generator
+        retire(self, set_ids(self, id_generator if type(id_generator) is id_generator_class else None))
+
+    @property
+    def instrumentation_info(self):
+        return (<SpanShared> shared_of(self)).instrumentation_info
+
+    @instrumentation_info.setter
+    @cython.critical_section
+    def instrumentation_info(self, info):
+        shared = self.shared.copy()
+        shared.instrumentation_info = info
+        retire(self, set_shared(self, shared))
+
+    @property
+    def _instrumentation_scope(self):
+        return (<SpanShared> shared_of(self)).instrumentation_scope
+
+    @_instrumentation_scope.setter
+    @cython.critical_section
+    def _instrumentation_scope(self, scope):
+        shared = self.shared.copy()
+        shared.instrumentation_scope = scope
+        retire(self, set_shared(self, shared))
+        retire(self, set_scope_name(self, getattr(scope, "name", None)))
+
+    @property
+    def _span_limits(self):
+        return (<SpanShared> shared_of(self)).limits
+
+    @_span_limits.setter
+    @cython.critical_section
+    def _span_limits(self, limits):
+        bounds = bounds_of(limits)
+        shared = self.shared.copy()
+        shared.take_limits(limits, bounds)
+        retire(self, set_shared(self, shared))
+
+    @property
+    @cython.critical_section
+    def _tracer_config(self):
+        return self.config
+
+    @_tracer_config.setter
+    @cython.critical_section
+    def _tracer_config(self, config):
+        was = self.config
+        self.config = config
+        store_flag(&self.enabled, config.is_enabled)
+
+    @property
+    @cython.critical_section
+    def _tracer_metrics(self):
+        return self.metrics
+
+    @_tracer_metrics.setter
+    @cython.critical_section
+    def _tracer_metrics(self, metrics):
+        retire(self, set_metrics(self, metrics))
+        store_flag(&self.metered, not private.counts_nothing(metrics))
+
+
+include "tracer_start.pxi"
+
+
+def start_span(
+    self,
+    name,
+    context=None,
+    kind=INTERNAL,
+    attributes=None,
+    links=(),
+    start_time=None,
+    record_exception=True,
+    set_status_on_exception=True,
+):
+    """Start a span that is not made current.
+
+    Args:
+        name: The operation's name.
+        context: Where the parent span is looked for; the current Context if None.
+        kind: The `opentelemetry.trace.SpanKind`.
+        attributes: Set before the sampler is asked.
+        links: `opentelemetry.trace.Link` objects.
+        start_time: Nanoseconds since the epoch; now if None.
+        record_exception: Whether an exception that leaves the span used as a context manager is recorded as an event.
+        set_status_on_exception: Whether it sets the status to ERROR.
+
+    Returns:
+        A recording `nanospan.Span`, or a NonRecordingSpan if the sampler or the tracer's configuration says so.
+    """
+    if type(self) is tracer_class:
+        if load_u32(readers_of_meter):
+            return start_metered(
+                <NativeTracer> self, name, context, kind, attributes, links, start_time, record_exception,
+                set_status_on_exception,
+            )
+        return start_unmetered(
+            <NativeTracer> self, name, context, kind, attributes, links, start_time, record_exception,
+            set_status_on_exception,
+        )
+    return start_generally(
+        self, name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
+    )
+
+
+include "tracer_activation.pxi"

@@ -1,0 +1,1 @@
+"""`nanospan cost`: what a sampling strategy costs."""

@@ -1,0 +1,170 @@
+"""The tables and the JSON of ``nanospan cost``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from nanospan.cli.cost.inputs import Choices, SpanCosts, Workload
+from nanospan.cli.cost.model import Estimate, TailMemory
+from nanospan.cli.format import byte_size, count
+
+__all__ = ["COSTS_SOURCE", "as_json", "kept_table", "notes", "price_table"]
+
+COSTS_SOURCE = "nanospan's README, section Cost: ten attributes, CPython 3.11, AMD EPYC"
+
+LABEL_CELLS = 28
+
+NAMES = {
+    "always_on": "AlwaysOn",
+    "probability": "ConsistentProbability",
+    "rate_limited": "RateLimited",
+    "rule_based": "RuleBased",
+    "adaptive": "Adaptive",
+    "overhead_budget": "OverheadBudget",
+    "tail": "tail, AlwaysOn head",
+    "always_record_tail": "tail, AlwaysRecord head",
+}
+
+
+def kept_table(estimates: Sequence[Estimate]) -> Table:
+    """What is recorded, kept and flagged: a row for each estimate."""
+    table = _table("recorded\nspans/s", "exported\nspans/s", "traces\nkept", "errors,\nslow kept", "flagged\nonward")
+    for one in estimates:
+        table.add_row(
+            _label(one),
+            count(one.recorded_per_second),
+            count(one.exported_per_second),
+            share(one.kept_share),
+            share(one.faults_kept_share),
+            share(one.flagged_share),
+        )
+    return table
+
+
+def price_table(estimates: Sequence[Estimate]) -> Table:
+    """What that takes: a row for each estimate, with prices and tail buffers only where there are any."""
+    priced = any(one.price_per_month is not None for one in estimates)
+    tails = any(one.tail is not None for one in estimates)
+    headings = ["sent", "CPU\ncores", *(["buffer,\na process"] if tails else []), "stored", *(["a month"] if priced else [])]
+    table = _table(*headings)
+    for one in estimates:
+        cells: list[Text | str] = [f"{decimal_size(one.bytes_per_second)}/s", cores(one.cpu_cores)]
+        if tails:
+            cells.append(_buffer(one.tail))
+        cells.append(decimal_size(one.stored_bytes))
+        if priced:
+            cells.append("" if one.price_per_month is None else f"{one.price_per_month:,.2f}")
+        table.add_row(_label(one), *cells)
+    return table
+
+
+def notes(workload: Workload, choices: Choices, costs: SpanCosts, estimates: Sequence[Estimate]) -> Text:
+    """What the figures are, and what is wrong with the settings."""
+    text = Text()
+    for warning, of in _by_warning(estimates).items():
+        text.append(f"\n{', '.join(of)}: {warning}\n", style="red")
+    buffers = [one.tail for one in estimates if one.tail is not None]
+    text.append(
+        f"\n{count(workload.requests_per_second)} requests/s of {workload.spans_per_request:g} spans, "
+        f"{count(workload.created)} spans/s of {workload.bytes_per_span:g} encoded bytes, over {workload.processes:,} "
+        f"{'process' if workload.processes == 1 else 'processes'}. Sent is before compression; stored is "
+        f"{workload.retention_days:g} days of it. "
+        f"CPU is of all processes together: {costs.unsampled_ns:g} ns a span that is not recorded, "
+        f"{costs.recorded_ns:g} to record and encode one, {costs.export_ns:g} to send it, {costs.tail_ns:g} to hold it "
+        f"({'given' if costs != SpanCosts() else COSTS_SOURCE}). ",
+        style="dim",
+    )
+    if buffers:
+        held, most = count(buffers[0].traces_held), count(buffers[0].most_traces_held)
+        seconds = min(workload.trace_seconds + choices.open_after_root, choices.decision_wait)
+        text.append(
+            f"The tail buffer holds {held} traces in each process for {seconds:g} s, and would hold {most} if no local root "
+            f"ended before decision_wait, {choices.decision_wait:g} s. ",
+            style="dim",
+        )
+    text.append("Calculated, not measured.", style="dim")
+    return text
+
+
+def as_json(
+    workload: Workload, choices: Choices, costs: SpanCosts, estimates: Sequence[Estimate]
+) -> dict[str, Any]:
+    """The same for programs: plain numbers, shares from 0 to 1, bytes and seconds."""
+    return {
+        "workload": dataclasses.asdict(workload),
+        "choices": dataclasses.asdict(choices),
+        "span_costs": dataclasses.asdict(costs),
+        "span_costs_source": COSTS_SOURCE if costs == SpanCosts() else "given",
+        "estimates": [
+            dataclasses.asdict(one) | {"tail": None if one.tail is None else _tail_json(one.tail)} for one in estimates
+        ],
+    }
+
+
+def decimal_size(size: float) -> str:
+    """``512 B``, ``1.23 kB``, ``750 MB``, ``19.4 TB``: powers of 1000, as networks and storage are sold."""
+    units = ("B", "kB", "MB", "GB", "TB", "PB")
+    index = 0
+    while size >= 999.5 and index < len(units) - 1:
+        size /= 1000
+        index += 1
+    return f"{size:,.0f} {units[0]}" if index == 0 else f"{_three_digits(size)} {units[index]}"
+
+
+def share(part: float) -> str:
+    """``100 %``, ``2.98 %``, ``0.01 %``; ``<0.01 %`` for what is less and not nothing."""
+    percent = 100 * part
+    if 0 < percent < 0.005:
+        return "<0.01 %"
+    if 99.95 <= percent < 100:
+        return ">99.9 %"
+    return f"{percent:.3g} %"
+
+
+def cores(number: float) -> str:
+    """Three digits; ``<0.001`` for what is less and not nothing."""
+    return "<0.001" if 0 < number < 0.0005 else f"{number:,.0f}" if number >= 99.95 else f"{number:.3g}"
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("strategy", overflow="fold", max_width=30, min_width=LABEL_CELLS)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _by_warning(estimates: Sequence[Estimate]) -> dict[str, list[str]]:
+    """The strategies that each warning is about; those of one strategy with several ratios count once."""
+    strategies: dict[str, list[str]] = {}
+    for one in estimates:
+        for warning in one.warnings:
+            of = strategies.setdefault(warning, [])
+            if one.strategy not in of:
+                of.append(one.strategy)
+    return strategies
+
+
+def _label(one: Estimate) -> Text:
+    return Text(NAMES[one.strategy]).append(f" {one.setting}", style="dim")
+
+
+def _buffer(tail: TailMemory | None) -> Text | str:
+    if tail is None:
+        return ""
+    return Text(byte_size(tail.bytes_needed), style="" if tail.suffices else "red")
+
+
+def _tail_json(tail: TailMemory) -> dict[str, Any]:
+    return dataclasses.asdict(tail) | {"suffices": tail.suffices}
+
+
+def _three_digits(number: float) -> str:
+    if number < 9.995:
+        return f"{number:.2f}"
+    return f"{number:.1f}" if number < 99.95 else f"{number:,.0f}"

@@ -1,0 +1,1 @@
+"""`nanospan demo`: a traced service before the embedded receiver."""

@@ -1,0 +1,1 @@
+"""`nanospan receive`: traces in the terminal."""

@@ -1,0 +1,112 @@
+"""nanospan's provider, processor, samplers, ids and exporters for what a declarative configuration file asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from nanospan._compat.declarative import file_tracing_built_with
+from nanospan.export._settings.environment import parse_headers
+from nanospan.ids import RandomIdGenerator
+from nanospan.processor import BatchSpanProcessor
+from nanospan.processor._settings import LONGEST_MILLIS
+from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_ON, TraceIdRatioBased
+from nanospan.sampling.configuration.nodes import SamplerNodes
+from nanospan.trace.provider import TracerProvider
+
+__all__ = ["file_tracing_built_natively"]
+
+
+def file_tracing_built_natively(*, own_exporters: bool) -> AbstractContextManager[None]:
+    """While it is entered, opentelemetry-configuration makes tracing of nanospan's classes.
+
+    ``own_exporters``: also for ``otlp_http`` and ``otlp_grpc``. Raises ImportError if the package is not installed, and
+    LookupError if it is not as nanospan knows it; nothing is changed then.
+    """
+    return file_tracing_built_with(
+        {
+            "ALWAYS_OFF": ALWAYS_OFF,
+            "ALWAYS_ON": ALWAYS_ON,
+            "BatchSpanProcessor": batch_processor,
+            "RandomIdGenerator": RandomIdGenerator,
+            "TraceIdRatioBased": TraceIdRatioBased,
+            "TracerProvider": TracerProvider,
+            "_DEFAULT_SAMPLER": DEFAULT_ON,
+        },
+        lambda model, stock: SamplerNodes(stock).from_model(model, top=True),
+        {"otlp_http": http_exporter, "otlp_grpc": grpc_exporter} if own_exporters else {},
+    )
+
+
+def batch_processor(
+    exporter: Any,
+    *,
+    max_queue_size: int | None = None,
+    schedule_delay_millis: int | None = None,
+    max_export_batch_size: int | None = None,
+    export_timeout_millis: int | None = None,
+) -> BatchSpanProcessor:
+    """A processor with the settings of a ``batch`` node, whose schema allows 0 for the times: at once, and no limit."""
+    return BatchSpanProcessor(
+        exporter,
+        max_queue_size=max_queue_size,
+        schedule_delay_millis=1 if schedule_delay_millis == 0 else schedule_delay_millis,
+        max_export_batch_size=max_export_batch_size,
+        export_timeout_millis=LONGEST_MILLIS if export_timeout_millis == 0 else export_timeout_millis,
+    )
+
+
+def http_exporter(model: Any) -> Any:
+    """nanospan's exporter with the settings of an ``otlp_http`` node."""
+    from nanospan.export.http import OTLPSpanExporter
+
+    tls = model.tls
+    return OTLPSpanExporter(
+        endpoint=model.endpoint,
+        certificate_file=tls and tls.ca_file,
+        client_key_file=tls and tls.key_file,
+        client_certificate_file=tls and tls.cert_file,
+        headers=_headers(model),
+        timeout=_seconds(model.timeout),
+        compression=model.compression,
+    )
+
+
+def grpc_exporter(model: Any) -> Any:
+    """nanospan's exporter with the settings of an ``otlp_grpc`` node. ImportError if grpcio is not installed."""
+    import grpc
+
+    from nanospan.export.grpc import OTLPSpanExporter
+
+    tls = model.tls
+    credentials = None
+    if tls is not None and (tls.ca_file or tls.key_file or tls.cert_file):
+        credentials = grpc.ssl_channel_credentials(_content(tls.ca_file), _content(tls.key_file), _content(tls.cert_file))
+    return OTLPSpanExporter(
+        endpoint=model.endpoint,
+        insecure=None if tls is None else tls.insecure,
+        credentials=credentials,
+        headers=_headers(model),
+        timeout=_seconds(model.timeout),
+        compression=model.compression,
+    )
+
+
+def _headers(model: Any) -> Mapping[str, str] | None:
+    """``headers`` before ``headers_list``; None, which leaves it to the environment, if there is neither."""
+    if model.headers is None and model.headers_list is None:
+        return None
+    listed = parse_headers(model.headers_list or "", "headers_list")
+    return listed | {pair.name.lower(): pair.value or "" for pair in model.headers or ()}
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _content(path: str | None) -> bytes | None:
+    if not path:
+        return None
+    with open(path, "rb") as file:
+        return file.read()

@@ -1,0 +1,1 @@
+"""One export: attempts, replies, retries, metrics."""

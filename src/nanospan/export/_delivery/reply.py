@@ -1,0 +1,104 @@
+"""What one attempt to send a request came to, in terms that HTTP and gRPC share."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from nanospan._common.log import one_line
+from nanospan.export._delivery.retry import retry_after_seconds
+
+__all__ = ["PartialSuccess", "Reply", "Verdict", "partial_success", "reply_to_http_status"]
+
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
+_PAYLOAD_TOO_LARGE = 413
+
+
+class Verdict(enum.Enum):
+    """What to do after an attempt."""
+
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    SPLIT = "split"
+    """Too large for the receiver: try the halves."""
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The outcome of one attempt."""
+
+    verdict: Verdict
+    error_type: str = ""
+    """``error.type`` of the metrics; empty when accepted."""
+    reason: str = ""
+    """The failure in one line, for the log."""
+    status: Mapping[str, str | int] = field(default_factory=dict)
+    """The transport's status code as metric attributes."""
+    retry_after: float | None = None
+    """Seconds that the receiver asks to wait; None leaves it to the backoff."""
+    connection_lost: bool = False
+    """Whether an open connection broke, so that a repeat over a fresh one may go out at once."""
+    interrupted: bool = False
+    """Whether this process broke the attempt off itself, so that it is made again at once and does not count."""
+    body: bytes | None = b""
+    """Body of an acceptance; None when it was longer than we read."""
+
+
+def reply_to_http_status(
+    status: int, phrase: str | None, retry_after: str | None, location: str | None, body: bytes | None
+) -> Reply:
+    """The reply that an HTTP response amounts to.
+
+    Only 2xx is a success. A redirect is not followed, so the spans behind it are lost and the log says so.
+    Only 429, 502, 503 and 504 are retried (opentelemetry-proto, docs/specification.md, "Failures").
+    """
+    if 200 <= status < 300:
+        return Reply(Verdict.ACCEPTED, body=body)
+    reason = f"{status} {one_line(phrase or '')}".rstrip()
+    if 300 <= status < 400:
+        reason += f" (redirects are not followed; it points to {one_line(location or 'nowhere')})"
+    elif excerpt := one_line(body or b""):
+        reason += f": {excerpt}"
+    if status == _PAYLOAD_TOO_LARGE:
+        verdict = Verdict.SPLIT
+    elif status in RETRYABLE_STATUSES:
+        verdict = Verdict.RETRY
+    else:
+        verdict = Verdict.REFUSED
+    return Reply(
+        verdict,
+        error_type=str(status),
+        reason=reason,
+        status={"http.response.status_code": status},
+        retry_after=retry_after_seconds(retry_after),
+    )
+
+
+class PartialSuccess(NamedTuple):
+    """What a receiver says about a request that it accepted."""
+
+    rejected: int
+    message: str
+
+
+def partial_success(body: bytes) -> PartialSuccess | None:
+    """The partial success in a serialised ExportTraceServiceResponse, None when there is none to speak of.
+
+    Raises ValueError when the body is not such a message.
+    """
+    if not body:
+        return None
+    # Most receivers answer with an empty body, so most processes never load protobuf.
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+    try:
+        partial = ExportTraceServiceResponse.FromString(body).partial_success
+    except DecodeError as error:
+        raise ValueError("not an ExportTraceServiceResponse") from error
+    if not partial.rejected_spans and not partial.error_message:
+        return None
+    return PartialSuccess(partial.rejected_spans, partial.error_message)

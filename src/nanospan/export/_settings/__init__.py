@@ -1,0 +1,1 @@
+"""What arguments and variables say about an exporter."""

@@ -1,0 +1,262 @@
+"""Calls of the OTLP trace service through a grpcio channel. Import it only where grpcio is installed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import grpc
+
+from nanospan._common.log import one_line
+from nanospan.export._delivery.delivery import Body
+from nanospan.export._delivery.reply import Reply, Verdict
+from nanospan.export._delivery.retry import Deadline
+from nanospan.export._transport.grpc_fork_gate import Passage, fork_gate
+
+__all__ = ["DEFAULT_RETRYABLE", "ChannelOption", "GrpcCourier"]
+
+ChannelOption = tuple[str, Any]
+
+EXPORT_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+DEFAULT_RETRYABLE = frozenset(
+    {
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+"""Codes to retry, by opentelemetry-proto, docs/specification.md. RESOURCE_EXHAUSTED is a case of its own."""
+
+_RETRY_INFO_KEY = "google.rpc.retryinfo-bin"
+_STATUS_DETAILS_KEY = "grpc-status-details-bin"
+
+_CLOSE_PATIENCE_SECONDS = 1.0
+"""That closing waits for a fork of another thread to be over."""
+
+# Channels of a parent process. Closing one in the child would wait for threads that did not survive the fork.
+_inherited: list[grpc.Channel] = []
+
+# A channel that is never used. With the last channel grpcio closes its engine down, in threads of its own, and a fork
+# meanwhile leaves a child that hangs when it opens one.
+_anchor: grpc.Channel | None = None
+_anchor_process = 0
+
+_INTERRUPTED = Reply(
+    Verdict.RETRY,
+    error_type="CANCELLED",
+    reason="interrupted by a fork of the process",
+    status={"rpc.response.status_code": "CANCELLED"},
+    interrupted=True,
+)
+_FORKING = Reply(Verdict.REFUSED, error_type="TimeoutError", reason="a fork of the process took all the time")
+_UNUSABLE = Reply(
+    Verdict.REFUSED,
+    error_type="grpc_fork_support_disabled",
+    reason="with GRPC_ENABLE_FORK_SUPPORT=0 gRPC hangs in the child of a process that has used it",
+)
+
+
+# Unset, it is on in grpcio's core, and off in its Python part, which concerns calls that are under way at a fork.
+FORK_SUPPORT = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() not in ("0", "false", "f", "no", "n")
+
+
+class GrpcCourier:
+    """Sends requests as bytes, with neither protobuf nor a stub. ``credentials`` None means no TLS."""
+
+    def __init__(
+        self,
+        target: str,
+        credentials: grpc.ChannelCredentials | None,
+        metadata: Sequence[tuple[str, str]],
+        compression: grpc.Compression,
+        options: Sequence[ChannelOption],
+        retryable: Iterable[grpc.StatusCode],
+    ) -> None:
+        self._target = target
+        self._credentials = credentials
+        self._metadata = tuple(metadata)
+        self._compression = compression
+        self._options = tuple(options)
+        self._retryable = frozenset(retryable)
+        # Any: grpcio carries no types.
+        self._channel: Any = None
+        self._interruptions = 0  # by forks, in a row
+        self._last: Passage | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def display(self) -> str:
+        return self._target
+
+    def pack(self, request: memoryview) -> Body:
+        # grpcio takes bytes and nothing else, not even a subclass; it compresses by itself.
+        return bytes(request)
+
+    def send(self, body: Body, timeout: float | None) -> Reply:
+        if not FORK_SUPPORT and _anchor_process not in (0, os.getpid()):
+            return _UNUSABLE
+        deadline = Deadline(timeout)
+        passage = fork_gate.enter(timeout, self._interruptions)
+        if passage is None:
+            return _FORKING
+        try:
+            self._renew_channel()
+            self._last = passage
+            reply = self._call(body, deadline, passage)
+        finally:
+            fork_gate.leave(passage)
+        self._interruptions = self._interruptions + 1 if reply.interrupted else 0
+        return reply
+
+    def _call(self, body: Body, deadline: Deadline, passage: Passage) -> Reply:
+        channel = self._open()
+        try:
+            # A call that blocks cannot be cancelled by another thread, but with its channel. One that does not block has
+            # a thread of grpcio's, which a fork would have to wait for as well.
+            if not passage.begin(channel.close):
+                return _INTERRUPTED
+            # No serialisers: bytes go in and bytes come out.
+            export = channel.unary_unary(EXPORT_METHOD)
+            answer = export(body, timeout=deadline.remaining(), metadata=self._metadata)
+            return Reply(Verdict.ACCEPTED, body=answer)
+        except grpc.RpcError as error:
+            if passage.interrupted and error.code() is grpc.StatusCode.CANCELLED:
+                return _INTERRUPTED
+            return self._judge(error, channel)
+        except ValueError as error:
+            if passage.interrupted:
+                return _INTERRUPTED
+            # grpcio raises this for a channel that another thread's failure has closed in between.
+            closed = self._channel is not channel
+            return Reply(
+                Verdict.RETRY if closed else Verdict.REFUSED,
+                error_type=type(error).__qualname__,
+                reason=one_line(str(error)),
+                connection_lost=closed,
+            )
+        finally:
+            if passage.interrupted:
+                self._discard(channel)
+
+    def _renew_channel(self) -> None:
+        """Let go of a channel that a fork has closed after the call which it was to break off had ended by itself."""
+        last, self._last = self._last, None
+        if last is not None and last.interrupted:
+            self._close_channel()
+
+    def _close_channel(self) -> None:
+        with self._lock:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def after_fork(self) -> None:
+        fork_gate.notice_fork()
+        self._lock = threading.Lock()
+        self._last = None
+        self._interruptions = 0
+        if self._channel is not None:
+            _inherited.append(self._channel)
+            self._channel = None
+
+    def close(self) -> None:
+        passage = fork_gate.enter(_CLOSE_PATIENCE_SECONDS)
+        try:
+            self._close_channel()
+        finally:
+            if passage is not None:
+                fork_gate.leave(passage)
+
+    def _open(self) -> grpc.Channel:
+        with self._lock:
+            _keep_anchor()
+            if self._channel is None:
+                # Channels with equal options share connections, and a child would be given its parent's.
+                options = (*self._options, ("nanospan.process", os.getpid()))
+                if self._credentials is None:
+                    self._channel = grpc.insecure_channel(self._target, options, self._compression)
+                else:
+                    self._channel = grpc.secure_channel(self._target, self._credentials, options, self._compression)
+            return self._channel
+
+    def _judge(self, error: grpc.RpcError, channel: grpc.Channel) -> Reply:
+        code: grpc.StatusCode = error.code()
+        if code is grpc.StatusCode.UNAVAILABLE:
+            # A channel that lost its server backs off for up to two minutes; a new one connects and resolves
+            # at once.
+            self._discard(channel)
+        wait = _retry_delay(error.trailing_metadata() or ())
+        if code in self._retryable:
+            verdict = Verdict.RETRY
+        elif code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            # With a delay it is a quota. Without, it is most often the message size limit of either side.
+            verdict = Verdict.SPLIT if wait is None else Verdict.RETRY
+        else:
+            verdict = Verdict.REFUSED
+        return Reply(
+            verdict,
+            error_type=code.name,
+            reason=one_line(f"{code.name}: {error.details() or 'no details'}"),
+            status={"rpc.response.status_code": code.name},
+            retry_after=wait,
+        )
+
+    def _discard(self, channel: Any) -> None:
+        with self._lock:
+            if self._channel is not channel:
+                return
+            self._channel = None
+        channel.close()
+
+
+def _keep_anchor() -> None:
+    global _anchor, _anchor_process
+    if _anchor is None:
+        _anchor = grpc.insecure_channel("127.0.0.1:1")
+        _anchor_process = os.getpid()
+
+
+def _retry_delay(trailing: Iterable[tuple[str, str | bytes]]) -> float | None:
+    """Seconds to wait by the RetryInfo in the trailing metadata, under either of the keys in use; None
+    without one.
+    """
+    for key, value in trailing:
+        if key not in (_RETRY_INFO_KEY, _STATUS_DETAILS_KEY) or not isinstance(value, bytes):
+            continue
+        try:
+            info = _retry_info(key, value)
+        except Exception:
+            # An unreadable detail, or googleapis-common-protos missing: the backoff will do.
+            continue
+        if info is not None:
+            return max(float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9), 0.0)
+    return None
+
+
+def _retry_info(key: str, value: bytes) -> Any:
+    from google.rpc.error_details_pb2 import RetryInfo
+
+    if key == _RETRY_INFO_KEY:
+        return RetryInfo.FromString(value)
+    from google.rpc.status_pb2 import Status
+
+    for detail in Status.FromString(value).details:
+        info = RetryInfo()
+        if detail.Unpack(info):
+            return info
+    return None
+
+
+if FORK_SUPPORT:
+    # As early as can be: hooks that flush before a fork, and were registered later, run before the gate is shut.
+    os.register_at_fork(
+        before=fork_gate.before_fork,
+        after_in_parent=fork_gate.after_fork_in_parent,
+        after_in_child=fork_gate.notice_fork,
+    )

@@ -1,0 +1,194 @@
+"""The official OTLP exporters, served from encoded bytes.
+
+An application that hands nanospan's processor an exporter of the official packages keeps all its settings,
+and on HTTP its transport with the user's ``requests.Session``, but its spans are not encoded a second time.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from nanospan._common.log import one_line
+from nanospan._compat.otlp_exporters import GrpcSettings, HttpSettings, Instruments, grpc_settings, http_settings
+from nanospan.export import EncodedBatch, EncodedSpanExporter, ExportOutcome
+from nanospan.export._delivery.delivery import Body, Courier, Delivery
+from nanospan.export._delivery.metrics import ExporterMetrics
+from nanospan.export._delivery.reply import Reply, Verdict, reply_to_http_status
+from nanospan.export._settings.compression import Compression, compress, compression_from
+from nanospan.export._settings.endpoint import parse_http_url
+
+__all__ = ["adopt"]
+
+logger = logging.getLogger(__name__)
+
+_HTTP_MODULE = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+_GRPC_MODULE = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
+
+
+def adopt(exporter: object) -> EncodedSpanExporter | None:
+    """An exporter of encoded batches with the settings of ``exporter``, if that is an official OTLP exporter.
+
+    Exactly an instance of the official ``OTLPSpanExporter`` (HTTP or gRPC): a subclass, or an instance whose
+    ``export`` was replaced, may change the spans on their way and gets None, as anything else does. None with
+    a warning when the installed release keeps its settings where they are not found. Imports none of the
+    official packages.
+    """
+    if "export" in getattr(exporter, "__dict__", ()):
+        return None
+    try:
+        if type(exporter) is _official_class(_HTTP_MODULE):
+            return _adopt_http(exporter, http_settings(exporter))
+        if type(exporter) is _official_class(_GRPC_MODULE):
+            return _adopt_grpc(exporter, grpc_settings(exporter))
+    except (LookupError, TypeError, ValueError) as error:
+        logger.warning(
+            "%s.%s is used as it is, which costs more per span: %s",
+            type(exporter).__module__,
+            type(exporter).__qualname__,
+            error,
+        )
+    return None
+
+
+def _official_class(module: str) -> Any:
+    # Whoever made an instance has imported the module; a stand-in that no instance has serves otherwise.
+    return getattr(sys.modules.get(module), "OTLPSpanExporter", adopt)
+
+
+def _adopt_http(exporter: Any, settings: HttpSettings) -> EncodedSpanExporter:
+    courier = OfficialHttpCourier(exporter, settings)
+    return _Adopted(
+        Delivery(
+            courier, _metrics(settings.metrics), settings.timeout, logger, max(settings.max_request_size, 0)
+        )
+    )
+
+
+def _adopt_grpc(exporter: Any, settings: GrpcSettings) -> EncodedSpanExporter:
+    from nanospan.export._transport.grpc_transport import DEFAULT_RETRYABLE, GrpcCourier
+
+    # The exporter's default counts RESOURCE_EXHAUSTED among the codes to retry, which would keep a batch that
+    # is too large from being split.
+    retryable = DEFAULT_RETRYABLE if settings.retryable == settings.default_retryable else settings.retryable
+    courier = GrpcCourier(
+        settings.target,
+        None if settings.insecure else settings.credentials,
+        [(name.lower(), value) for name, value in settings.metadata],
+        settings.compression,
+        settings.options,
+        retryable,
+    )
+    return _Adopted(
+        Delivery(_WithOwner(courier, exporter), _metrics(settings.metrics), settings.timeout, logger)
+    )
+
+
+def _metrics(instruments: Instruments | None) -> ExporterMetrics | None:
+    """The exporter's own instruments, so that its series go on under its name."""
+    if instruments is None:
+        return None
+    return ExporterMetrics(
+        instruments.attributes, instruments.inflight, instruments.exported, instruments.duration
+    )
+
+
+class _Adopted:
+    """An `EncodedSpanExporter` in place of an official exporter."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    def export_encoded(self, batch: EncodedBatch, timeout: float | None = None) -> ExportOutcome:
+        return self._delivery.deliver(batch, timeout)
+
+    def after_fork(self) -> None:
+        self._delivery.after_fork()
+
+    def shutdown(self) -> None:
+        self._delivery.shutdown()
+
+
+class OfficialHttpCourier:
+    """Posts through the transport object of an official exporter, and shuts that exporter down at the end."""
+
+    def __init__(self, exporter: Any, settings: HttpSettings) -> None:
+        self._exporter = exporter
+        self._settings = settings
+        self._compression: Compression = compression_from(settings.compression)
+        self._display = parse_http_url(settings.endpoint).display
+
+    @property
+    def display(self) -> str:
+        return self._display
+
+    def pack(self, request: memoryview) -> Body:
+        # Transports are promised bytes, and so are adapters of the user that sign or log the body.
+        return bytes(compress(request, self._compression))
+
+    def send(self, body: Body, timeout: float | None) -> Reply:
+        settings = self._settings
+        try:
+            result = settings.transport.request(
+                "POST", settings.endpoint, headers=settings.headers, data=body, timeout=timeout
+            )
+        except Exception as error:
+            return Reply(Verdict.REFUSED, error_type=type(error).__qualname__, reason=one_line(str(error)))
+        if result.status_code is None:
+            return self._no_answer(result.error)
+        headers, content = _answer(result)
+        return reply_to_http_status(
+            result.status_code, result.reason, headers.get("retry-after"), headers.get("location"), content
+        )
+
+    def _no_answer(self, error: Exception | None) -> Reply:
+        transient = self._settings.transport.is_connection_error(error)
+        return Reply(
+            Verdict.RETRY if transient else Verdict.REFUSED,
+            error_type=type(error).__qualname__,
+            reason=one_line(str(error)),
+            connection_lost=transient and not isinstance(error, TimeoutError),
+        )
+
+    def after_fork(self) -> None:
+        # A transport is usable after close; in the child this closes descriptors and leaves the parent's
+        # connections be.
+        try:
+            self._settings.transport.close()
+        except Exception:
+            logger.warning(
+                "The transport of the official exporter could not be reset after a fork", exc_info=True
+            )
+
+    def close(self) -> None:
+        self._exporter.shutdown()
+
+
+def _answer(result: Any) -> tuple[Any, bytes]:
+    try:
+        return result.headers(), result.content()
+    except Exception:
+        # The contract of the transport lets both raise for malformed answers; the status stands all the same.
+        return {}, b""
+
+
+class _WithOwner:
+    """A courier that shuts an official exporter down with itself."""
+
+    def __init__(self, courier: Courier, exporter: Any) -> None:
+        self._courier = courier
+        self._exporter = exporter
+        self.pack = courier.pack
+        self.send = courier.send
+        self.after_fork = courier.after_fork
+
+    @property
+    def display(self) -> str:
+        return self._courier.display
+
+    def close(self) -> None:
+        try:
+            self._courier.close()
+        finally:
+            self._exporter.shutdown()

@@ -1,0 +1,5 @@
+"""`BatchSpanProcessor`: the SDK's class of that name, with a native queue and exporters that take bytes."""
+
+from nanospan.processor.batch import BatchSpanProcessor
+
+__all__ = ["BatchSpanProcessor"]

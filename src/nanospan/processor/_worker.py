@@ -1,0 +1,316 @@
+"""The thread that takes batches from a queue and sees to it that they are sent."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.context import attach, detach, set_value
+
+from nanospan._common.log import WindowedLog
+from nanospan._compat.sdk import SUPPRESS_INSTRUMENTATION_KEY
+from nanospan._native.encoding.batch import EncodedBatch
+from nanospan._native.queue.span_queue import ObjectBatch, SpanQueue
+from nanospan._native.sampling import cost_meter
+from nanospan.export import ExportOutcome
+from nanospan.processor._child_processes import shut_down_at_end_of_child
+from nanospan.processor._export_adapter import Sender
+from nanospan.processor._green_threads import end_in_children, green_sleep
+from nanospan.processor._metrics import ProcessorMetrics
+from nanospan.processor._settings import MAX_REQUEST_BYTES, MAX_REQUEST_SPANS, QueueSettings
+
+__all__ = ["ExportWorker"]
+
+logger = logging.getLogger(__name__)
+
+REPORT_WINDOW_SECONDS = 60.0
+GREEN_SECONDS = 0.02
+"""Between two looks at the queue where the worker is a greenlet, which nobody outside Python can wake."""
+
+_TICKETS = 1 << 32
+
+_DROP_REPORTS = {
+    "queue_full": "%d spans dropped because the queue was full",
+    "encode_failed": "%d spans dropped because they could not be encoded",
+    "evicted": "%d spans dropped because tail sampling had no room to hold their traces or decisions",
+}
+
+
+def _reached(ticket: int, target: int) -> bool:
+    """Whether a queue whose spans are out up to ``ticket`` has let out those up to ``target``, modulo 2**32."""
+    return (ticket - target) % _TICKETS < _TICKETS // 2
+
+
+class _Awaken:
+    """As much of the SDK's ``_worker_awaken`` event as others use."""
+
+    def __init__(self, queue: SpanQueue) -> None:
+        self._queue = queue
+
+    def set(self) -> None:
+        self._queue.request()
+
+
+class ExportWorker:
+    """Sends the batches of one queue, in a daemon thread of its own.
+
+    Some attributes carry the names that they have in the SDK's ``BatchProcessor``: other libraries read ``_exporter`` and
+    write ``_schedule_delay`` (seconds) through ``BatchSpanProcessor._batch_processor``.
+    """
+
+    def __init__(
+        self, exporter: object, sender: Sender, settings: QueueSettings, metrics: ProcessorMetrics | None
+    ) -> None:
+        self._exporter = exporter
+        self._sender = sender
+        self._queue = sender.queue
+        self._metrics = metrics
+        self._schedule_delay_millis = settings.schedule_delay_millis
+        self._schedule_delay = settings.schedule_delay_millis / 1e3
+        self._export_timeout_millis = settings.export_timeout_millis
+        self._export_timeout = settings.export_timeout_millis / 1e3
+        self._max_queue_size = settings.max_queue_size
+        self._max_export_batch_size = settings.max_export_batch_size or settings.wake_spans
+        self._most_spans = settings.max_export_batch_size or MAX_REQUEST_SPANS
+        self._worker_awaken = _Awaken(self._queue)
+        self._log = WindowedLog(logger, REPORT_WINDOW_SECONDS)
+        self._reported = dict.fromkeys(_DROP_REPORTS, 0)
+        self._shutdown = False
+        self._stopped = False
+        self._first_shutdown = [True]  # popped by the first call: without a lock, which a signal's handler would wait for
+        self._give_up = False
+        self._begin()
+        weak_after_fork = weakref.WeakMethod(self._after_fork)
+
+        def after_fork() -> None:
+            if method := weak_after_fork():
+                method()
+
+        self._queue.on_fork = after_fork
+        shut_down_at_end_of_child(self)
+        self._start_thread()
+
+    def _begin(self) -> None:
+        """What a process starts with, and a forked child anew."""
+        self._sent = threading.Condition()
+        self._draining = threading.Lock()
+        # Where a queue begins. It may have moved on already: in a child, another thread can be ahead of this one.
+        self._sent_ticket = 0
+        self._flush_ticket = 0
+        self._failures = 0
+        self._cpu_booked: int | None = None
+        # Not the parent's: in a child of a fork that nobody told Python about, that one still counts as alive.
+        self._worker_thread = threading.Thread(
+            name="OtelBatchSpanRecordProcessor", target=self._run, daemon=True
+        )
+
+    def _start_thread(self) -> None:
+        try:
+            self._worker_thread.start()
+        except RuntimeError as error:
+            # Where the interpreter is going down that is as it should be: shutdown() sends from its own thread.
+            level = logging.DEBUG if "interpreter shutdown" in str(error) else logging.WARNING
+            logger.log(level, "The span export thread could not be started; spans wait for a flush: %s", error)
+
+    def _after_fork(self) -> None:
+        self._begin()
+        self._reported = dict.fromkeys(_DROP_REPORTS, 0)
+        if self._metrics is not None:
+            self._metrics.after_fork()
+        try:
+            self._sender.after_fork()
+        except Exception:
+            logger.exception("Exception while the exporter took note of a fork")
+        if not self._shutdown:
+            shut_down_at_end_of_child(self)
+            self._start_thread()
+
+    # --- the thread -----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        process = self._worker_thread
+        try:
+            self._serve(process)
+        except BaseException:
+            # A greenlet that lives on in a forked child is ended there with an exception; its successor is started.
+            self._queue.check_fork()
+            if self._worker_thread is process:
+                raise
+        if self._worker_thread is not process:
+            # The threading module has forgotten it; without this its end there would be a KeyError.
+            threading.current_thread()
+
+    def _serve(self, process: threading.Thread) -> None:
+        """Send batches until shutdown; ``process`` is the worker of the process that this began in."""
+        sleep = green_sleep()
+        if sleep is not None:
+            end_in_children()
+        while not self._shutdown:
+            flushing = not _reached(self._sent_ticket, self._flush_ticket)
+            try:
+                if sleep is None:
+                    self._send_next(0.0 if flushing else self._schedule_delay)
+                else:
+                    if not flushing:
+                        self._wait_green(sleep)
+                    self._queue.check_fork()
+                    if self._worker_thread is process:
+                        self._send_next(0.0)
+            except Exception:
+                # Nothing below is meant to raise; if it does (memory), the thread must live on.
+                self._log.log(logging.ERROR, "worker", "The span export thread failed", exc_info=True)
+                time.sleep(min(1.0, self._schedule_delay))
+            if self._worker_thread is not process:
+                return
+            if sleep is None:  # a greenlet has no CPU time of its own
+                self._book_cpu()
+        self._queue.check_fork()
+        if self._worker_thread is process:
+            self._drain()
+
+    def _wait_green(self, sleep: Callable[[float], Any]) -> None:
+        """Let other greenlets run until there is work or ``schedule_delay`` has passed."""
+        deadline = time.monotonic() + self._schedule_delay
+        while not self._queue.has_work() and (left := deadline - time.monotonic()) > 0:
+            sleep(min(left, GREEN_SECONDS))
+            self._queue.check_fork()
+
+    def _book_cpu(self) -> None:
+        """Tell what this thread has used since the last time, in nanoseconds of CPU, where a sampler wants to know."""
+        if not cost_meter.is_read():
+            self._cpu_booked = None
+            return
+        used = time.thread_time_ns()
+        if self._cpu_booked is not None:
+            cost_meter.add_worker_time(used - self._cpu_booked)
+        self._cpu_booked = used
+
+    def _drain(self) -> None:
+        """Send what is queued, without waiting for more."""
+        with self._draining:
+            while self._send_next(0.0):
+                pass
+            if self._stopped:
+                self._queue.close()
+
+    def _send_next(self, wait: float) -> bool:
+        """Wait up to ``wait`` seconds for a batch and send it. False if there was none."""
+        batch = self._queue.next_batch(wait, self._most_spans, MAX_REQUEST_BYTES)
+        if batch is None:
+            # The ticket first: if the queue is empty after it was read, everything up to it is out.
+            ticket = self._queue.ticket
+            if self._queue.depth == 0:
+                self._note_sent(ticket)
+            self._report_drops()
+            return False
+        process = self._worker_thread
+        if self._give_up:
+            self._queue.abandon(batch.count)
+            self._failures += 1
+        else:
+            self._send(batch)
+        if self._worker_thread is not process:
+            return True  # in a child that was forked during the export: the batch and its ticket are the parent's
+        self._note_sent(batch.ticket)
+        self._report_drops()
+        return True
+
+    def _send(self, batch: EncodedBatch | ObjectBatch) -> None:
+        interrupt: BaseException | None = None
+        process = self._worker_thread
+        token = attach(set_value(SUPPRESS_INSTRUMENTATION_KEY, True))
+        try:
+            if self._metrics is not None:
+                self._metrics.handed_over(batch.count)
+            outcome = self._sender.send(batch, self._export_timeout)
+        except BaseException as error:
+            self._queue.check_fork()
+            if self._worker_thread is not process:
+                raise
+            self._log.log(logging.ERROR, "exception", "Exception while exporting spans", exc_info=True)
+            outcome = ExportOutcome(0, 0, batch.count)
+            # On a caller's thread Ctrl-C is the caller's; on its own, nothing may end the worker.
+            if not isinstance(error, Exception) and threading.current_thread() is not process:
+                interrupt = error
+        finally:
+            detach(token)
+        self._queue.check_fork()
+        if self._worker_thread is process:
+            if outcome.failed:
+                self._failures += 1
+            self._queue.settle(*outcome)
+        if interrupt is not None:
+            raise interrupt
+
+    def _note_sent(self, ticket: int) -> None:
+        with self._sent:
+            self._sent_ticket = ticket
+            # Kept up with, or after 2**31 spans without a flush it would look as if it lay ahead.
+            if _reached(ticket, self._flush_ticket):
+                self._flush_ticket = ticket
+            self._sent.notify_all()
+
+    def _report_drops(self) -> None:
+        dropped = self._queue.stats()["dropped"]
+        for reason, message in _DROP_REPORTS.items():
+            added = dropped[reason] - self._reported[reason]
+            if added > 0 and self._log.log(logging.WARNING, reason, message, added):
+                self._reported[reason] = dropped[reason]
+
+    # --- callers --------------------------------------------------------------------------------------------------
+
+    def flush(self, timeout: float) -> bool:
+        """Send everything queued so far. True if that was done, and without a failure, within ``timeout`` seconds."""
+        self._queue.check_fork()
+        if self._shutdown or threading.current_thread() is self._worker_thread:
+            return False
+        deadline = time.monotonic() + timeout
+        target = self._queue.ticket
+        failures = self._failures
+        with self._sent:
+            if not _reached(self._flush_ticket, target):
+                self._flush_ticket = target
+        self._queue.request()
+        if not self._worker_thread.is_alive():
+            self._drain()
+        with self._sent:
+            while not _reached(self._sent_ticket, target):
+                if not self._sent.wait(max(0.0, deadline - time.monotonic())):
+                    return False
+        return self._failures == failures
+
+    def end_in_child(self) -> None:
+        """Shut down at the end of a child of multiprocessing; not where no span has ended in it: its exporter may be a copy
+        of the parent's, with what the parent still means to write."""
+        self._queue.check_fork()
+        if self._queue.stats()["ended"]:
+            self.shutdown()
+
+    def shutdown(self, timeout_millis: float = 30000) -> None:
+        """Send what is queued, for at most ``timeout_millis``, then shut the exporter down. What cannot be sent by then is
+        counted as dropped by shutdown."""
+        try:
+            self._first_shutdown.pop()
+        except IndexError:
+            return
+        self._shutdown = True
+        self._queue.check_fork()
+        deadline = time.monotonic() + timeout_millis / 1e3
+        self._queue.stop()
+        self._stopped = True
+        self._queue.request()
+        from_exporter = threading.current_thread() is self._worker_thread
+        if self._worker_thread.ident is not None and not from_exporter:
+            self._worker_thread.join(timeout_millis / 1e3)
+        # An exporter that shuts its own processor down gets nothing more: after shutdown() there is no export().
+        self._give_up = from_exporter or time.monotonic() >= deadline
+        if not self._worker_thread.is_alive():
+            self._drain()
+        try:
+            self._sender.shutdown(max(0.0, (deadline - time.monotonic()) * 1e3))
+        except Exception:
+            logger.exception("Exception while shutting the exporter down")

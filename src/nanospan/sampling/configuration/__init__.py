@@ -1,0 +1,1 @@
+"""Samplers named by variables and configuration files."""

@@ -1,0 +1,70 @@
+"""Samplers whose ``OTEL_TRACES_SAMPLER_ARG`` is a JSON object: the properties that they have in a configuration file.
+
+    OTEL_TRACES_SAMPLER=nanospan_rule_based
+    OTEL_TRACES_SAMPLER_ARG='{"rules": [{"name": "GET /health", "sampler": {"always_off": {}}}],
+                              "default": {"always_on": {}}}'
+
+Needs no package beside nanospan. A sampler inside is one of nanospan's or always_on, always_off, trace_id_ratio_based,
+parent_based, as in the file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER_ARG
+
+from nanospan._common.arguments import shown
+from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_ON, ParentBased, Sampler, TraceIdRatioBased
+from nanospan.sampling.configuration.nodes import DELEGATES, MAKERS, SamplerNodes
+
+__all__ = ["sampler_of_json"]
+
+logger = logging.getLogger(__name__)
+
+STANDARD = ("always_on", "always_off", "trace_id_ratio_based", "parent_based")
+
+
+def sampler_of_json(name: str, argument: str) -> Sampler:
+    """nanospan's sampler of that name; parentbased_always_on, with one warning, where ``argument`` is not its properties."""
+    try:
+        return JsonNodes().own(name, json.loads(argument), top=True)
+    except (ValueError, RecursionError) as error:
+        logger.warning(
+            "%s of %s cannot be used (%s); using parentbased_always_on", OTEL_TRACES_SAMPLER_ARG, name, error
+        )
+        return DEFAULT_ON
+
+
+class JsonNodes(SamplerNodes):
+    """Makes samplers of nodes without opentelemetry-configuration. Raises ValueError where they are wrong."""
+
+    def error(self, message: str) -> Exception:
+        return ValueError(message)
+
+    def from_node(self, node: object, where: str, *, top: bool) -> Sampler:
+        name, properties = self.only_entry(node, where)
+        if name in MAKERS:
+            return self.own(name, properties, top=top)
+        if name not in STANDARD:
+            raise ValueError(f"{where}: {name!r} is not one of {', '.join((*STANDARD, *MAKERS))}")
+        if not isinstance(properties, Mapping):
+            raise ValueError(f"{where}: {name} must have a mapping of its properties, not {shown(properties)}")
+        known = {"trace_id_ratio_based": ("ratio",), "parent_based": DELEGATES}.get(name, ())
+        for key in properties:
+            if key not in known:
+                raise ValueError(f"{where}: {key!r} is not a property of {name}: {', '.join(known) or 'it has none'}")
+        if name == "parent_based":
+            delegates: dict[str, Any] = {"root": ALWAYS_ON}
+            for key, one in properties.items():
+                delegates[key] = self.from_node(one, f"{where}: {key}", top=False)
+            return ParentBased(**delegates)
+        if name == "trace_id_ratio_based":
+            try:
+                return TraceIdRatioBased(properties.get("ratio", 1.0))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{where}: ratio: {error}") from error
+        return ALWAYS_ON if name == "always_on" else ALWAYS_OFF

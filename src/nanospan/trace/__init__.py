@@ -1,0 +1,7 @@
+"""The native tracing SDK: the classes of `opentelemetry.sdk.trace` that nanospan takes the place of."""
+
+from nanospan.trace.provider import TracerProvider
+from nanospan.trace.span import NonRecordingSpan, Span
+from nanospan.trace.tracer import Tracer
+
+__all__ = ["NonRecordingSpan", "Span", "Tracer", "TracerProvider"]

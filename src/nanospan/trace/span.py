@@ -1,0 +1,45 @@
+"""`Span` and `NonRecordingSpan`: the SDK's and the API's classes of those names, native inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry import trace as api
+from opentelemetry.sdk import trace as sdk
+
+from nanospan._compat.sdk import SPAN_FIELDS
+from nanospan._native.context.identity import NativeNonRecordingSpan, bind_non_recording_class, own_dict
+from nanospan._native.trace.span import NativeSpan, bind_span_class
+
+__all__ = ["NonRecordingSpan", "Span"]
+
+
+@bind_span_class
+class Span(NativeSpan, sdk.Span):
+    """A span that records, made by `nanospan.Tracer`.
+
+    An ``opentelemetry.sdk.trace.Span`` in every respect. What is rarely called is that class's own code, so a patch of
+    ``opentelemetry.sdk.trace.Span.record_exception``, say, holds here too.
+    """
+
+    __dict__ = property(own_dict)
+
+    def __copy__(self) -> Span:
+        copied = type(self).__new__(type(self))
+        for name in SPAN_FIELDS:
+            setattr(copied, name, getattr(self, name))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+
+@bind_non_recording_class
+class NonRecordingSpan(NativeNonRecordingSpan, api.NonRecordingSpan):
+    """A span that was sampled out: it carries its SpanContext and does nothing else."""
+
+    __dict__ = property(own_dict)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.get_span_context(),), self.__dict__ or None
+
+    def __setstate__(self, own_attributes: dict[str, Any]) -> None:
+        self.__dict__.update(own_attributes)

@@ -1,0 +1,139 @@
+"""`Tracer`: the SDK's class of that name, native inside."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from opentelemetry import trace as api
+from opentelemetry.context import Context
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
+from opentelemetry.util.types import Attributes
+
+from nanospan._common.log import log_callback_error
+from nanospan._native.sampling.samplers import sample_span
+from nanospan._native.trace import tracer as native
+from nanospan.ids import RandomIdGenerator
+from nanospan.sampling import native_sampler
+from nanospan.trace.span import NonRecordingSpan, Span
+
+__all__ = ["Tracer"]
+
+
+class Tracer(native.NativeTracer, sdk.Tracer):
+    """Starts spans. Made by `nanospan.TracerProvider.get_tracer`; an ``opentelemetry.sdk.trace.Tracer`` in every respect.
+
+    ``sampler``, ``resource``, ``span_processor`` and ``id_generator`` may be assigned; the next span honours them.
+    """
+
+    start_span = native.start_span
+    start_as_current_span = native.start_as_current_span
+
+
+def _start_generally(
+    tracer: sdk.Tracer,
+    name: str,
+    context: Context | None,
+    kind: SpanKind,
+    attributes: Attributes,
+    links: Sequence[Link] | None,
+    start_time: int | None,
+    record_exception: bool,
+    set_status_on_exception: bool,
+) -> api.Span:
+    """`start_span` for what the native way does not take: another id generator, a parent of another make, a proxy."""
+    links = links or ()
+    parent: SpanContext | None = api.get_current_span(context).get_span_context()
+    if parent is not None and not isinstance(parent, SpanContext):
+        raise TypeError("parent_span_context must be a SpanContext or None.")
+    if not tracer._is_enabled():
+        return api.NonRecordingSpan(parent)
+    if parent is not None and not parent.is_valid:
+        parent = None
+    trace_id = tracer.id_generator.generate_trace_id() if parent is None else parent.trace_id
+
+    trace_id_random = tracer.id_generator.is_trace_id_random() if parent is None else parent.trace_flags.random_trace_id
+    scope_name = getattr(tracer._instrumentation_scope, "name", None)
+    try:
+        result = sample_span(
+            tracer.sampler,
+            context,
+            trace_id,
+            name,
+            kind,
+            attributes,
+            links,
+            trace_id_random=trace_id_random,
+            scope_name=scope_name,
+        )
+    except Exception:
+        log_callback_error(tracer.sampler, "should_sample")
+        result = SamplingResult(Decision.DROP)
+    flags = TraceFlags.SAMPLED if result.decision.is_sampled() else TraceFlags.DEFAULT
+    if trace_id_random:
+        flags |= TraceFlags.RANDOM_TRACE_ID
+    own = SpanContext(
+        trace_id,
+        tracer.id_generator.generate_span_id(),
+        is_remote=False,
+        trace_flags=TraceFlags(flags),
+        trace_state=result.trace_state,
+    )
+    record_end = tracer._tracer_metrics.start_span(parent, result.decision)
+    if not result.decision.is_recording():
+        return NonRecordingSpan(own)
+    span = Span(
+        name=name,
+        context=own,
+        parent=parent,
+        sampler=tracer.sampler,
+        resource=tracer.resource,
+        attributes=result.attributes,
+        span_processor=tracer.span_processor,
+        kind=kind,
+        links=links,
+        instrumentation_info=tracer.instrumentation_info,
+        record_exception=record_exception,
+        set_status_on_exception=set_status_on_exception,
+        limits=tracer._span_limits,
+        instrumentation_scope=tracer._instrumentation_scope,
+        record_end_metrics=record_end,
+    )
+    span.start(start_time=start_time, parent_context=context)
+    return span
+
+
+def _decorate(activation: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function each call of which runs in a span of its own; for a coroutine function, until the coroutine is done."""
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def in_span_async(*args: Any, **kwargs: Any) -> Any:
+            with activation._recreate_cm():
+                return await function(*args, **kwargs)
+
+        return in_span_async
+
+    @functools.wraps(function)
+    def in_span(*args: Any, **kwargs: Any) -> Any:
+        with activation._recreate_cm():
+            return function(*args, **kwargs)
+
+    return in_span
+
+
+contextlib.AbstractContextManager.register(native.SpanActivation)
+native.bind(
+    tracer=Tracer,
+    span=Span,
+    non_recording_span=NonRecordingSpan,
+    id_generator=RandomIdGenerator,
+    route=native_sampler,
+    general_start=_start_generally,
+    decorator=_decorate,
+)

@@ -1,0 +1,166 @@
+"""The private names that nanospan leans on, against the installed SDK: a release that moves one fails here, loudly."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections import deque
+from pathlib import Path
+
+import pytest
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.context import get_value
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+import nanospan
+from nanospan._compat import sdk as private
+
+
+def test_every_field_of_a_span_is_where_its_property_reads_it():
+    fields = {
+        "name": "name",
+        "context": SpanContext(1, 2, False),
+        "parent": SpanContext(1, 3, True),
+        "resource": Resource({}),
+        "attributes": {"a": 1},
+        "events": ("event",),
+        "links": ("link",),
+        "kind": SpanKind.CLIENT,
+        "status": Status(StatusCode.OK),
+        "start_time": 5,
+        "end_time": 6,
+        "instrumentation_scope": InstrumentationScope("scope"),
+    }
+    span = ReadableSpan(**fields)
+    assert set(private.READABLE_SPAN_FIELDS) == set(fields)
+    for public, hidden in private.READABLE_SPAN_FIELDS.items():
+        assert vars(span)[hidden] == fields[public]
+        assert getattr(span, public) == fields[public]
+        assert sys.intern(hidden) is hidden
+
+
+def test_types_look_attributes_up_as_object_does():
+    for cls in (ReadableSpan, BoundedAttributes, BoundedList, Status):
+        assert cls.__getattribute__ is object.__getattribute__
+        assert not hasattr(cls, "__getattr__")
+
+
+def test_a_span_context_is_the_tuple_that_the_encoder_reads():
+    context = SpanContext(11, 12, True, TraceFlags(3))
+    assert tuple(context)[:5] == (11, 12, True, 3, context.trace_state)
+
+
+def test_bounded_containers():
+    attributes = BoundedAttributes(attributes={"a": 1, "b": 2})
+    assert getattr(attributes, private.BOUNDED_ATTRIBUTES_DICT) == {"a": 1, "b": 2}
+    assert type(getattr(attributes, private.BOUNDED_ATTRIBUTES_DICT)) is dict
+    items = BoundedList.from_seq(2, [1, 2, 3])
+    assert getattr(items, private.BOUNDED_LIST_DEQUE) == deque([2, 3])
+    assert items.dropped == 1
+
+
+def test_status():
+    status = Status(StatusCode.ERROR, "why")
+    assert getattr(status, private.STATUS_CODE) is StatusCode.ERROR
+    assert getattr(status, private.STATUS_DESCRIPTION) == "why"
+
+
+def test_the_suppress_key_is_the_one_that_the_sdk_sets_while_it_exports():
+    seen = []
+
+    class Exporter(SpanExporter):
+        def export(self, spans):
+            seen.append(get_value(private.SUPPRESS_INSTRUMENTATION_KEY))
+            return SpanExportResult.SUCCESS
+
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(Exporter()))
+    provider.get_tracer("test").start_span("span").end()
+    assert seen == [True]
+
+
+def test_components_are_numbered_with_the_sdks_own():
+    from opentelemetry.sdk._shared_internal import _processor_metrics
+
+    before = _processor_metrics._component_counter["batching_span_processor"]
+    assert private.next_component_number("batching_span_processor") == before
+    assert _processor_metrics._component_counter["batching_span_processor"] == before + 1
+
+
+def test_the_configuration_builds_tracing_from_the_names_that_are_replaced(monkeypatch):
+    """The class and the exporter's entry point arrive where the SDK's own functions make the provider and load exporters."""
+    from opentelemetry.sdk import _configuration
+
+    made, asked = [], []
+
+    class Provider(TracerProvider):
+        def __init__(self, **arguments):
+            made.append(arguments)
+            super().__init__(**arguments, shutdown_on_exit=False)
+
+    def otlp_exporter(official: str) -> str:
+        asked.append(official)
+        return "chosen"
+
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp,other")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    monkeypatch.setattr(_configuration, "set_tracer_provider", lambda provider: None)
+    for variable in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
+        monkeypatch.delenv(variable, raising=False)
+    before = dict(vars(_configuration))
+    with private.tracing_built_with(Provider, otlp_exporter):
+        assert _configuration._get_exporter_names("traces") == ["chosen", "other"]
+        assert _configuration._get_exporter_names("metrics") == ["otlp_proto_grpc"]
+        _configuration._init_tracing({}, resource=Resource({"a": "b"}))
+    assert asked == ["otlp_proto_grpc"]
+    assert made[0]["resource"].attributes["a"] == "b"
+    assert dict(vars(_configuration)) == before
+
+
+def test_a_configuration_without_the_names_is_refused_untouched(monkeypatch):
+    from opentelemetry.sdk import _configuration
+
+    monkeypatch.delattr(_configuration, "_get_exporter_entry_point")
+    with pytest.raises(LookupError, match="_get_exporter_entry_point"):
+        private.tracing_built_with(TracerProvider, str)
+    assert _configuration.TracerProvider is TracerProvider
+
+
+def test_distributions_derive_their_configurators_from_this_class():
+    from opentelemetry.sdk import _configuration
+
+    base = private.sdk_configurator()
+    assert base is _configuration._OTelSDKConfigurator
+    # nanospan's class keeps an instance of its own under this name.
+    assert "_instance" in vars(_configuration._BaseConfigurator)
+    parameters = inspect.signature(_configuration._initialize_components).parameters
+    assert {"sampler", "id_generator", "export_span_processor", "exporter_args_map"} <= set(parameters)
+
+
+def test_the_propagators_inside_a_composite_one():
+    members = [TraceContextTextMapPropagator(), TraceContextTextMapPropagator()]
+    assert private.composed_propagators(CompositePropagator(members)) == members
+
+
+def test_no_other_module_imports_a_private_name():
+    """Private modules are allowed where a public name does not exist: the incubating conventions, which are versioned."""
+    package = Path(nanospan.__file__).parent
+    offenders = []
+    for path in package.rglob("*.py"):
+        if path.parent == package / "_compat":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("opentelemetry"):
+                continue
+            names = [*node.module.split("."), *(alias.name for alias in node.names)]
+            if any(name.startswith("_") and name not in ("_incubating", "__version__") for name in names):
+                offenders.append(f"{path.relative_to(package)}: {node.module}")
+    assert offenders == []

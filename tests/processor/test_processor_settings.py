@@ -1,0 +1,215 @@
+"""Arguments, environment variables and defaults of the batch span processor."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace.export import BatchSpanProcessor as SdkProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from support.accounting import ended_span, lost
+
+import nanospan
+
+ARGUMENTS = {
+    "max_queue_size": "OTEL_BSP_MAX_QUEUE_SIZE",
+    "schedule_delay_millis": "OTEL_BSP_SCHEDULE_DELAY",
+    "max_export_batch_size": "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "export_timeout_millis": "OTEL_BSP_EXPORT_TIMEOUT",
+    "max_queue_bytes": "OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES",
+}
+
+
+pytestmark = pytest.mark.usefixtures("clean_environment")
+
+
+@pytest.fixture
+def made() -> Iterator[Any]:
+    """Makes processors that are shut down after the test."""
+    processors: list[nanospan.BatchSpanProcessor] = []
+
+    def make(exporter: Any = None, **arguments: Any) -> nanospan.BatchSpanProcessor:
+        processor = nanospan.BatchSpanProcessor(exporter or InMemorySpanExporter(), **arguments)
+        processors.append(processor)
+        return processor
+
+    yield make
+    for processor in processors:
+        processor.shutdown()
+
+
+def settings(processor: Any) -> tuple[Any, ...]:
+    """What the SDK's class and nanospan's keep under the same private names."""
+    inner = processor._batch_processor
+    return (inner._max_queue_size, inner._schedule_delay_millis, inner._schedule_delay, inner._max_export_batch_size)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_defaults_are_the_sdk_s(made: Any, caplog: pytest.LogCaptureFixture) -> None:
+    sdk = SdkProcessor(InMemorySpanExporter())
+    processor = made()
+    assert settings(processor) == settings(sdk) == (2048, 5000, 5.0, 512)
+    assert processor._batch_processor._export_timeout_millis == sdk._batch_processor._export_timeout_millis == 30000
+    sdk.shutdown()
+    assert not warnings(caplog)
+
+
+def test_arguments_by_position_as_in_the_sdk(made: Any) -> None:
+    exporter = InMemorySpanExporter()
+    sdk = SdkProcessor(exporter, 100, 200, 30, 400)
+    processor = nanospan.BatchSpanProcessor(exporter, 100, 200, 30, 400)
+    assert settings(processor) == settings(sdk) == (100, 200, 0.2, 30)
+    assert processor.span_exporter is sdk.span_exporter is exporter
+    sdk.shutdown()
+    processor.shutdown()
+
+
+def test_variables_as_in_the_sdk(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in zip(ARGUMENTS.values(), ("100", "200", "30", "400", "100000"), strict=True):
+        monkeypatch.setenv(variable, value)
+    sdk = SdkProcessor(InMemorySpanExporter())
+    processor = made()
+    assert settings(processor) == settings(sdk) == (100, 200, 0.2, 30)
+    assert processor._batch_processor._export_timeout_millis == 400
+    sdk.shutdown()
+
+
+def test_arguments_go_before_variables(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ARGUMENTS.values():
+        monkeypatch.setenv(variable, "nonsense that nobody reads")
+    processor = made(
+        max_queue_size=7,
+        schedule_delay_millis=8,
+        max_export_batch_size=6,
+        export_timeout_millis=9,
+        max_queue_bytes=65536,
+    )
+    assert settings(processor) == (7, 8, 0.008, 6)
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS)
+@pytest.mark.parametrize("value", [0, -1, 1 << 40])
+def test_number_out_of_range_raises(made: Any, argument: str, value: int) -> None:
+    with pytest.raises(ValueError, match=argument):
+        made(**{argument: value})
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS)
+@pytest.mark.parametrize("value", ["512", True, [1]])
+def test_value_of_the_wrong_type_raises(made: Any, argument: str, value: object) -> None:
+    with pytest.raises(TypeError, match=argument):
+        made(**{argument: value})
+
+
+@pytest.mark.parametrize("argument", ["max_queue_size", "max_export_batch_size", "max_queue_bytes"])
+def test_fraction_of_a_span_raises(made: Any, argument: str) -> None:
+    with pytest.raises(TypeError, match=argument):
+        made(**{argument: 100000.5})
+
+
+@pytest.mark.parametrize("argument", ["schedule_delay_millis", "export_timeout_millis"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_time_that_is_no_time_raises(made: Any, argument: str, value: float) -> None:
+    with pytest.raises(ValueError, match=argument):
+        made(**{argument: value})
+
+
+def test_batch_larger_than_the_queue_raises(made: Any) -> None:
+    with pytest.raises(ValueError, match=r"max_export_batch_size.*100"):
+        made(max_queue_size=100, max_export_batch_size=101)
+
+
+def test_nothing_is_left_behind_by_a_constructor_that_raises(made: Any) -> None:
+    import threading
+
+    before = threading.active_count()
+    with pytest.raises(ValueError, match="max_queue_size"):
+        made(max_queue_size=0)
+    assert threading.active_count() == before
+
+
+def test_queue_size_alone_may_be_below_the_batch_size(
+    made: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The SDK's class raises ValueError here, and the application does not start."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
+    processor = made(schedule_delay_millis=600_000)
+    assert settings(processor)[0] == 100
+    assert not warnings(caplog)
+    for _ in range(100):
+        processor.on_end(ended_span())
+    assert processor.force_flush()
+    assert processor.stats()["exported"] == 100
+    assert lost(processor.stats()) == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "used"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "-3", (1, 5000, 5.0, 1)),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many", (2048, 5000, 5.0, 512)),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "12.5", (2048, 5000, 5.0, 512)),
+        ("OTEL_BSP_SCHEDULE_DELAY", "-3", (2048, 1, 0.001, 512)),
+        ("OTEL_BSP_SCHEDULE_DELAY", "soon", (2048, 5000, 5.0, 512)),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0", (2048, 5000, 5.0, 1)),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096", (2048, 5000, 5.0, 2048)),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "all", (2048, 5000, 5.0, 512)),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "-1", (2048, 5000, 5.0, 512)),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "never", (2048, 5000, 5.0, 512)),
+        ("OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES", "1", (2048, 5000, 5.0, 512)),
+        ("OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES", "64MiB", (2048, 5000, 5.0, 512)),
+    ],
+)
+def test_wrong_variable_warns_once_and_is_brought_to_sense(
+    made: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str,
+    text: str,
+    used: tuple[Any, ...],
+) -> None:
+    monkeypatch.setenv(variable, text)
+    processor = made()
+    inner = settings(processor)
+    # With a queue of one span, the wake-up comes at one span.
+    assert inner == used
+    (warning,) = warnings(caplog)
+    assert variable in warning
+    assert text in warning
+    assert not any(record.exc_info for record in caplog.records)
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_empty_variable_is_an_unset_one(
+    made: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    for variable in ARGUMENTS.values():
+        monkeypatch.setenv(variable, text)
+    assert settings(made()) == (2048, 5000, 5.0, 512)
+    assert not warnings(caplog)
+
+
+@pytest.mark.parametrize("protocol", [None, "http/protobuf", "grpc"])
+def test_exporter_left_out(made: Any, monkeypatch: pytest.MonkeyPatch, protocol: str | None) -> None:
+    if protocol is not None:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+    if protocol == "grpc":
+        pytest.importorskip("grpc", reason="grpcio is not installed")
+    processor = nanospan.BatchSpanProcessor()
+    expected = "nanospan.export.grpc" if protocol == "grpc" else "nanospan.export.http"
+    assert type(processor.span_exporter).__module__ == expected
+    processor.shutdown()
+
+
+def test_protocol_of_traces_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("grpc", reason="grpcio is not installed")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc")
+    processor = nanospan.BatchSpanProcessor()
+    assert type(processor.span_exporter).__module__ == "nanospan.export.grpc"
+    processor.shutdown()
