@@ -1,4 +1,4 @@
-/* Strings as an interpreter stores them (arrays of code points one, two or four bytes wide), written as UTF-8.
+/* An ns_text written as UTF-8.
  *
  * OTLP strings must be valid UTF-8: a receiver refuses the whole request for one bad byte. A lone surrogate, which such
  * an array can hold and UTF-8 cannot, is written as U+FFFD and counted; so is a value past U+10FFFF.
@@ -7,15 +7,7 @@
 #define NS_UTF8_H
 
 #include "base/ns_base.h"
-
-/* Widths of an ns_text. NS_TEXT_UTF8 is text that needs no conversion: ASCII, or valid UTF-8 already. */
-enum { NS_TEXT_UTF8 = 0, NS_TEXT_LATIN1 = 1, NS_TEXT_UCS2 = 2, NS_TEXT_UCS4 = 4 };
-
-typedef struct ns_text {
-    const void *data;
-    size_t length; /* code points; bytes for NS_TEXT_UTF8 */
-    uint32_t width;
-} ns_text;
+#include "base/ns_text.h"
 
 /* The number of bytes that ns_utf8_write_wide will write. */
 size_t ns_utf8_size_wide(const ns_text *text);

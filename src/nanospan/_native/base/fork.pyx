@@ -2,11 +2,7 @@
 
 from libc.stdint cimport uint32_t
 
-cdef extern from "base/ns_fork.h" nogil:
-    int ns_fork_install()
-    uint32_t ns_fork_generation()
-    uint32_t ns_fork_counter
-
+from nanospan._native.base.csrc cimport ns_fork_counter, ns_fork_generation, ns_fork_install
 
 cdef const uint32_t *generation_address() noexcept nogil:
     return <const uint32_t *> &ns_fork_counter

@@ -5,7 +5,7 @@
 #include <Python.h>
 #include <string.h>
 
-#include "encoding/ns_utf8.h"
+#include "base/ns_text.h"
 
 /* A view of a str, valid while the str lives. Nothing is converted or cached. */
 static inline ns_text nspy_text(PyObject *text) {

@@ -13,10 +13,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 from nanospan._compat import sdk as private
+from nanospan._native.base.pycompat cimport has_weakrefs
 from nanospan._native.base.threads cimport FREE
-
-cdef extern from "base/pycompat.h":
-    bint has_weakrefs "nspy_has_weakrefs" (object)
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(object)
@@ -104,11 +102,9 @@ cdef inline object variable_value(object own):
     Py_DECREF(result)  # the reference that PyContextVar_Get gave
     return result
 
-
 cdef object current_context():
     own = native_variable()
     return api.get_current() if own is None else variable_value(own)
-
 
 cdef object span_in(object context):
     cdef PyObject *found
@@ -136,7 +132,6 @@ cdef enum:
 
 cdef PyObject *spare[MOST_SPARE]
 cdef int spare_count = 0
-
 
 cdef object context_with(object context, object span):
     global spare_count

@@ -9,15 +9,11 @@ from libc.stdint cimport uint8_t, uint64_t
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
-from nanospan._native.encoding.encoder cimport EncodableSpan
 from nanospan._native.base.freelist cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
+from nanospan._native.base.pycompat cimport has_weakrefs, nspy_id_halves, nspy_trace_id
 from nanospan._native.base.threads cimport enter, leave, load_flag, nspy_section, store_flag
+from nanospan._native.encoding.encoder cimport EncodableSpan
 from nanospan._compat.sdk import SPAN_FIELDS
-
-cdef extern from "base/pycompat.h":
-    object nspy_trace_id(uint64_t high, uint64_t low)
-    int nspy_id_halves(object number, uint64_t *high, uint64_t *low)
-    bint has_weakrefs "nspy_has_weakrefs" (object)
 
 cdef extern from "Python.h":
     object PyObject_GenericGetDict(object, void *)
@@ -46,7 +42,6 @@ cdef bint positions_hold = try_positions()
 
 cdef bint context_is_tuple() noexcept:
     return positions_hold
-
 
 cdef object make_context(const Ids *ids, object trace_state):
     trace_id = nspy_trace_id(ids.trace_high, ids.trace_low)
@@ -251,7 +246,6 @@ def bind_non_recording_class(cls):
     non_recording_class = cls
     nspy_spare_install(&spare, cls, dealloc, reset)
     return cls
-
 
 cdef object span_class = None
 

@@ -1,9 +1,7 @@
 from libc.stdint cimport uint64_t
 
-cdef extern from "context/ns_ids.h" nogil:
-    ctypedef struct ns_trace_id:
-        uint64_t high
-        uint64_t low
+from nanospan._native.context.csrc cimport ns_trace_id
+
 
 # For native tracers: the ids of csrc/context/ns_ids.h, which is linked into this module alone.
 cdef uint64_t new_span_id() noexcept nogil

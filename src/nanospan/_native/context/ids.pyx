@@ -4,16 +4,9 @@ from cpython.object cimport PyObject_GenericSetAttr
 from libc.stdint cimport uint64_t
 
 from nanospan._native.base.fork cimport generation_address
+from nanospan._native.base.pycompat cimport nspy_trace_id
 from nanospan._native.base.threads cimport store_flag
-
-cdef extern from "context/ns_ids.h" nogil:
-    void ns_ids_init(const void *fork_generation)
-    uint64_t ns_span_id_new()
-    ns_trace_id ns_trace_id_new()
-    void ns_root_ids_new(ns_trace_id *trace_id, uint64_t *span_id)
-
-cdef extern from "base/pycompat.h":
-    object nspy_trace_id(uint64_t high, uint64_t low)
+from nanospan._native.context.csrc cimport ns_ids_init, ns_root_ids_new, ns_span_id_new, ns_trace_id_new
 
 
 cdef uint64_t new_span_id() noexcept nogil:

@@ -9,11 +9,16 @@ from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.tuple cimport PyTuple_GET_ITEM
 
+from nanospan._native.base.csrc cimport NS_TEXT_UTF8, ns_text
+from nanospan._native.base.pycompat cimport nspy_text, nspy_trace_id
+from nanospan._native.base.threads cimport enter, leave, nspy_section
+from nanospan._native.context.csrc cimport (
+    NS_TRACEPARENT_LENGTH, NS_TRACEPARENT_LONGEST, ns_traceparent, ns_traceparent_read, ns_traceparent_write
+)
 from nanospan._native.context.current_context cimport context_is_dict, context_with, span_in
 from nanospan._native.context.identity cimport (
     BorrowedState, Identified, Ids, context_is_tuple, ids_are_valid, make_context, read_context, shows_ids
 )
-from nanospan._native.base.threads cimport enter, leave, nspy_section
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -34,31 +39,6 @@ cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
     void *PyUnicode_DATA(object)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
-
-cdef extern from "encoding/ns_utf8.h":
-    ctypedef struct ns_text:
-        const void *data
-        size_t length
-        unsigned width
-    enum: NS_TEXT_UTF8
-
-cdef extern from "base/pycompat.h":
-    ns_text nspy_text(object)
-    object nspy_trace_id(uint64_t high, uint64_t low)
-
-cdef extern from "context/ns_traceparent.h" nogil:
-    enum: NS_TRACEPARENT_LENGTH
-    enum: NS_TRACEPARENT_LONGEST
-
-    ctypedef struct ns_traceparent:
-        uint64_t trace_id_high
-        uint64_t trace_id_low
-        uint64_t span_id
-        uint8_t flags
-
-    bint ns_traceparent_read(const char *, size_t, ns_traceparent *)
-    void ns_traceparent_write(char *, uint64_t, uint64_t, uint64_t, uint8_t)
-
 
 cdef object non_recording_type = NonRecordingSpan
 cdef object trace_flags_type = TraceFlags
@@ -93,7 +73,6 @@ cdef Verdict read_traceparent(object header, ns_traceparent *parsed) noexcept:
         return UNUSUAL
     return READ if ns_traceparent_read(<const char *> text.data, text.length, parsed) else REFUSED
 
-
 cdef object write_traceparent(const Ids *ids):
     text = PyUnicode_New(NS_TRACEPARENT_LENGTH, 127)
     ns_traceparent_write(<char *> PyUnicode_DATA(text), ids.trace_high, ids.trace_low, ids.span, ids.flags)
@@ -108,7 +87,6 @@ cdef bint holds_plain_numbers(object span_context) noexcept:
         and type(<object> PyTuple_GET_ITEM(span_context, 1)) is int
         and (flags is trace_flags_type or flags is int)
     )
-
 
 cdef object traceparent_of(object span_context, BorrowedState *trace_state):
     """The header of a SpanContext, or None where it takes the API's own code to say."""
@@ -159,15 +137,12 @@ cdef bint reads_and_writes_as_the_api():
             return False
     return set(api.fields) == {TRACEPARENT, TRACESTATE}
 
-
 cdef object context_field = span_context_field()
 cdef bint same_as_api = context_is_tuple() and reads_and_writes_as_the_api()
-
 
 cdef object with_span(object span, object context):
     """A Context with the span in it; None stands for the empty one here."""
     return context_with(nothing if context is None else context, span)
-
 
 cdef object remote_span(const ns_traceparent *parent, object trace_state):
     """The span of another process; `trace_state` None for an empty one."""
@@ -199,13 +174,11 @@ cdef class ReplayedGetter:
     def keys(self, carrier):
         return self.getter.keys(carrier)
 
-
 cdef object extract_slowly(object propagator, object carrier, object context, object getter, list answers):
     cdef ReplayedGetter replayed = ReplayedGetter()
     replayed.getter = getter
     replayed.answers = answers
     return ApiPropagator.extract(propagator, carrier, context, replayed)
-
 
 cdef object unchanged(object context):
     return Context() if context is None else context
@@ -219,7 +192,6 @@ cdef bint are_common(list headers):
             return False
         length += PyUnicode_GET_LENGTH(header)
     return length <= COMMON_TRACESTATE
-
 
 cdef object extract_by_getter(object propagator, object carrier, object context, object getter):
     cdef ns_traceparent parent
@@ -240,7 +212,6 @@ cdef object extract_by_getter(object propagator, object carrier, object context,
     if type(states) is not list or not are_common(states):
         return extract_slowly(propagator, carrier, context, getter, [headers, states])
     return with_span(remote_span(&parent, TraceState.from_header(states)), context)
-
 
 cdef object extract_from_dict(object propagator, dict carrier, object context):
     cdef ns_traceparent parent

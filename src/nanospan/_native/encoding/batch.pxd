@@ -1,6 +1,6 @@
 from libc.stdint cimport uint8_t, uint32_t
 
-from nanospan._native.base.csrc cimport ns_record
+from nanospan._native.encoding.csrc cimport ns_record
 from nanospan._native.encoding.sources cimport SourceTable
 
 cdef class EncodedBatch:

@@ -8,8 +8,10 @@ from libc.string cimport memcpy, memset
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
+from nanospan._native.encoding.csrc cimport (
+    ns_buf, ns_buf_init, ns_buf_rewind, ns_buf_save, ns_frame, ns_frame_free, ns_savepoint
+)
 from nanospan._native.encoding.encoder cimport EncodeCounts, buffer_free, encode_span, resource_of, scope_of
-from nanospan._native.base.csrc cimport *
 from nanospan._native.encoding.sources cimport SourceTable
 
 
@@ -76,7 +78,6 @@ cdef class EncodedBatch:
         for i in range(count):
             self.sources.retain(records[i].source)
         return EncodedBatch.adopt(body, size, records, count, self.sources)
-
 
 cdef enum:
     FIRST_RECORDS = 64

@@ -1,7 +1,8 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
-from nanospan._native.base.csrc cimport ns_buf, ns_span_head
+from nanospan._native.encoding.csrc cimport ns_buf, ns_span_head
+
 
 cdef struct EncodeCounts:
     uint64_t repaired  # values changed so that OTLP can carry them

@@ -23,12 +23,10 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan._compat import sdk as private
-from nanospan._native.base.csrc cimport *
+from nanospan._native.base.csrc cimport ns_text
+from nanospan._native.base.pycompat cimport nspy_id_bytes, nspy_text
 from nanospan._native.base.threads cimport FREE
-
-cdef extern from "base/pycompat.h":
-    ns_text nspy_text(object text)
-    int nspy_id_bytes(object number, uint8_t *out, size_t size)
+from nanospan._native.encoding.csrc cimport *
 
 cdef dict FIELDS = private.READABLE_SPAN_FIELDS
 cdef str ATTRIBUTES = FIELDS["attributes"]
@@ -158,7 +156,6 @@ cdef int put_items_safely(ns_buf *buf, object items, put_item put, EncodeCounts 
         counts.lost += 1
     return 0
 
-
 cdef object fill_status(ns_span_tail *tail, object status, EncodeCounts *counts):
     """Sets the status fields and returns the str that status_message points into."""
     tail.has_status = status is not None
@@ -235,7 +232,6 @@ cdef int put_span(ns_buf *buf, object context, object parent, object name, objec
              flags_of(context, parent, counts), counts)
     return 0
 
-
 cdef object public_field(object span, str name, EncodeCounts *counts):
     try:
         return getattr(span, name)
@@ -304,10 +300,8 @@ cdef int encode_span(ns_buf *buf, object span, EncodeCounts *counts) except -1:
 
 include "encoder_native.pxi"
 
-
 cdef object resource_of(object span):
     return field(span, RESOURCE) if type(span) is ReadableSpan else span.resource
-
 
 cdef object scope_of(object span):
     if type(span) is ReadableSpan:

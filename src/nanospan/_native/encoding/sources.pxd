@@ -1,20 +1,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from nanospan._native.encoding.csrc cimport ns_record, ns_slot, ns_source
 from nanospan._native.encoding.encoder cimport EncodeCounts
-from nanospan._native.base.csrc cimport ns_record, ns_source
-
-cdef extern from "base/threads.h":  # first: it says whether ns_source_slots.h is to be safe for free threads
-    pass
-
-cdef extern from "encoding/ns_source_slots.h":
-    ctypedef struct ns_slot:
-        pass
-    bint ns_slot_take(ns_slot *slot, const void *resource, const void *scope) nogil
-    void ns_slot_retain(ns_slot *slot) nogil
-    void ns_slot_release(ns_slot *slot) nogil
-    void ns_slot_fill(ns_slot *slot, const void *resource, const void *scope) nogil
-    void ns_slot_open(ns_slot *slot) nogil
-    bint ns_slot_close(ns_slot *slot) nogil
 
 
 cdef class Source:

@@ -12,9 +12,11 @@ from libc.string cimport memcpy, memset
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from nanospan._native.encoding.encoder cimport encode_resource, encode_schema_url, encode_scope
-from nanospan._native.base.csrc cimport ns_record, ns_slice, ns_source
 from nanospan._native.base.threads cimport add_u64, load_u32, store_u32
+from nanospan._native.encoding.csrc cimport (
+    ns_slice, ns_slot_close, ns_slot_fill, ns_slot_open, ns_slot_release, ns_slot_retain, ns_slot_take
+)
+from nanospan._native.encoding.encoder cimport encode_resource, encode_schema_url, encode_scope
 
 # Slots in all, and how many are filled before the idle ones are first swept.
 cdef enum:
@@ -34,7 +36,6 @@ cdef inline ns_slice slice_of(bytes data) noexcept:
 cdef inline size_t cache_index(void *resource, void *scope) noexcept:
     # Objects are at least 16 bytes apart, so the low bits say nothing.
     return ((<uintptr_t> resource >> 4) ^ (<uintptr_t> scope >> 4) ^ (<uintptr_t> scope >> 10)) & CACHE_MASK
-
 
 cdef object known(dict ids, object key):
     try:

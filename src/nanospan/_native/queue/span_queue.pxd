@@ -1,9 +1,10 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
+from nanospan._native.encoding.csrc cimport ns_buf
 from nanospan._native.encoding.encoder cimport EncodableSpan, EncodeCounts
-from nanospan._native.base.csrc cimport ns_buf, ns_counters, ns_ring, ns_wake
 from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.queue.csrc cimport ns_counters, ns_ring, ns_wake
 
 cdef extern from *:
     """

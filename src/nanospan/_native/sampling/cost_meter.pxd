@@ -2,20 +2,8 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-cdef extern from "sampling/ns_cost_meter.h" nogil:
-    ctypedef struct ns_meter:
-        pass
+from nanospan._native.sampling.csrc cimport ns_meter
 
-    ctypedef struct ns_meter_reading:
-        uint64_t spans
-        uint64_t sampled
-        uint64_t timed[2]
-        uint64_t nanoseconds[2]
-        uint64_t worker
-
-    bint ns_meter_start(ns_meter *meter)
-    void ns_meter_sampled(ns_meter *meter)
-    void ns_meter_timed(ns_meter *meter, bint sampled, uint64_t nanoseconds)
 
 # By address, so that other modules reach them without a call.
 cdef ns_meter *process_meter() noexcept nogil

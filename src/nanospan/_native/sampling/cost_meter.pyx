@@ -4,11 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from nanospan._native.base.fork cimport generation_address
 from nanospan._native.base.threads cimport load_u32
-
-cdef extern from "sampling/ns_cost_meter.h" nogil:
-    void ns_meter_reset(ns_meter *meter)
-    void ns_meter_worker(ns_meter *meter, uint64_t cpu_nanoseconds)
-    void ns_meter_read(const ns_meter *meter, ns_meter_reading *reading)
+from nanospan._native.sampling.csrc cimport ns_meter_read, ns_meter_reading, ns_meter_reset, ns_meter_worker
 
 cdef extern from *:
     """
@@ -35,7 +31,6 @@ cdef uint32_t meter_generation = generation_now[0]
 
 cdef ns_meter *process_meter() noexcept nogil:
     return &meter
-
 
 cdef const uint32_t *meter_readers() noexcept nogil:
     return &readers

@@ -10,21 +10,15 @@ from libc.stdint cimport uint64_t
 
 from opentelemetry.trace import SpanKind
 
-from nanospan._native.sampling.samplers cimport (
-    NS_OT_NONE, PARENT_REMOTE, PARENT_VALID, RECORD_AND_SAMPLE, Answer, NativeSampler, NativeStaticSampler, Question,
-    answer_of, ns_ot, route_of, state_of_threshold, write_ot
-)
-from nanospan._native.sampling.threshold_samplers cimport NativeAlwaysRecord, NativeStrategy
 from nanospan._native.base.threads cimport load_flag, store_u64
-
-cdef extern from "sampling/sample_counts.h" nogil:
-    void nspy_tally(uint64_t *count)
-    uint64_t nspy_tallied(const uint64_t *count)
-
-cdef extern from "sampling/text_match.h":
-    bint nspy_same_text(PyObject *one, PyObject *other)
-    bint nspy_like(PyObject *pattern, PyObject *text)
-    PyObject *nspy_dict_value(PyObject *dictionary, PyObject *key)
+from nanospan._native.sampling.csrc cimport NS_OT_NONE, ns_ot
+from nanospan._native.sampling.sample_counts cimport nspy_tallied, nspy_tally
+from nanospan._native.sampling.samplers cimport (
+    PARENT_REMOTE, PARENT_VALID, RECORD_AND_SAMPLE, Answer, NativeSampler, NativeStaticSampler, Question, answer_of,
+    route_of, state_of_threshold, write_ot
+)
+from nanospan._native.sampling.text_match cimport nspy_dict_value, nspy_like, nspy_same_text
+from nanospan._native.sampling.threshold_samplers cimport NativeAlwaysRecord, NativeStrategy
 
 cdef object keep_all_state = state_of_threshold(0)
 

@@ -9,18 +9,8 @@ user's own is involved): call should_sample.
 from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 
-cdef extern from "sampling/ns_threshold.h" nogil:
-    ctypedef struct ns_ratio:
-        uint64_t bound
-        bint always
+from nanospan._native.sampling.csrc cimport ns_ot, ns_ratio
 
-cdef extern from "sampling/ns_ot.h" nogil:
-    ctypedef struct ns_ot:
-        bint has_threshold
-        bint has_randomness
-        uint64_t threshold
-        uint64_t randomness
-    const uint64_t NS_OT_NONE
 
 # Bits of a `parent`; without PARENT_VALID the next two are not read. PARENT_RANDOM is the trace's random flag (W3C level 2),
 # also that of a trace that starts here; PARENT_UNSURE: of which nobody knows whether its id is random.

@@ -16,9 +16,14 @@ from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
+from nanospan._native.base.pycompat cimport nspy_id_halves, nspy_trace_id
+from nanospan._native.base.threads cimport claim, load_flag, store_flag
 from nanospan._native.context.current_context cimport span_in
 from nanospan._native.context.identity cimport context_is_tuple
-from nanospan._native.base.threads cimport claim, load_flag, store_flag
+from nanospan._native.sampling.csrc cimport (
+    NS_OT_MOST, NS_OT_NONE, NS_THRESHOLD_DIGITS, ns_ot_read, ns_ot_write, ns_randomness_decode, ns_randomness_of_trace,
+    ns_ratio_keeps, ns_threshold_decode, ns_threshold_encode, ns_threshold_keeps, ns_threshold_of_probability
+)
 
 cdef extern from "Python.h":
     unsigned long long PyLong_AsUnsignedLongLongMask(object) except? -1
@@ -26,26 +31,6 @@ cdef extern from "Python.h":
     object PyType_GenericAlloc(PyTypeObject *, Py_ssize_t)
     int Py_EnterRecursiveCall(const char *) except -1
     void Py_LeaveRecursiveCall()
-
-cdef extern from "base/pycompat.h":
-    object nspy_trace_id(uint64_t high, uint64_t low)
-    int nspy_id_halves(object number, uint64_t *high, uint64_t *low)
-
-cdef extern from "sampling/ns_threshold.h" nogil:
-    bint ns_ratio_keeps(ns_ratio, uint64_t)
-    enum: NS_THRESHOLD_DIGITS
-    uint64_t NS_THRESHOLD_LIMIT
-    bint ns_threshold_keeps(uint64_t randomness, uint64_t threshold)
-    bint ns_threshold_decode(const char *, size_t, uint64_t *)
-    bint ns_randomness_decode(const char *, size_t, uint64_t *)
-    size_t ns_threshold_encode(uint64_t, char *)
-    bint ns_threshold_of_probability(double, unsigned, uint64_t *)
-    uint64_t ns_randomness_of_trace(uint64_t trace_id_low)
-
-cdef extern from "sampling/ns_ot.h" nogil:
-    enum: NS_OT_MOST
-    bint ns_ot_read(const char *value, size_t size, ns_ot *ot)
-    int ns_ot_write(const char *old, size_t size, uint64_t threshold, uint64_t randomness, char *out)
 
 cdef object logger = logging.getLogger("nanospan.sampling")
 

@@ -3,22 +3,8 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
-from nanospan._native.sampling.samplers cimport Answer, NativeSampler, Question, ns_ot
-
-cdef extern from "sampling/ns_token_bucket.h" nogil:
-    ctypedef struct ns_bucket:
-        pass
-
-cdef extern from "sampling/ns_rate_controller.h" nogil:
-    ctypedef struct ns_controller:
-        pass
-    ctypedef enum ns_controller_mode:
-        NS_CONTROLLER_SPANS
-        NS_CONTROLLER_TRACES
-
-cdef extern from "sampling/ns_cpu_budget.h" nogil:
-    ctypedef struct ns_budget:
-        pass
+from nanospan._native.sampling.csrc cimport ns_bucket, ns_budget, ns_controller, ns_controller_mode, ns_ot
+from nanospan._native.sampling.samplers cimport Answer, NativeSampler, Question
 
 
 # What a trace says about its randomness and the threshold it was kept by.

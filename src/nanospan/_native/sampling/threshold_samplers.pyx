@@ -15,65 +15,23 @@ from libc.stdlib cimport free
 from posix.stdlib cimport posix_memalign
 from posix.time cimport CLOCK_PROCESS_CPUTIME_ID, clockid_t
 
+from nanospan._native.base.csrc cimport ns_clock_coarse, ns_clock_monotonic, ns_clock_read
 from nanospan._native.base.fork cimport generation_address
-from nanospan._native.sampling.cost_meter cimport add_reader, meter_after_fork, ns_meter, process_meter, remove_reader
-from nanospan._native.sampling.samplers cimport (
-    DROP, NATIVE_DEPTH_LIMIT, NS_OT_NONE, PARENT_RANDOM, PARENT_REMOTE, PARENT_UNSURE, PARENT_VALID, RECORD_AND_SAMPLE,
-    RECORD_ONLY, Answer, NativeSampler, Question, answer_of, is_routed, ns_ot, read_ot, route_of, state_of_threshold,
-    write_ot
+from nanospan._native.base.threads cimport (
+    claim, enter, leave, load_flag, load_u64, nspy_section, seen_u32, show_u32, store_u64
 )
-from nanospan._native.base.threads cimport claim, enter, leave, load_flag, load_u64, nspy_section, seen_u32, show_u32, store_u64
-
-cdef extern from "sampling/sample_counts.h" nogil:
-    void nspy_tally(uint64_t *count)
-    uint64_t nspy_tallied(const uint64_t *count)
-
-cdef extern from "base/ns_clock.h" nogil:
-    uint64_t ns_clock_read(clockid_t clock)
-    uint64_t ns_clock_monotonic()
-    uint64_t ns_clock_coarse()
-
-cdef extern from "sampling/ns_threshold.h" nogil:
-    uint64_t NS_THRESHOLD_LIMIT
-    bint ns_threshold_keeps(uint64_t randomness, uint64_t threshold)
-    uint64_t ns_randomness_of_trace(uint64_t trace_id_low)
-
-cdef extern from "sampling/ns_xxh3.h" nogil:
-    uint64_t ns_xxh3_16(uint64_t trace_high, uint64_t trace_low)
-
-cdef extern from "sampling/ns_token_bucket.h" nogil:
-    void ns_bucket_init(ns_bucket *bucket, double per_second, double burst)
-    bint ns_bucket_take(ns_bucket *bucket, uint64_t now_ns, uint64_t tokens)
-
-cdef extern from "sampling/ns_rate_controller.h" nogil:
-    ctypedef struct ns_controller_state:
-        uint64_t asked
-        uint64_t kept
-        uint64_t entries
-        uint64_t spans
-        double target
-        double offered_rate
-        double entry_rate
-        double spans_per_trace
-        double span_lag
-    void ns_controller_init(ns_controller *, double target, ns_controller_mode mode, double tau, double p_min)
-    uint64_t ns_controller_ask(ns_controller *, uint64_t randomness, uint64_t now_ns)
-    uint64_t ns_controller_threshold(const ns_controller *)
-    void ns_controller_note_entry(ns_controller *)
-    void ns_controller_note_span_of(ns_controller *, uint64_t randomness)
-    void ns_controller_retarget(ns_controller *, double target)
-    void ns_controller_read(const ns_controller *, ns_controller_state *state)
-
-cdef extern from "sampling/ns_cpu_budget.h" nogil:
-    ctypedef struct ns_budget_state:
-        double allowed
-        double process_cores
-        double unsampled_cores
-        double span_seconds
-    void ns_budget_init(ns_budget *budget, double fraction, double tau)
-    bint ns_budget_due(const ns_budget *budget, uint64_t now_ns)
-    double ns_budget_step(ns_budget *budget, const ns_meter *meter, uint64_t process_cpu_ns, uint64_t now_ns)
-    void ns_budget_read(const ns_budget *budget, ns_budget_state *state)
+from nanospan._native.sampling.cost_meter cimport add_reader, meter_after_fork, process_meter, remove_reader
+from nanospan._native.sampling.csrc cimport (
+    NS_CONTROLLER_SPANS, NS_CONTROLLER_TRACES, NS_OT_NONE, NS_THRESHOLD_LIMIT, ns_bucket_init, ns_bucket_take,
+    ns_budget_due, ns_budget_init, ns_budget_read, ns_budget_state, ns_budget_step, ns_controller_ask, ns_controller_init,
+    ns_controller_note_entry, ns_controller_note_span_of, ns_controller_read, ns_controller_retarget, ns_controller_state,
+    ns_controller_threshold, ns_randomness_of_trace, ns_threshold_keeps, ns_xxh3_16
+)
+from nanospan._native.sampling.sample_counts cimport nspy_tallied, nspy_tally
+from nanospan._native.sampling.samplers cimport (
+    DROP, NATIVE_DEPTH_LIMIT, PARENT_RANDOM, PARENT_REMOTE, PARENT_UNSURE, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY,
+    Answer, NativeSampler, Question, answer_of, is_routed, read_ot, route_of, state_of_threshold, write_ot
+)
 
 cdef enum:
     CACHE_LINE = 64  # what controllers are aligned to
@@ -170,7 +128,6 @@ cdef int warn_of_presumption() except -1:
         " presumed to be random. If they are not, ConsistentProbability(..., randomness='hash') makes them so"
     )
     return 0
-
 
 cdef extern from *:
     """

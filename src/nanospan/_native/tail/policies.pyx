@@ -7,12 +7,19 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 from nanospan.tail._plan import Plan, policy_names
 
+from nanospan._native.sampling.csrc cimport ns_randomness_of_trace, ns_threshold_of_probability
+from nanospan._native.tail.csrc cimport (
+    NS_BOOL_IS, NS_NUMBER_IN, NS_POLICIES_MOST, NS_POLICY_ALWAYS, NS_POLICY_AND, NS_POLICY_BYTES_RATE, NS_POLICY_COMPOSITE,
+    NS_POLICY_DROP, NS_POLICY_HASH, NS_POLICY_LATENCY, NS_POLICY_MATCH, NS_POLICY_NOT, NS_POLICY_NO_MATCH,
+    NS_POLICY_PROBABILITY, NS_POLICY_SPANS_RATE, NS_POLICY_SPANS_TARGET, NS_POLICY_SPAN_COUNT, NS_POLICY_STATUS,
+    NS_POLICY_TRACE_FLAGS, NS_STATE_IS, NS_TEXT_IS, NS_TEXT_LIKE, ns_condition, ns_condition_kind, ns_conditions_free,
+    ns_conditions_new, ns_facts, ns_facts_is_local_root, ns_facts_of_resource, ns_facts_of_span, ns_fnv1a_start,
+    ns_policies_counts, ns_policies_decide, ns_policies_free, ns_policies_new, ns_policy, ns_policy_kind, ns_trace,
+    ns_verdict, ns_word
+)
+
 cdef extern from "Python.h":
     void PyErr_SetInterrupt()
-
-cdef extern from "sampling/ns_threshold.h" nogil:
-    bint ns_threshold_of_probability(double probability, unsigned precision, uint64_t *threshold)
-    uint64_t ns_randomness_of_trace(uint64_t trace_id_low)
 
 cdef enum:
     PRECISION = 4  # of thresholds, as ConsistentProbability's

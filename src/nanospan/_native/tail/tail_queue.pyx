@@ -11,46 +11,29 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from nanospan._native.encoding.batch cimport EncodedBatch, frame_records
-from nanospan._native.encoding.encoder cimport (
-    EncodableSpan, EncodeCounts, TraceKey, buffer_free, encode_span, resource_of, scope_of
-)
+from nanospan._native.base.csrc cimport ns_clock_coarse, ns_clock_monotonic
 from nanospan._native.base.fork cimport generation_address
-from nanospan._native.base.csrc cimport *
-from nanospan._native.tail.policies cimport CompiledPolicies, ns_facts, ns_facts_of_resource, ns_facts_of_span
-from nanospan._native.queue.span_queue cimport SpanQueue, add_counts, own_counts
-from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.base.pycompat cimport nspy_id_halves
 from nanospan._native.base.threads cimport (
     leave_lock, load_flag, load_u64, renew_lock, seen_u32, store_flag_ordered, take_lock
 )
-
-cdef extern from "base/pycompat.h":
-    int nspy_id_halves(object number, uint64_t *high, uint64_t *low)
-
-cdef extern from "base/ns_clock.h" nogil:
-    uint64_t ns_clock_monotonic()
-    uint64_t ns_clock_coarse()
-
-cdef extern from "tail/ns_trace_table.h" nogil:
-    uint64_t ns_traces_least_bytes(uint32_t max_traces, uint32_t remembered)
-    int ns_traces_make(ns_traces *table, const ns_traces_settings *settings)
-    void ns_traces_free(ns_traces *table)
-    uint32_t ns_traces_most_span(const ns_traces *table)
-    ctypedef enum ns_place:
-        NS_INNER
-        NS_ENTRY
-        NS_ROOT
-
-    void ns_traces_start(ns_traces *table, uint64_t high, uint64_t low, ns_place place)
-    bint ns_traces_end(ns_traces *table, const ns_facts *facts, uint64_t resource_matches, uint32_t source,
-                       const uint8_t *span, uint32_t size)
-    void ns_traces_forget(ns_traces *table, uint64_t high, uint64_t low, ns_place place)
-    size_t ns_traces_sweep(ns_traces *table, size_t limit)
-    void ns_traces_decide_all(ns_traces *table)
-    bint ns_traces_claim(ns_traces *table)
-    int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul *haul)
-    void ns_traces_settle(ns_traces *table, ns_haul *haul)
-    enum: CHUNK_BYTES "NS_CHUNK_BYTES"
+from nanospan._native.encoding.batch cimport EncodedBatch, frame_records
+from nanospan._native.encoding.csrc cimport NS_OTLP_FIXED_ROOM, ns_buf_init, ns_source
+from nanospan._native.encoding.encoder cimport (
+    EncodableSpan, EncodeCounts, TraceKey, buffer_free, encode_span, resource_of, scope_of
+)
+from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.queue.csrc cimport (
+    NS_DROPPED_ENCODE_FAILED, NS_DROPPED_QUEUE_FULL, NS_DROPPED_SHUTDOWN, ns_count, ns_counted, ns_wake_requested,
+    ns_wake_take_request, ns_wake_up
+)
+from nanospan._native.queue.span_queue cimport SpanQueue, add_counts, own_counts
+from nanospan._native.tail.csrc cimport (
+    CHUNK_BYTES, NS_ENTRY, NS_INNER, NS_ROOT, ns_facts, ns_facts_of_resource, ns_facts_of_span, ns_place, ns_traces_claim,
+    ns_traces_decide_all, ns_traces_end, ns_traces_forget, ns_traces_free, ns_traces_least_bytes, ns_traces_make,
+    ns_traces_most_span, ns_traces_read, ns_traces_settings, ns_traces_settle, ns_traces_start, ns_traces_sweep
+)
+from nanospan._native.tail.policies cimport CompiledPolicies
 
 cdef const uint32_t *GENERATION = generation_address()
 

@@ -9,9 +9,9 @@ cimport cython
 from cpython.object cimport PyObject
 
 from nanospan._common.log import log_callback_error
+from nanospan._native.base.threads cimport FREE, enter, leave, load_flag, nspy_section, retired, store_flag
 from nanospan._native.encoding.encoder cimport EncodableSpan
 from nanospan._native.queue.span_queue cimport NativeBatchProcessor, SpanQueue, queue_of
-from nanospan._native.base.threads cimport FREE, enter, leave, load_flag, nspy_section, retired, store_flag
 
 cdef extern from *:
     """

@@ -3,9 +3,9 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from nanospan._native.encoding.encoder cimport AttributePair, EncodeCounts
-from nanospan._native.base.csrc cimport ns_buf
 from nanospan._native.context.identity cimport ContextCell, Identified, Ids
+from nanospan._native.encoding.csrc cimport ns_buf
+from nanospan._native.encoding.encoder cimport AttributePair, EncodeCounts
 from nanospan._native.trace.processors cimport NativeProcessors
 
 

@@ -26,17 +26,19 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from nanospan._compat import sdk as private
 from nanospan._common.log import log_callback_error
+from nanospan._native.base.csrc cimport ns_clock_monotonic, ns_clock_wall
+from nanospan._native.base.freelist cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
+from nanospan._native.base.pycompat cimport nspy_hash
+from nanospan._native.base.threads cimport FREE, add_u32, enter, leave, load_u32, nspy_section, store_u32
+from nanospan._native.context.csrc cimport ns_span_id_store, ns_trace_id, ns_trace_id_store
+from nanospan._native.context.identity cimport BorrowedState, Identified, Ids, make_context, name_span_class, read_context
+from nanospan._native.encoding.csrc cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE
 from nanospan._native.encoding.encoder cimport (
     AttributePair, EncodeCounts, SpanParts, TraceKey, encode_parts, encode_span, time_of
 )
-from nanospan._native.base.csrc cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE, ns_buf
-from nanospan._native.context.identity cimport (
-    BorrowedState, Identified, Ids, make_context, name_span_class, read_context
-)
-from nanospan._native.sampling.cost_meter cimport ns_meter_timed, process_meter
+from nanospan._native.sampling.cost_meter cimport process_meter
+from nanospan._native.sampling.csrc cimport ns_meter_timed
 from nanospan._native.trace.processors cimport NativeProcessors
-from nanospan._native.base.freelist cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
-from nanospan._native.base.threads cimport FREE, add_u32, enter, leave, load_u32, nspy_section, store_u32
 
 cdef extern from "Python.h":
     Py_ssize_t PyList_GET_SIZE(object)
@@ -44,20 +46,6 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     int PyUnicode_Compare(object, object) except? -1
     object PyDictProxy_New(object)
-
-cdef extern from "base/pycompat.h":
-    Py_hash_t nspy_hash(object text)
-
-cdef extern from "base/ns_clock.h" nogil:
-    uint64_t ns_clock_wall()
-    uint64_t ns_clock_monotonic()
-
-cdef extern from "context/ns_ids.h" nogil:
-    ctypedef struct ns_trace_id:
-        uint64_t high
-        uint64_t low
-    void ns_span_id_store(uint8_t *to, uint64_t id)
-    void ns_trace_id_store(uint8_t *to, ns_trace_id id)
 
 cdef object logger = logging.getLogger(sdk.__name__)
 cdef object clean_attribute_value = private.clean_attribute_value

@@ -20,26 +20,23 @@ from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan._compat import sdk as private
 from nanospan._common.log import log_callback_error
+from nanospan._native.base.csrc cimport ns_clock_monotonic
+from nanospan._native.base.pycompat cimport nspy_trace_id
+from nanospan._native.base.threads cimport (
+    FREE, add_u32, claim, enter, leave, load_flag, load_u32, load_u64, nspy_section, retired, store_flag, store_u32,
+    store_u64
+)
+from nanospan._native.context.csrc cimport ns_trace_id
 from nanospan._native.context.current_context cimport Activated, look_at_runtime, make_current, span_in, undo_current
 from nanospan._native.context.identity cimport Identified, Ids, ids_are_valid, new_non_recording_span
-from nanospan._native.context.ids cimport new_root_ids, new_span_id, ns_trace_id
-from nanospan._native.sampling.cost_meter cimport (
-    meter_readers, ns_meter, ns_meter_sampled, ns_meter_start, ns_meter_timed, process_meter
-)
+from nanospan._native.context.ids cimport new_root_ids, new_span_id
+from nanospan._native.sampling.cost_meter cimport meter_readers, process_meter
+from nanospan._native.sampling.csrc cimport ns_meter, ns_meter_sampled, ns_meter_start, ns_meter_timed
 from nanospan._native.sampling.samplers cimport (
     ASK, DROP, PARENT_RANDOM, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, Answer,
     NativeSampler, Question, decision_of, warn_of_torn_traces
 )
 from nanospan._native.trace.span cimport NativeSpan, SpanShared, bounds_of, new_span
-from nanospan._native.base.threads cimport (
-    FREE, add_u32, claim, enter, leave, load_flag, load_u32, load_u64, nspy_section, retired, store_flag, store_u32, store_u64
-)
-
-cdef extern from "base/pycompat.h":
-    object nspy_trace_id(uint64_t high, uint64_t low)
-
-cdef extern from "base/ns_clock.h" nogil:
-    uint64_t ns_clock_monotonic()
 
 cdef enum:
     SAMPLED = 1
@@ -77,7 +74,6 @@ include "tracer_patches.pxi"
 
 # Its `decide` answers ASK.
 cdef NativeSampler foreign_route = NativeSampler()
-
 
 cdef extern from *:
     """

@@ -1,0 +1,28 @@
+"""The headers of csrc/context as Cython sees them: declarations and nothing else."""
+
+from libc.stdint cimport uint8_t, uint64_t
+
+cdef extern from "context/ns_ids.h" nogil:
+    ctypedef struct ns_trace_id:
+        uint64_t high
+        uint64_t low
+
+    void ns_ids_init(const void *fork_generation)
+    uint64_t ns_span_id_new()
+    ns_trace_id ns_trace_id_new()
+    void ns_root_ids_new(ns_trace_id *trace_id, uint64_t *span_id)
+    void ns_span_id_store(uint8_t *to, uint64_t id)
+    void ns_trace_id_store(uint8_t *to, ns_trace_id id)
+
+cdef extern from "context/ns_traceparent.h" nogil:
+    enum: NS_TRACEPARENT_LENGTH
+    enum: NS_TRACEPARENT_LONGEST
+
+    ctypedef struct ns_traceparent:
+        uint64_t trace_id_high
+        uint64_t trace_id_low
+        uint64_t span_id
+        uint8_t flags
+
+    bint ns_traceparent_read(const char *, size_t, ns_traceparent *)
+    void ns_traceparent_write(char *, uint64_t, uint64_t, uint64_t, uint8_t)

@@ -1,0 +1,7 @@
+"""sample_counts.h as Cython sees it."""
+
+from libc.stdint cimport uint64_t
+
+cdef extern from "sampling/sample_counts.h" nogil:
+    void nspy_tally(uint64_t *count)
+    uint64_t nspy_tallied(const uint64_t *count)
