@@ -26,12 +26,12 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlag
 
 from nanospan.receiver import ReceiverProcess
 
-MOST_BYTES_ABOVE_ENCODED = 32
+MAX_BYTES_ABOVE_ENCODED = 32
 LEAK_TOLERANCE_BYTES = 2 << 20
 LEAK_BURST = 10_000
 LEAK_QUEUE_BYTES = 16 << 20
 """Small, so that the first tenth has gone once around the whole queue, whose pages come with their first use."""
-LEAST_LEAK_SPANS = 500_000
+MIN_LEAK_SPANS = 500_000
 NOWHERE = "http://127.0.0.1:9/v1/traces"
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -130,10 +130,10 @@ def compare(spans: int) -> bool:
             print(f"  {kind:8}{name:10} {one['bytes']:9.0f} {traced['bytes']:9.0f} {objects:9.2f}")
     queue = resident["queued", "nanospan"]
     above = queue["ring_bytes"] - queue["encoded_bytes"]
-    kept = above <= MOST_BYTES_ABOVE_ENCODED and queue["gc_objects"] < 0.01
+    kept = above <= MAX_BYTES_ABOVE_ENCODED and queue["gc_objects"] < 0.01
     print(
         f"  nanospan's queue: {queue['ring_bytes']:.1f} bytes a span, encoded {queue['encoded_bytes']}, above it {above:.1f}"
-        f" (at most {MOST_BYTES_ABOVE_ENCODED}, and nothing for the collector: {'yes' if kept else 'NO'})"
+        f" (at most {MAX_BYTES_ABOVE_ENCODED}, and nothing for the collector: {'yes' if kept else 'NO'})"
     )
     return kept
 
@@ -204,8 +204,8 @@ def main() -> None:
         kind, name, spans, traced = arguments.measure
         print(json.dumps(MEASUREMENTS[kind](name, int(spans), traced == "1")), flush=True)
         os._exit(0)  # what is queued has nowhere to go
-    if arguments.what == "leak" and (arguments.spans or LEAST_LEAK_SPANS) < LEAST_LEAK_SPANS:
-        parser.error(f"a leak run takes at least {LEAST_LEAK_SPANS} spans")
+    if arguments.what == "leak" and (arguments.spans or MIN_LEAK_SPANS) < MIN_LEAK_SPANS:
+        parser.error(f"a leak run takes at least {MIN_LEAK_SPANS} spans")
     kept = leak(arguments.spans or 5_000_000) if arguments.what == "leak" else compare(arguments.spans or 100_000)
     sys.exit(0 if kept else 1)
 

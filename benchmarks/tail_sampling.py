@@ -22,7 +22,7 @@ from nanospan.receiver import ReceiverProcess
 from nanospan.tail import AlwaysSample, Latency, Probabilistic, StatusCode, StringAttribute, TailSampling
 
 SPANS = 2000
-MOST_NS_BEYOND = 150
+MAX_NS_BEYOND = 150
 QUEUE_SPANS = 1 << 16
 FOUR_POLICIES = (
     StatusCode("ERROR"),
@@ -87,7 +87,7 @@ def main() -> None:
             beyond = one.least - ring.least
             verdict = "" if one is ring else f"   {beyond:+5.0f} ns (medians {one.median - ring.median:+5.0f})"
             if one is not ring:
-                verdict += f"  at most {MOST_NS_BEYOND}: {'yes' if beyond <= MOST_NS_BEYOND else 'NO'}"
+                verdict += f"  at most {MAX_NS_BEYOND}: {'yes' if beyond <= MAX_NS_BEYOND else 'NO'}"
             print(f"  {name:26} {one}{verdict}")
 
 

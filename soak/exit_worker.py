@@ -26,7 +26,7 @@ from traced import Threads, Tracing, TracingConfig
 __all__ = ["DISORDERLY", "ORDERLY", "LeavingConfig"]
 
 CHILD_SUFFIX = ".child"
-MOST_TRACES = 20_000
+MAX_TRACES = 20_000
 """That one thread ends without a pause: half of what the queue has room for, in case nothing leaves it meanwhile."""
 
 
@@ -89,11 +89,11 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def _signal_soon(app: Leaving, number: int) -> None:
-    """The signal strikes the main thread somewhere in the ending of spans, or after `MOST_TRACES`."""
+    """The signal strikes the main thread somewhere in the ending of spans, or after `MAX_TRACES`."""
     timer = threading.Timer(app.config.seconds, os.kill, (os.getpid(), number))
     timer.daemon = True
     timer.start()
-    for _ in range(MOST_TRACES):
+    for _ in range(MAX_TRACES):
         app.end_traces(1)
     while True:
         time.sleep(0.01)

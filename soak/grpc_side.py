@@ -12,7 +12,7 @@ import grpc
 from faults import Schedule, Strike
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
-from http_side import LONGEST_HANG, partial_success
+from http_side import MAX_HANG, partial_success
 from journal import Arrival, Journal
 
 __all__ = ["GrpcSide"]
@@ -98,7 +98,7 @@ class GrpcSide:
             self._settle(arrival, "silent")
             ended = threading.Event()
             context.add_callback(ended.set)
-            ended.wait(LONGEST_HANG)
+            ended.wait(MAX_HANG)
             context.abort(grpc.StatusCode.UNAVAILABLE, "as planned")
         if fault in ("slow", "late"):
             self._stopping.wait(chance.uniform(0.05, 1.0) if fault == "slow" else chance.uniform(1.0, 6.0))

@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 __all__ = ["HttpSide", "partial_success"]
 
-LONGEST_HANG = 15.0
+MAX_HANG = 15.0
 
 
 def partial_success(rejected: int) -> bytes:
@@ -82,7 +82,7 @@ def _late(exchange: Exchange) -> bool:
 
 def _hang(exchange: Exchange) -> bool:
     exchange.arrival.settle("silent")
-    exchange.stopping.wait(LONGEST_HANG)
+    exchange.stopping.wait(MAX_HANG)
     return False
 
 

@@ -26,7 +26,7 @@ CLOCK_SLACK = 0.1
 ORDERLY = "orderly.json"
 """Which of the processes that the driver started it left to end by themselves."""
 SETTLED = ("acknowledged", "refused")
-MOST_PROBLEMS = 200
+MAX_PROBLEMS = 200
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Proof:
 
     def fail(self, spans: int, text: str) -> None:
         self.unaccounted += spans
-        if len(self.problems) < MOST_PROBLEMS:
+        if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(text)
 
 

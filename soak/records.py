@@ -19,8 +19,8 @@ from spans import Identity, identity_of, pack, spans_of
 
 __all__ = ["CurrentRecord", "Lines", "ProcessRecord", "read_counters", "read_lines", "record_batches"]
 
-MOST_THREADS = 16
-_COUNTERS_BYTES = MOST_THREADS * 2 * 8
+MAX_THREADS = 16
+_COUNTERS_BYTES = MAX_THREADS * 2 * 8
 
 
 class Lines:
@@ -97,8 +97,8 @@ def record_batches(exporter: Any, current: CurrentRecord, timeout: float) -> Non
     Assigned on the instance: the class stays nanospan's, and with it the way of the bytes.
     """
     deliver = exporter.export_encoded
-    courier = exporter._delivery.courier
-    attempt = courier.send
+    transport = exporter._delivery.transport
+    attempt = transport.send
     under_way = 0
 
     def send(body: Any, limit: float | None) -> Any:
@@ -125,4 +125,4 @@ def record_batches(exporter: Any, current: CurrentRecord, timeout: float) -> Non
         return outcome
 
     exporter.export_encoded = export_encoded
-    courier.send = send
+    transport.send = send

@@ -38,7 +38,7 @@ class ServiceConfig(TracingConfig):
     pace: float = 0.04
     fork_every: float = 2.0
     """Mean seconds between two forks; 0 for none."""
-    longest_child: float = 6.0
+    max_child: float = 6.0
     """Seconds that a forked child lives at most."""
 
 
@@ -97,7 +97,7 @@ class Service:
         self.forks += 1
         key = f"{self.tracing.record.key}.{self.forks}"
         way = self.chance.choices(list(CHILD_WAYS), list(CHILD_WAYS.values()))[0]
-        lifetime = self.chance.uniform(0, self.config.longest_child)
+        lifetime = self.chance.uniform(0, self.config.max_child)
         if way == "from_thread":
             thread = threading.Thread(target=self._fork_now, args=(key, way, lifetime))
             thread.start()

@@ -24,14 +24,14 @@ from reconcile import ORDERLY, Proof, reconcile
 
 from nanospan import __version__
 
-LEAST_MINUTES_FOR_MEMORY = 4.0
+MIN_MINUTES_FOR_MEMORY = 4.0
 """Before that a service is still warming up: buffers, arenas, the pages of its queue."""
 SAMPLE_SECONDS = 1.0
 LONG_QUEUE_BYTES = 4 << 20
 """Of the services that run all the time. Small: a queue keeps pages that it has touched, and these are to be touched all
 before the memory is judged."""
-LONGEST_CHILD = 6.0
-LONGEST_BRIEF = 8.0
+MAX_CHILD = 6.0
+MAX_BRIEF = 8.0
 BRIEF_WAYS = {"killed": 3, "terminated": 2, "returns": 2}
 
 
@@ -39,7 +39,7 @@ class Soak:
     def __init__(self, folder: Path, seconds: float, seed: int, **settings: Any) -> None:
         """``settings``: of all services, see `service.ServiceConfig`."""
         self.folder, self.seconds, self.seed, self.settings = folder, seconds, seed, settings
-        self.settings["longest_child"] = min(LONGEST_CHILD, seconds / 4)
+        self.settings["max_child"] = min(MAX_CHILD, seconds / 4)
         self.chance = random.Random(seed)
         self.receiver = Receiver(folder, seed)
         self.orderly: dict[str, bool] = {}
@@ -108,7 +108,7 @@ class Soak:
         chance = self.chance
         self._briefs += 1
         self._brief_way = chance.choices(list(BRIEF_WAYS), list(BRIEF_WAYS.values()))[0]
-        lifetime = chance.uniform(0.5, min(LONGEST_BRIEF, 0.5 + self.seconds / 3))
+        lifetime = chance.uniform(0.5, min(MAX_BRIEF, 0.5 + self.seconds / 3))
         self._brief_due = now + lifetime
         self._brief = self._start(
             f"brief-{self._briefs}",
@@ -148,7 +148,7 @@ class Soak:
 
 
 def memory(soak: Soak) -> dict[str, dict[str, Any]]:
-    judged = soak.seconds >= 60 * LEAST_MINUTES_FOR_MEMORY
+    judged = soak.seconds >= 60 * MIN_MINUTES_FOR_MEMORY
     figures: dict[str, dict[str, Any]] = {}
     for key, samples in soak.resident.items():
         flat, grown = is_flat(samples)

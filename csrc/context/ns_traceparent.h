@@ -13,7 +13,7 @@
 #include "base/ns_base.h"
 
 #define NS_TRACEPARENT_LENGTH 55   /* what is written, and the least that can be read */
-#define NS_TRACEPARENT_LONGEST 512 /* longer headers are refused unread */
+#define NS_TRACEPARENT_MAX_LENGTH 512 /* longer headers are refused unread */
 
 typedef struct {
     uint64_t trace_id_high;
@@ -95,7 +95,7 @@ static inline bool ns_traceparent_may_end_with(const char *rest, size_t length, 
 /* Reads a header of exactly `length` bytes. Returns false, and leaves *parsed alone, if it is malformed, too long, of
  * version ff, or names the trace or the span 0. */
 static inline bool ns_traceparent_read(const char *text, size_t length, ns_traceparent *parsed) {
-    if (length > NS_TRACEPARENT_LONGEST) return false;
+    if (length > NS_TRACEPARENT_MAX_LENGTH) return false;
     while (length && ns_is_blank(*text)) {
         text++;
         length--;

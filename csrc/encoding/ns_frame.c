@@ -129,9 +129,9 @@ static void plan_free(plan *plan) {
 }
 
 static bool plan_alloc(plan *plan, size_t count, size_t source_count) {
-    size_t most_groups = count < source_count ? count : source_count;
-    plan->groups = malloc(most_groups * sizeof *plan->groups);
-    plan->resources = malloc(most_groups * sizeof *plan->resources);
+    size_t max_groups = count < source_count ? count : source_count;
+    plan->groups = malloc(max_groups * sizeof *plan->groups);
+    plan->resources = malloc(max_groups * sizeof *plan->resources);
     plan->group_of_source = malloc(source_count * sizeof *plan->group_of_source);
     plan->next_span = malloc(count * sizeof *plan->next_span);
     if (!plan->groups || !plan->resources || !plan->group_of_source || !plan->next_span) return false;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #define TRIM_PARTS 8u
-#define TRIM_LEAST ((uint64_t)1 << 20) /* less than this left behind is not worth a system call */
+#define TRIM_MIN ((uint64_t)1 << 20) /* less than this left behind is not worth a system call */
 
 #ifdef NS_RING_TEST_HOOKS
 void (*ns_ring_test_hook)(int point) = NULL;
@@ -207,7 +207,7 @@ void ns_ring_release(ns_ring *ring, ns_ring_stretch stretch, bool give_back) {
 }
 
 void ns_ring_trim(ns_ring *ring) {
-    if (ring->high_water < TRIM_LEAST) return;
+    if (ring->high_water < TRIM_MIN) return;
     uint32_t part = (uint32_t)(ring->capacity / NS_RING_UNIT / TRIM_PARTS);
     for (uint32_t i = 0; i <= TRIM_PARTS; i++) {
         uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);

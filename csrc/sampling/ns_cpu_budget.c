@@ -6,30 +6,30 @@ static void set(_Atomic double *result, double value) { atomic_store_explicit(re
 
 static double get(const _Atomic double *result) { return atomic_load_explicit(result, memory_order_relaxed); }
 
-static void publish(ns_budget *budget) {
+static void publish(ns_cpu_budget *budget) {
     double process = ns_rate_of(&budget->process);
     double unsampled = ns_rate_of(&budget->unsampled) * ns_mean_of(&budget->unsampled_cost) * 1e-9;
     double span = (ns_mean_of(&budget->sampled_cost) + ns_mean_of(&budget->worker_cost)) * 1e-9;
     set(&budget->process_cores, process);
     set(&budget->unsampled_cores, unsampled);
     set(&budget->span_seconds, span);
-    set(&budget->allowed, ns_budget_allowed(budget->fraction, process, unsampled, span));
+    set(&budget->allowed, ns_cpu_budget_allowed(budget->fraction, process, unsampled, span));
 }
 
-void ns_budget_init(ns_budget *budget, double fraction, double tau) {
-    *budget = (ns_budget){
+void ns_cpu_budget_init(ns_cpu_budget *budget, double fraction, double tau) {
+    *budget = (ns_cpu_budget){
         .fraction = fraction,
-        .tau = tau > 0 ? tau : NS_BUDGET_TAU,
-        .sampled_cost = ns_mean_start(NS_BUDGET_GUESSED_SAMPLED, NS_BUDGET_GUESSED_SPANS),
-        .unsampled_cost = ns_mean_start(NS_BUDGET_GUESSED_UNSAMPLED, NS_BUDGET_GUESSED_SPANS),
+        .tau = tau > 0 ? tau : NS_CPU_BUDGET_TAU,
+        .sampled_cost = ns_mean_start(NS_CPU_BUDGET_GUESSED_SAMPLED, NS_CPU_BUDGET_GUESSED_SPANS),
+        .unsampled_cost = ns_mean_start(NS_CPU_BUDGET_GUESSED_UNSAMPLED, NS_CPU_BUDGET_GUESSED_SPANS),
         /* One span in 64 is timed, but all of them share the worker. */
-        .worker_cost = ns_mean_start(NS_BUDGET_GUESSED_WORKER, NS_BUDGET_GUESSED_SPANS * NS_METER_EVERY),
+        .worker_cost = ns_mean_start(NS_CPU_BUDGET_GUESSED_WORKER, NS_CPU_BUDGET_GUESSED_SPANS * NS_COST_METER_EVERY),
     };
     publish(budget);
 }
 
-static void measure(ns_budget *budget, const ns_meter_reading *reading, uint64_t process_cpu, double seconds) {
-    const ns_meter_reading *last = &budget->reading;
+static void measure(ns_cpu_budget *budget, const ns_cost_meter_reading *reading, uint64_t process_cpu, double seconds) {
+    const ns_cost_meter_reading *last = &budget->reading;
     double sampled = (double)(reading->sampled - last->sampled);
     double unsampled = (double)(reading->spans - last->spans) - sampled;
     /* A span is counted before it is known to be sampled, and another thread may stand between the two. */
@@ -37,7 +37,7 @@ static void measure(ns_budget *budget, const ns_meter_reading *reading, uint64_t
     uint64_t cpu = process_cpu > budget->process_cpu ? process_cpu - budget->process_cpu : 0;
     ns_rate_add(&budget->process, seconds_of(cpu), seconds, budget->tau);
     ns_rate_add(&budget->unsampled, unsampled, seconds, budget->tau);
-    double memory = NS_BUDGET_COST_MEMORY * budget->tau;
+    double memory = NS_CPU_BUDGET_COST_MEMORY * budget->tau;
     ns_mean *const costs[2] = {&budget->unsampled_cost, &budget->sampled_cost};
     for (int kind = 0; kind < 2; kind++)
         ns_mean_add(costs[kind], (double)(reading->nanoseconds[kind] - last->nanoseconds[kind]),
@@ -46,12 +46,12 @@ static void measure(ns_budget *budget, const ns_meter_reading *reading, uint64_t
     publish(budget);
 }
 
-double ns_budget_step(ns_budget *budget, const ns_meter *meter, uint64_t process_cpu, uint64_t now) {
+double ns_cpu_budget_step(ns_cpu_budget *budget, const ns_cost_meter *meter, uint64_t process_cpu, uint64_t now) {
     uint32_t nobody = 0;
     if (!atomic_compare_exchange_strong_explicit(&budget->stepping, &nobody, 1, memory_order_acquire, memory_order_relaxed))
         return get(&budget->allowed);
-    ns_meter_reading reading;
-    ns_meter_read(meter, &reading);
+    ns_cost_meter_reading reading;
+    ns_cost_meter_read(meter, &reading);
     /* The loser of a race for the last step, or a clock that stands still: nothing to divide by. */
     if (!budget->started || now > budget->stepped) {
         if (budget->started) measure(budget, &reading, process_cpu, seconds_of(now - budget->stepped));
@@ -59,13 +59,13 @@ double ns_budget_step(ns_budget *budget, const ns_meter *meter, uint64_t process
         budget->stepped = now;
         budget->process_cpu = process_cpu;
         budget->reading = reading;
-        atomic_store_explicit(&budget->due, now + NS_BUDGET_TICK, memory_order_relaxed);
+        atomic_store_explicit(&budget->due, now + NS_CPU_BUDGET_TICK, memory_order_relaxed);
     }
     atomic_store_explicit(&budget->stepping, 0, memory_order_release);
     return get(&budget->allowed);
 }
 
-void ns_budget_read(const ns_budget *budget, ns_budget_state *state) {
+void ns_cpu_budget_read(const ns_cpu_budget *budget, ns_cpu_budget_state *state) {
     state->allowed = get(&budget->allowed);
     state->process_cores = get(&budget->process_cores);
     state->unsampled_cores = get(&budget->unsampled_cores);

@@ -7,7 +7,7 @@
 /* --- the value ----------------------------------------------------------------------------------------------------- */
 
 /* The shortest item is a sub-key of one letter with an empty value, and a separator. */
-#define MOST_ITEMS (NS_OT_MOST / 3 + 1)
+#define MAX_ITEMS (NS_OT_MAX_LENGTH / 3 + 1)
 
 typedef struct item {
     uint16_t start, colon, end;
@@ -15,7 +15,7 @@ typedef struct item {
 
 typedef struct items {
     unsigned count;
-    item of[MOST_ITEMS];
+    item of[MAX_ITEMS];
 } items;
 
 static inline bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -44,7 +44,7 @@ static inline bool is_new(const char *value, const items *split, item found) {
 /* Splits a value into its items; false, split->count unspecified, if it is malformed. */
 static bool split_value(const char *value, size_t size, items *split) {
     split->count = 0;
-    if (size == 0 || size > NS_OT_MOST) return false;
+    if (size == 0 || size > NS_OT_MAX_LENGTH) return false;
     size_t at = 0;
     for (;;) {
         item found = {.start = (uint16_t)at};
@@ -84,7 +84,7 @@ bool ns_ot_read(const char *value, size_t size, ns_ot *ot) {
 /* Appends "key:text" behind a separator if anything stands before; false if it does not fit. */
 static inline bool append(char *out, size_t *length, const char *text, size_t size) {
     size_t separator = *length != 0;
-    if (*length + separator + size > NS_OT_MOST) return false;
+    if (*length + separator + size > NS_OT_MAX_LENGTH) return false;
     if (separator) out[(*length)++] = ';';
     memcpy(out + *length, text, size);
     *length += size;

@@ -14,7 +14,7 @@
 
 #include "base/ns_base.h"
 
-#define NS_OT_MOST 256           /* characters of a value */
+#define NS_OT_MAX_LENGTH 256           /* characters of a value */
 #define NS_OT_NONE UINT64_MAX    /* no threshold, no randomness */
 #define NS_TRACESTATE_MEMBERS 32 /* the most that a tracestate may have */
 
@@ -26,11 +26,11 @@ typedef struct ns_ot {
 /* Reads the value of an `ot` member. Returns false, *ot saying that nothing is there, if it is malformed. */
 bool ns_ot_read(const char *value, size_t size, ns_ot *ot);
 
-/* Writes to out[NS_OT_MOST] the value that follows from `old`: `th` set to `threshold` (NS_OT_NONE: removed), `rv` added
+/* Writes to out[NS_OT_MAX_LENGTH] the value that follows from `old`: `th` set to `threshold` (NS_OT_NONE: removed), `rv` added
  * if `randomness` is not NS_OT_NONE and none is there, all other sub-keys as they were. `th` stands first, an added `rv`
  * second, the others in their order. A malformed old value counts as empty.
  *
- * Returns the length; 0 if nothing is left, so that the member is to be deleted; -1 if it would exceed NS_OT_MOST, so
+ * Returns the length; 0 if nothing is left, so that the member is to be deleted; -1 if it would exceed NS_OT_MAX_LENGTH, so
  * that the old value is to stay. `out` must not overlap `old`. Both numbers are below 2^56 or NS_OT_NONE. */
 int ns_ot_write(const char *old, size_t size, uint64_t threshold, uint64_t randomness, char *out);
 

@@ -1,10 +1,10 @@
 #include "sampling/ns_rate_controller.h"
 
-#define SHORTEST     1e-3 /* seconds that an interval counts at least */
+#define MIN_LENGTH     1e-3 /* seconds that an interval counts at least */
 #define SHAPE_MEMORY 10.0 /* s fades over so many tau ... */
 #define LAG_MEMORY   4.0  /* ... or so many times the lag */
 #define OVERSPENT    1.5  /* times the target */
-#define TICK_SECONDS ((double)NS_CONTROLLER_TICK * 1e-9)
+#define TICK_SECONDS ((double)NS_RATE_CONTROLLER_TICK * 1e-9)
 
 static double larger(double a, double b) { return a > b ? a : b; }
 
@@ -23,13 +23,13 @@ static double since(uint64_t *then, uint64_t now) {
     return events;
 }
 
-void ns_controller_init(ns_controller *c, double target, ns_controller_mode mode, double tau, double p_min) {
-    *c = (ns_controller){
+void ns_rate_controller_init(ns_rate_controller *c, double target, ns_rate_controller_mode mode, double tau, double p_min) {
+    *c = (ns_rate_controller){
         .surge_at = UINT64_MAX, /* and due at once: the first root starts the clock */
         .mode = mode,
         .target = target,
-        .tau = tau > 0 ? tau : NS_CONTROLLER_TAU,
-        .p_min = p_min > 0 ? p_min : NS_CONTROLLER_P_MIN,
+        .tau = tau > 0 ? tau : NS_RATE_CONTROLLER_TAU,
+        .p_min = p_min > 0 ? p_min : NS_RATE_CONTROLLER_P_MIN,
         .shape = ns_mean_start(1, 1),
         .lag = ns_mean_start(0, 1),
         .probability = 1,
@@ -42,10 +42,10 @@ static bool beyond_chance(double difference, double expected) {
     return difference > 0 && difference * difference > 36 * (expected + 1);
 }
 
-static void flow_add(ns_controller *c, ns_controller_flow *flow, double events, double seconds) {
+static void flow_add(ns_rate_controller *c, ns_rate_controller_flow *flow, double events, double seconds) {
     double rate = ns_rate_of(&flow->rate), expected = rate * seconds;
     if (events > 2 * expected && beyond_chance(events - expected, expected)) {
-        *flow = (ns_controller_flow){0};
+        *flow = (ns_rate_controller_flow){0};
         count(&c->surges);
     }
     ns_rate_add(&flow->rate, events, seconds, c->tau);
@@ -69,14 +69,14 @@ static void flow_add(ns_controller *c, ns_controller_flow *flow, double events, 
 }
 
 /* The lag of spans behind their root, in seconds. */
-static double measure_lag(ns_controller *c, double seconds) {
+static double measure_lag(ns_rate_controller *c, double seconds) {
     double late = since(&c->late_then, counted(&c->lags.microseconds)) * 1e-6;
     double spans = since(&c->late_spans_then, counted(&c->lags.spans));
     ns_mean_add(&c->lag, late, spans, seconds, SHAPE_MEMORY * c->tau);
     return ns_mean_of(&c->lag);
 }
 
-static void measure_shape(ns_controller *c, double traces, double spans, double seconds, double target) {
+static void measure_shape(ns_rate_controller *c, double traces, double spans, double seconds, double target) {
     double lag = measure_lag(c, seconds), memory = larger(SHAPE_MEMORY * c->tau, LAG_MEMORY * lag);
     ns_mean_add(&c->shape, spans, traces, seconds, memory);
     ns_rate_add(&c->long_spans, spans, seconds, memory);
@@ -100,13 +100,13 @@ static void measure_shape(ns_controller *c, double traces, double spans, double 
     count(&c->swells);
 }
 
-static void choose(ns_controller *c, double target) {
-    double s = c->mode == NS_CONTROLLER_SPANS ? larger(ns_mean_of(&c->shape), 1) : 1;
+static void choose(ns_rate_controller *c, double target) {
+    double s = c->mode == NS_RATE_CONTROLLER_SPANS ? larger(ns_mean_of(&c->shape), 1) : 1;
     double offered = ns_rate_of(&c->offered.rate), entering = ns_rate_of(&c->entered.rate);
-    double room = c->mode == NS_CONTROLLER_TRACES ? target : target - entering * s, wanted = offered * s;
+    double room = c->mode == NS_RATE_CONTROLLER_TRACES ? target : target - entering * s, wanted = offered * s;
     double p = room >= wanted ? 1 : larger(room / wanted, c->p_min);
     uint64_t threshold = 0;
-    (void)ns_threshold_of_probability(p, NS_CONTROLLER_PRECISION, &threshold);
+    (void)ns_threshold_of_probability(p, NS_RATE_CONTROLLER_PRECISION, &threshold);
     atomic_store_explicit(&c->threshold, threshold, memory_order_relaxed);
     set(&c->probability, p);
     set(&c->offered_rate, offered);
@@ -117,7 +117,7 @@ static void choose(ns_controller *c, double target) {
     count(&c->steps);
 }
 
-static void measure(ns_controller *c, uint64_t asked, double seconds) {
+static void measure(ns_rate_controller *c, uint64_t asked, double seconds) {
     double target = get(&c->target);
     flow_add(c, &c->offered, since(&c->asked_then, asked), seconds);
     double entries = since(&c->entries_then, counted(&c->entries));
@@ -130,7 +130,7 @@ static void measure(ns_controller *c, uint64_t asked, double seconds) {
 
 /* How many may ask before it is a surge that matters: twice what is expected in a tick, beyond chance, and enough to
  * overspend. */
-static uint64_t surge_after(const ns_controller *c) {
+static uint64_t surge_after(const ns_rate_controller *c) {
     double expected = ns_rate_of(&c->offered.rate) * TICK_SECONDS;
     double worth = 2 * get(&c->target) * TICK_SECONDS / (get(&c->probability) * get(&c->spans_per_trace));
     double more = larger(larger(expected, 6), worth);
@@ -138,22 +138,22 @@ static uint64_t surge_after(const ns_controller *c) {
     return more + expected < 0x1p62 ? (uint64_t)(more + expected) + 1 : UINT64_C(1) << 62;
 }
 
-static void step(ns_controller *c, uint64_t now) {
+static void step(ns_rate_controller *c, uint64_t now) {
     uint64_t asked = counted(&c->asked), last = counted(&c->stepped);
     if (now < last) now = last; /* read before the last step, used after it */
     if (c->started) {
         /* The loser of the last race for `stepping`, which came late. */
         if (now < counted(&c->due) && asked < counted(&c->surge_at)) return;
-        measure(c, asked, larger((double)(now - last) * 1e-9, SHORTEST));
+        measure(c, asked, larger((double)(now - last) * 1e-9, MIN_LENGTH));
     }
     c->started = true;
     c->asked_then = asked;
     atomic_store_explicit(&c->stepped, now, memory_order_relaxed);
     atomic_store_explicit(&c->surge_at, asked + surge_after(c), memory_order_relaxed);
-    atomic_store_explicit(&c->due, now + NS_CONTROLLER_TICK, memory_order_relaxed);
+    atomic_store_explicit(&c->due, now + NS_RATE_CONTROLLER_TICK, memory_order_relaxed);
 }
 
-void ns_controller_step(ns_controller *c, uint64_t now) {
+void ns_rate_controller_step(ns_rate_controller *c, uint64_t now) {
     uint32_t nobody = 0;
     if (!atomic_compare_exchange_strong_explicit(&c->stepping, &nobody, 1, memory_order_acquire, memory_order_relaxed))
         return;
@@ -161,10 +161,10 @@ void ns_controller_step(ns_controller *c, uint64_t now) {
     atomic_store_explicit(&c->stepping, 0, memory_order_release);
 }
 
-void ns_controller_read(const ns_controller *c, ns_controller_state *state) {
+void ns_rate_controller_read(const ns_rate_controller *c, ns_rate_controller_state *state) {
     uint64_t kept = counted(&c->kept), asked = counted(&c->asked);
-    uint64_t threshold = ns_controller_threshold(c);
-    *state = (ns_controller_state){
+    uint64_t threshold = ns_rate_controller_threshold(c);
+    *state = (ns_rate_controller_state){
         .asked = asked,
         .kept = kept,
         .entries = counted(&c->entries),

@@ -35,7 +35,7 @@
  * Silence of any length: one step, which forgets all but s. A clock that stands still: an interval counts as 1 ms at least,
  * so each further surge divides p again, and what is kept grows with the logarithm of what asks. Nothing kept: s stays as it
  * was, weighing a trace. M * s above the target: p_min, so that the process is never blind to its own roots. Another
- * target: from the next step on. A fork: ns_controller_init.
+ * target: from the next step on. A fork: ns_rate_controller_init.
  *
  *   operation                     order     why
  *   ----------------------------  --------  ------------------------------------------------------------------------
@@ -53,8 +53,8 @@
  *
  * Whoever finds a step due and loses the swap goes on with the threshold in force: nobody waits for a step.
  */
-#ifndef NS_CONTROLLER_H
-#define NS_CONTROLLER_H
+#ifndef NS_RATE_CONTROLLER_H
+#define NS_RATE_CONTROLLER_H
 
 #include <stdatomic.h>
 
@@ -62,16 +62,16 @@
 #include "sampling/ns_lag.h"
 #include "sampling/ns_threshold.h"
 
-typedef enum ns_controller_mode {
-    NS_CONTROLLER_SPANS,              /* target: sampled spans a second, those of entries included */
-    NS_CONTROLLER_TRACES,             /* target: kept roots a second; entries and spans are counted and play no part */
-    NS_CONTROLLER_TRACES_AND_ENTRIES, /* target: kept roots and entries a second */
-} ns_controller_mode;
+typedef enum ns_rate_controller_mode {
+    NS_RATE_CONTROLLER_SPANS,              /* target: sampled spans a second, those of entries included */
+    NS_RATE_CONTROLLER_TRACES,             /* target: kept roots a second; entries and spans are counted and play no part */
+    NS_RATE_CONTROLLER_TRACES_AND_ENTRIES, /* target: kept roots and entries a second */
+} ns_rate_controller_mode;
 
-#define NS_CONTROLLER_TICK      UINT64_C(100000000) /* nanoseconds between two steps, at least, but for surges */
-#define NS_CONTROLLER_TAU       2.0                 /* seconds */
-#define NS_CONTROLLER_P_MIN     1e-6
-#define NS_CONTROLLER_PRECISION 4                   /* significant hex digits of thresholds */
+#define NS_RATE_CONTROLLER_TICK      UINT64_C(100000000) /* nanoseconds between two steps, at least, but for surges */
+#define NS_RATE_CONTROLLER_TAU       2.0                 /* seconds */
+#define NS_RATE_CONTROLLER_P_MIN     1e-6
+#define NS_RATE_CONTROLLER_PRECISION 4                   /* significant hex digits of thresholds */
 
 /* A rate that follows its load.
  *
@@ -79,10 +79,10 @@ typedef enum ns_controller_mode {
  *       | rate     | lull     | before   |   lull: what came since the rate halved, not fading
  *                                            before: the rate then, 0: no lull
  */
-typedef struct ns_controller_flow {
+typedef struct ns_rate_controller_flow {
     ns_rate rate, lull;
     double before;
-} ns_controller_flow;
+} ns_rate_controller_flow;
 
 /*       0           8          16          24         32         40         48         56          60
  *       | threshold | due      | surge_at  | asked    | kept     | entries  | spans    | stepping  | mode  |
@@ -92,13 +92,13 @@ typedef struct ns_controller_flow {
  *
  * The first 64 bytes are all that an ask touches for a root that is not kept. They are one line where the struct is
  * aligned; it need not be, as it may lie in an object of an allocator that aligns to 16. */
-typedef struct ns_controller {
+typedef struct ns_rate_controller {
     _Atomic uint64_t threshold;
     _Atomic uint64_t due;      /* monotonic ns of the next step */
     _Atomic uint64_t surge_at; /* or when `asked` reaches this */
     _Atomic uint64_t asked, kept, entries, spans;
     _Atomic uint32_t stepping; /* 1: someone is */
-    ns_controller_mode mode;
+    ns_rate_controller_mode mode;
 
     _Atomic double target;
     _Atomic uint64_t stepped; /* monotonic ns of the last step */
@@ -107,7 +107,7 @@ typedef struct ns_controller {
     double tau, p_min; /* never after init */
     bool started, swelling;
     uint64_t asked_then, kept_then, entries_then, spans_then, late_then, late_spans_then;
-    ns_controller_flow offered, entered;
+    ns_rate_controller_flow offered, entered;
     ns_mean shape;         /* spans a trace */
     ns_mean lag;           /* seconds a span starts after its root */
     ns_rate recent_spans, long_spans, recent_traces;
@@ -118,22 +118,22 @@ typedef struct ns_controller {
     _Atomic uint64_t steps, surges, lulls, swells;
 
     ns_lag lags;
-} ns_controller;
+} ns_rate_controller;
 
-/* target: a second, of what the mode counts; 0 or less: p_min always. tau: seconds, 0 for NS_CONTROLLER_TAU. p_min: at
- * least 2^-56, 0 for NS_CONTROLLER_P_MIN. Also for a forked child. Nobody else may be using it. */
-void ns_controller_init(ns_controller *controller, double target, ns_controller_mode mode, double tau, double p_min);
+/* target: a second, of what the mode counts; 0 or less: p_min always. tau: seconds, 0 for NS_RATE_CONTROLLER_TAU. p_min: at
+ * least 2^-56, 0 for NS_RATE_CONTROLLER_P_MIN. Also for a forked child. Nobody else may be using it. */
+void ns_rate_controller_init(ns_rate_controller *controller, double target, ns_rate_controller_mode mode, double tau, double p_min);
 
-/* Called by ns_controller_ask when a step seems due. */
-void ns_controller_step(ns_controller *controller, uint64_t now_ns);
+/* Called by ns_rate_controller_ask when a step seems due. */
+void ns_rate_controller_step(ns_rate_controller *controller, uint64_t now_ns);
 
 /* The threshold in force for one root: it is to be kept if `randomness` (below 2^56) >= threshold. Counts it as asked and,
  * if so, as kept, which counts its span too. `now_ns`: CLOCK_MONOTONIC. */
-static inline uint64_t ns_controller_ask(ns_controller *controller, uint64_t randomness, uint64_t now_ns) {
+static inline uint64_t ns_rate_controller_ask(ns_rate_controller *controller, uint64_t randomness, uint64_t now_ns) {
     uint64_t asked = atomic_fetch_add_explicit(&controller->asked, 1, memory_order_relaxed) + 1;
     if (NS_UNLIKELY(now_ns >= atomic_load_explicit(&controller->due, memory_order_relaxed) ||
                     asked >= atomic_load_explicit(&controller->surge_at, memory_order_relaxed)))
-        ns_controller_step(controller, now_ns);
+        ns_rate_controller_step(controller, now_ns);
     uint64_t threshold = atomic_load_explicit(&controller->threshold, memory_order_relaxed);
     if (ns_threshold_keeps(randomness, threshold)) {
         atomic_fetch_add_explicit(&controller->kept, 1, memory_order_relaxed);
@@ -143,35 +143,35 @@ static inline uint64_t ns_controller_ask(ns_controller *controller, uint64_t ran
 }
 
 /* A span with a remote parent that is sampled because its parent is. The note counts the span too. */
-static inline void ns_controller_note_entry(ns_controller *controller) {
+static inline void ns_rate_controller_note_entry(ns_rate_controller *controller) {
     atomic_fetch_add_explicit(&controller->entries, 1, memory_order_relaxed);
 }
 
 /* `count` sampled spans with a local parent, of a trace that is not named: a tail's, which are all there when it asks. */
-static inline void ns_controller_note_spans(ns_controller *controller, uint64_t count) {
+static inline void ns_rate_controller_note_spans(ns_rate_controller *controller, uint64_t count) {
     atomic_fetch_add_explicit(&controller->spans, count, memory_order_relaxed);
 }
 
 /* A sampled span with a local parent. `randomness`: what its root asked with, if it asked here; the low 56 bits of the
  * trace id will do, the few traces with an `rv` are not missed. */
-static inline void ns_controller_note_span_of(ns_controller *controller, uint64_t randomness) {
-    ns_controller_note_spans(controller, 1);
+static inline void ns_rate_controller_note_span_of(ns_rate_controller *controller, uint64_t randomness) {
+    ns_rate_controller_note_spans(controller, 1);
     ns_lag_span(&controller->lags, randomness, atomic_load_explicit(&controller->stepped, memory_order_relaxed));
 }
 
-static inline void ns_controller_note_span(ns_controller *controller) { ns_controller_note_spans(controller, 1); }
+static inline void ns_rate_controller_note_span(ns_rate_controller *controller) { ns_rate_controller_note_spans(controller, 1); }
 
 /* In force from the next step on. Any thread. */
-static inline void ns_controller_retarget(ns_controller *controller, double target) {
+static inline void ns_rate_controller_retarget(ns_rate_controller *controller, double target) {
     atomic_store_explicit(&controller->target, target, memory_order_relaxed);
 }
 
-static inline uint64_t ns_controller_threshold(const ns_controller *controller) {
+static inline uint64_t ns_rate_controller_threshold(const ns_rate_controller *controller) {
     return atomic_load_explicit(&controller->threshold, memory_order_relaxed);
 }
 
 /* Sums since init; rates a second and means as the last step left them. */
-typedef struct ns_controller_state {
+typedef struct ns_rate_controller_state {
     uint64_t asked, kept, entries;
     uint64_t spans; /* sampled ones with a local parent: beside those of kept roots and entries */
     uint64_t steps, surges, lulls, swells;
@@ -179,8 +179,8 @@ typedef struct ns_controller_state {
     double probability; /* exactly that of the threshold */
     double target, offered_rate, entry_rate, span_rate, spans_per_trace;
     double span_lag; /* seconds */
-} ns_controller_state;
+} ns_rate_controller_state;
 
-void ns_controller_read(const ns_controller *controller, ns_controller_state *state);
+void ns_rate_controller_read(const ns_rate_controller *controller, ns_rate_controller_state *state);
 
 #endif

@@ -23,47 +23,47 @@
  *   swap of tat          relaxed   the word is all there is: nothing else is published or read through it, and the
  *                                  modification order of one word is enough to hand out each token once
  */
-#ifndef NS_BUCKET_H
-#define NS_BUCKET_H
+#ifndef NS_TOKEN_BUCKET_H
+#define NS_TOKEN_BUCKET_H
 
 #include <stdatomic.h>
 
 #include "base/ns_base.h"
 
-#define NS_BUCKET_UNITS 16.0 /* of time in a nanosecond */
+#define NS_TOKEN_BUCKET_UNITS 16.0 /* of time in a nanosecond */
 /* No cost and no burst is longer: four years. Leaves room for the sum of both and any `now` below 2^63 units. */
-#define NS_BUCKET_MOST  0x1p61
+#define NS_TOKEN_BUCKET_MAX  0x1p61
 
 /*       0          8          16
  *       | tat      | cost     | burst    |
  *         shared     written once, by init
  */
-typedef struct ns_bucket {
+typedef struct ns_token_bucket {
     _Atomic uint64_t tat;
     double cost;    /* of a token, in units of time; 0: no limit */
     uint64_t burst; /* what a full bucket is worth, in units of time; 0: nothing is ever granted */
-} ns_bucket;
+} ns_token_bucket;
 
 /* A full bucket. A rate that is not above zero grants nothing; a burst below one token is taken as one, since it would
  * grant nothing either. Nobody else may be using the bucket. */
-static inline void ns_bucket_init(ns_bucket *bucket, double per_second, double burst) {
+static inline void ns_token_bucket_init(ns_token_bucket *bucket, double per_second, double burst) {
     atomic_init(&bucket->tat, 0);
     bucket->cost = 0;
     bucket->burst = 0;
     if (!(per_second > 0)) return;
     if (!(burst >= 1)) burst = 1;
-    double cost = 1e9 * NS_BUCKET_UNITS / per_second;
-    bucket->cost = cost < NS_BUCKET_MOST ? cost : NS_BUCKET_MOST;
+    double cost = 1e9 * NS_TOKEN_BUCKET_UNITS / per_second;
+    bucket->cost = cost < NS_TOKEN_BUCKET_MAX ? cost : NS_TOKEN_BUCKET_MAX;
     double whole = burst * bucket->cost;
     /* Rounded up while costs are rounded down, so that a full bucket grants all of its burst. */
-    bucket->burst = whole < NS_BUCKET_MOST ? (uint64_t)whole + 1 : (uint64_t)NS_BUCKET_MOST;
+    bucket->burst = whole < NS_TOKEN_BUCKET_MAX ? (uint64_t)whole + 1 : (uint64_t)NS_TOKEN_BUCKET_MAX;
 }
 
 /* Takes all of `tokens` or none. More than the burst is never granted. `now_ns`: CLOCK_MONOTONIC. */
-static inline bool ns_bucket_take(ns_bucket *bucket, uint64_t now_ns, uint64_t tokens) {
+static inline bool ns_token_bucket_take(ns_token_bucket *bucket, uint64_t now_ns, uint64_t tokens) {
     double cost = (double)tokens * bucket->cost;
     if (!(cost <= (double)bucket->burst) || bucket->burst == 0) return false;
-    uint64_t now = now_ns * (uint64_t)NS_BUCKET_UNITS, limit = now + bucket->burst;
+    uint64_t now = now_ns * (uint64_t)NS_TOKEN_BUCKET_UNITS, limit = now + bucket->burst;
     uint64_t tat = atomic_load_explicit(&bucket->tat, memory_order_relaxed), next;
     do {
         next = (tat > now ? tat : now) + (uint64_t)cost;

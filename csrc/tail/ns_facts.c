@@ -34,7 +34,7 @@ static void index_by_key_size(ns_conditions *conditions) {
 }
 
 ns_conditions *ns_conditions_new(const ns_condition *conditions, size_t count, ns_like like, void *context) {
-    if (count > NS_CONDITIONS_MOST) return NULL;
+    if (count > NS_CONDITIONS_MAX) return NULL;
     size_t words = 0, chars = 0;
     for (size_t i = 0; i < count; i++) {
         chars += conditions[i].key.size;

@@ -13,7 +13,7 @@
 
 #include "encoding/ns_otlp.h"
 
-#define NS_CONDITIONS_MOST 64
+#define NS_CONDITIONS_MAX 64
 
 typedef enum ns_condition_kind {
     NS_TEXT_IS,   /* a text attribute equals one of the values */
@@ -47,13 +47,13 @@ typedef struct ns_conditions {
     uint64_t key_sizes;  /* bit n: an attribute condition has a key whose size is n modulo 64 */
     ns_like like;        /* NULL: no condition is of kind NS_TEXT_LIKE */
     void *context;       /* the first argument of `like` */
-    uint8_t first[NS_CONDITIONS_MOST + 1];  /* by key size modulo 64: where its conditions begin in `order` */
-    uint8_t order[NS_CONDITIONS_MOST];
+    uint8_t first[NS_CONDITIONS_MAX + 1];  /* by key size modulo 64: where its conditions begin in `order` */
+    uint8_t order[NS_CONDITIONS_MAX];
     ns_condition conditions[];
 } ns_conditions;
 
 /* Copies the conditions, with their keys and values, into one allocation that never changes afterwards. Returns NULL when
- * memory is short, and for more than NS_CONDITIONS_MOST. No conditions are fine. */
+ * memory is short, and for more than NS_CONDITIONS_MAX. No conditions are fine. */
 ns_conditions *ns_conditions_new(const ns_condition *conditions, size_t count, ns_like like, void *context);
 void ns_conditions_free(ns_conditions *conditions);
 

@@ -55,7 +55,7 @@ static inline size_t copy(const uint8_t *span, size_t size, uint8_t *out) {
 static inline int new_value(const char *old, size_t old_size, int action, uint64_t threshold, char *value) {
     ns_ot ot;
     bool legal = ns_ot_read(old, old_size, &ot);
-    if (action == NS_COUNT_RAISE) {
+    if (action == NS_TH_RAISE) {
         if (ot.has_threshold && ot.threshold >= threshold) return STAYS;
         return ns_ot_write(old, old_size, threshold, NS_OT_NONE, value);
     }
@@ -64,8 +64,8 @@ static inline int new_value(const char *old, size_t old_size, int action, uint64
     return (size_t)size == old_size ? STAYS : size;
 }
 
-size_t ns_restate_span(const uint8_t *span, size_t size, int action, uint64_t threshold, uint8_t *out, uint64_t *unchanged) {
-    if (action == NS_COUNT_LEAVE) return copy(span, size, out);
+size_t ns_patch_threshold_span(const uint8_t *span, size_t size, int action, uint64_t threshold, uint8_t *out, uint64_t *unchanged) {
+    if (action == NS_TH_LEAVE) return copy(span, size, out);
     place state;
     if (!find_place(span, size, &state)) {
         ++*unchanged;
@@ -74,7 +74,7 @@ size_t ns_restate_span(const uint8_t *span, size_t size, int action, uint64_t th
     const char *header = (const char *)span + state.text, *old = NULL;
     size_t header_size = state.rest - state.text, old_size = 0;
     ns_ot_find(header, header_size, &old, &old_size);
-    char value[NS_OT_MOST];
+    char value[NS_OT_MAX_LENGTH];
     int value_size = new_value(old, old_size, action, threshold, value);
     if (value_size < 0) {
         *unchanged += value_size != STAYS;

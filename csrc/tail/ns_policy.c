@@ -23,15 +23,15 @@ typedef struct node {
     ns_policy policy;
     _Atomic uint64_t spent; /* of a part of a composite: the second, and in the low 32 bits the spans kept in it */
     union {
-        ns_bucket bucket;
-        ns_controller controller;
+        ns_token_bucket bucket;
+        ns_rate_controller controller;
     };
     tally tally; /* of a top-level policy */
 } node;
 
 struct ns_policies {
     size_t top_count;
-    uint32_t tops[NS_POLICIES_MOST];
+    uint32_t tops[NS_POLICIES_MAX];
     node nodes[];
 };
 
@@ -55,7 +55,7 @@ static inline bool is_between(uint64_t value, uint64_t least, uint64_t most) {
     return value >= least && (most == 0 || value <= most);
 }
 
-static uint64_t milliseconds_of(const ns_trace *trace) {
+static uint64_t milliseconds_of(const ns_trace_facts *trace) {
     return trace->end > trace->start ? (trace->end - trace->start) / NANOSECONDS_A_MILLISECOND : 0;
 }
 
@@ -66,18 +66,18 @@ static uint64_t fnv1a(uint64_t hash, const uint8_t *bytes, size_t size) {
 
 uint64_t ns_fnv1a_start(const void *bytes, size_t size) { return fnv1a(UINT64_C(0xcbf29ce484222325), bytes, size); }
 
-static uint64_t hash_of(const ns_trace *trace, uint64_t salt) {
+static uint64_t hash_of(const ns_trace_facts *trace, uint64_t salt) {
     uint8_t id[16];
     ns_store_u64(id, __builtin_bswap64(trace->trace_high));
     ns_store_u64(id + 8, __builtin_bswap64(trace->trace_low));
     return fnv1a(salt, id, sizeof id);
 }
 
-static answer aim(ns_controller *controller, const ns_trace *trace, uint64_t now) {
-    uint64_t threshold = ns_controller_ask(controller, trace->randomness, now);
+static answer aim(ns_rate_controller *controller, const ns_trace_facts *trace, uint64_t now) {
+    uint64_t threshold = ns_rate_controller_ask(controller, trace->randomness, now);
     bool yes = ns_threshold_keeps(trace->randomness, threshold);
     /* One span of a trace that is kept counts by itself. */
-    if (yes && trace->spans > 1) ns_controller_note_spans(controller, trace->spans - 1);
+    if (yes && trace->spans > 1) ns_rate_controller_note_spans(controller, trace->spans - 1);
     return chance(yes, threshold);
 }
 
@@ -86,7 +86,7 @@ static answer aim(ns_controller *controller, const ns_trace *trace, uint64_t now
 /* What policies are asked about. Without `pays`, limiters spend nothing and say an uncertain no: then only what is certain
  * about an answer counts. */
 typedef struct question {
-    const ns_trace *trace;
+    const ns_trace_facts *trace;
     uint64_t now;
     bool pays;
 } question;
@@ -145,7 +145,7 @@ static answer none_of(node *parent, question question) {
 
 static answer ask(node *node, question question) {
     const ns_policy *policy = &node->policy;
-    const ns_trace *trace = question.trace;
+    const ns_trace_facts *trace = question.trace;
     switch (policy->kind) {
     case NS_POLICY_ALWAYS:
         return fact(true);
@@ -166,9 +166,9 @@ static answer ask(node *node, question question) {
     case NS_POLICY_HASH:
         return chance(hash_of(trace, policy->salt) <= policy->threshold, UNKNOWN);
     case NS_POLICY_SPANS_RATE:
-        return chance(question.pays && ns_bucket_take(&node->bucket, question.now, price(trace->spans)), UNKNOWN);
+        return chance(question.pays && ns_token_bucket_take(&node->bucket, question.now, price(trace->spans)), UNKNOWN);
     case NS_POLICY_BYTES_RATE:
-        return chance(question.pays && ns_bucket_take(&node->bucket, question.now, price(trace->bytes)), UNKNOWN);
+        return chance(question.pays && ns_token_bucket_take(&node->bucket, question.now, price(trace->bytes)), UNKNOWN);
     case NS_POLICY_SPANS_TARGET:
         return question.pays ? aim(&node->controller, trace, question.now) : chance(false, UNKNOWN);
     case NS_POLICY_AND:
@@ -188,7 +188,7 @@ static inline void add(_Atomic uint64_t *sum, uint64_t more) {
     atomic_fetch_add_explicit(sum, more, memory_order_relaxed);
 }
 
-ns_verdict ns_policies_decide(ns_policies *policies, const ns_trace *trace, uint64_t now) {
+ns_verdict ns_policies_decide(ns_policies *policies, const ns_trace_facts *trace, uint64_t now) {
     const question question = {trace, now, true};
     bool keep = false, spared_by_chance = false;
     uint64_t threshold = UNKNOWN;
@@ -218,9 +218,9 @@ ns_verdict ns_policies_decide(ns_policies *policies, const ns_trace *trace, uint
         }
     }
     if (!keep) return (ns_verdict){.keep = false};
-    if (spared_by_chance || threshold == UNKNOWN) return (ns_verdict){.keep = true, .count = NS_COUNT_ERASE};
-    if (threshold == 0) return (ns_verdict){.keep = true, .count = NS_COUNT_LEAVE};
-    return (ns_verdict){.keep = true, .count = NS_COUNT_RAISE, .threshold = threshold};
+    if (spared_by_chance || threshold == UNKNOWN) return (ns_verdict){.keep = true, .count = NS_TH_ERASE};
+    if (threshold == 0) return (ns_verdict){.keep = true, .count = NS_TH_LEAVE};
+    return (ns_verdict){.keep = true, .count = NS_TH_RAISE, .threshold = threshold};
 }
 
 /* --- making ---------------------------------------------------------------------------------------------------- */
@@ -231,7 +231,7 @@ static bool has_parts(ns_policy_kind kind) {
 
 /* Whether a tree of at most `room` nodes is well formed. */
 static bool is_tree(const ns_policy *root, size_t room, unsigned depth) {
-    if (depth > NS_POLICIES_DEEPEST || root->extent < 1 || root->extent > room) return false;
+    if (depth > NS_POLICIES_MAX_DEPTH || root->extent < 1 || root->extent > room) return false;
     if (has_parts(root->kind) != (root->extent > 1) || (root->kind == NS_POLICY_DROP && depth > 1)) return false;
     for (size_t at = 1; at < root->extent; at += root[at].extent)
         if (!is_tree(root + at, root->extent - at, depth + 1)) return false;
@@ -243,10 +243,10 @@ static void prepare(node *node) {
     switch (policy->kind) {
     case NS_POLICY_SPANS_RATE:
     case NS_POLICY_BYTES_RATE:
-        ns_bucket_init(&node->bucket, policy->rate, policy->burst);
+        ns_token_bucket_init(&node->bucket, policy->rate, policy->burst);
         break;
     case NS_POLICY_SPANS_TARGET:
-        ns_controller_init(&node->controller, policy->rate, NS_CONTROLLER_SPANS, 0, 0);
+        ns_rate_controller_init(&node->controller, policy->rate, NS_RATE_CONTROLLER_SPANS, 0, 0);
         break;
     default:
         break;
@@ -254,7 +254,7 @@ static void prepare(node *node) {
 }
 
 ns_policies *ns_policies_new(const ns_policy *nodes, size_t count) {
-    if (count < 1 || count > NS_POLICIES_MOST) return NULL;
+    if (count < 1 || count > NS_POLICIES_MAX) return NULL;
     for (size_t at = 0; at < count; at += nodes[at].extent)
         if (!is_tree(nodes + at, count - at, 1)) return NULL;
     size_t size = sizeof(ns_policies) + count * sizeof(node); /* a multiple of the alignment, as each of them is */

@@ -20,13 +20,13 @@
 #define NS_POLICY_H
 
 #include "base/ns_base.h"
-#include "tail/ns_patch_threshold.h" /* NS_COUNT_LEAVE, NS_COUNT_RAISE, NS_COUNT_ERASE */
+#include "tail/ns_patch_threshold.h" /* NS_TH_LEAVE, NS_TH_RAISE, NS_TH_ERASE */
 
-#define NS_POLICIES_MOST 64      /* nodes in all */
-#define NS_POLICIES_DEEPEST 8    /* nodes on the way from a top-level policy to a leaf, both included */
+#define NS_POLICIES_MAX 64      /* nodes in all */
+#define NS_POLICIES_MAX_DEPTH 8    /* nodes on the way from a top-level policy to a leaf, both included */
 
 /* What is known of a trace when it is decided. */
-typedef struct ns_trace {
+typedef struct ns_trace_facts {
     uint64_t trace_high;
     uint64_t trace_low;
     uint64_t start; /* the earliest of its spans, nanoseconds since the epoch */
@@ -39,18 +39,18 @@ typedef struct ns_trace {
     uint8_t statuses; /* bit s: some span has the status s (1 unset, 2 ok, 4 error) */
     uint8_t flags;    /* the W3C flags of all spans, or-ed */
     bool has_threshold;
-} ns_trace;
+} ns_trace_facts;
 
 typedef struct ns_verdict {
     bool keep;
     bool dropped;       /* by a drop policy: the trace was not wanted, whatever else is known of it */
-    uint8_t count;      /* NS_COUNT_*; NS_COUNT_LEAVE when the trace is not kept */
-    uint64_t threshold; /* of NS_COUNT_RAISE */
+    uint8_t count;      /* NS_TH_*; NS_TH_LEAVE when the trace is not kept */
+    uint64_t threshold; /* of NS_TH_RAISE */
 } ns_verdict;
 
 typedef enum ns_policy_kind {
     NS_POLICY_ALWAYS,
-    NS_POLICY_STATUS,        /* `bits`: the statuses sought, as in ns_trace.statuses */
+    NS_POLICY_STATUS,        /* `bits`: the statuses sought, as in ns_trace_facts.statuses */
     NS_POLICY_LATENCY,       /* `least` < duration in whole milliseconds; and duration <= `most` unless that is 0 */
     NS_POLICY_MATCH,         /* `bits`: any of these conditions holds */
     NS_POLICY_NO_MATCH,      /* `bits`: none of these conditions holds */
@@ -88,7 +88,7 @@ ns_policies *ns_policies_new(const ns_policy *nodes, size_t count);
 void ns_policies_free(ns_policies *policies);
 
 /* `now` is CLOCK_MONOTONIC in nanoseconds. */
-ns_verdict ns_policies_decide(ns_policies *policies, const ns_trace *trace, uint64_t now);
+ns_verdict ns_policies_decide(ns_policies *policies, const ns_trace_facts *trace, uint64_t now);
 
 /* How often a top-level policy said what. */
 typedef struct ns_policy_counts {

@@ -4,7 +4,7 @@
 #include "tail/ns_patch_threshold.h"
 #include "tail/ns_trace_internal.h"
 
-uint32_t ns_chunk_take(ns_traces *table) {
+uint32_t ns_chunk_take(ns_trace_table *table) {
     uint32_t number = table->free_chunk;
     table->chunks_free--;
     if (number) {
@@ -19,19 +19,19 @@ uint32_t ns_chunk_take(ns_traces *table) {
     return number;
 }
 
-void ns_chunks_give_back(ns_traces *table, uint32_t first, uint32_t last, uint32_t count) {
+void ns_chunks_give_back(ns_trace_table *table, uint32_t first, uint32_t last, uint32_t count) {
     ns_chunk_at(table, last)->next = table->free_chunk;
     table->free_chunk = first;
     table->chunks_free += count;
 }
 
-static uint32_t extend(ns_traces *table, uint32_t last) {
+static uint32_t extend(ns_trace_table *table, uint32_t last) {
     uint32_t number = ns_chunk_take(table);
     ns_chunk_at(table, last)->next = number;
     return number;
 }
 
-void ns_chain_append(ns_traces *table, uint32_t *last, uint16_t *used, uint32_t source, const uint8_t *span, uint32_t size) {
+void ns_chain_append(ns_trace_table *table, uint32_t *last, uint16_t *used, uint32_t source, const uint8_t *span, uint32_t size) {
     uint32_t chunk = *last, offset = *used;
     if (offset + NS_RECORD_HEADER > NS_CHUNK_BYTES) {
         chunk = extend(table, chunk);
@@ -65,7 +65,7 @@ typedef struct cursor {
 } cursor;
 
 /* Goes to the header of the record at the cursor. */
-static uint32_t record_header(const ns_traces *table, cursor *at, uint32_t *source) {
+static uint32_t record_header(const ns_trace_table *table, cursor *at, uint32_t *source) {
     if (at->offset + NS_RECORD_HEADER > NS_CHUNK_BYTES) {
         at->chunk = ns_chunk_at(table, at->chunk)->next;
         at->offset = NS_RECORD_OFFSET;
@@ -78,7 +78,7 @@ static uint32_t record_header(const ns_traces *table, cursor *at, uint32_t *sour
 }
 
 /* Moves behind the record, whose bytes go to `out` unless that is NULL. */
-static void record_body(const ns_traces *table, cursor *at, uint32_t size, uint8_t *out) {
+static void record_body(const ns_trace_table *table, cursor *at, uint32_t size, uint8_t *out) {
     uint32_t offset = at->offset + NS_RECORD_HEADER;
     for (;;) {
         uint32_t room = NS_CHUNK_BYTES - offset;
@@ -96,7 +96,7 @@ static void record_body(const ns_traces *table, cursor *at, uint32_t size, uint8
     at->offset = offset;
 }
 
-static void for_each_source(ns_traces *table, uint32_t first_chunk, uint32_t spans, void (*call)(void *, uint32_t)) {
+static void for_each_source(ns_trace_table *table, uint32_t first_chunk, uint32_t spans, void (*call)(void *, uint32_t)) {
     cursor at = {first_chunk, NS_FIRST_RECORD};
     for (uint32_t i = 0; i < spans; i++) {
         uint32_t source;
@@ -106,18 +106,18 @@ static void for_each_source(ns_traces *table, uint32_t first_chunk, uint32_t spa
     }
 }
 
-void ns_chain_release_records(ns_traces *table, uint32_t first_chunk, uint32_t spans) {
+void ns_chain_release_records(ns_trace_table *table, uint32_t first_chunk, uint32_t spans) {
     for_each_source(table, first_chunk, spans, table->settings.release);
 }
 
-void ns_spill_sources(ns_traces *table, ns_trace_entry *entry) {
+void ns_spill_sources(ns_trace_table *table, ns_trace_entry *entry) {
     for_each_source(table, entry->first_chunk, entry->facts.spans, table->settings.retain);
     for (uint8_t i = 0; i < entry->source_count; i++)
         table->settings.release(table->settings.context, entry->sources[i]);
     entry->source_count = NS_TRACE_SOURCES + 1;
 }
 
-static void cursor_to_chain(ns_traces *table, uint32_t first_chunk) {
+static void cursor_to_chain(ns_trace_table *table, uint32_t first_chunk) {
     table->reading = first_chunk;
     if (!first_chunk) return;
     table->cursor_chunk = first_chunk;
@@ -125,7 +125,7 @@ static void cursor_to_chain(ns_traces *table, uint32_t first_chunk) {
     table->cursor_spans = ns_chain_at(table, first_chunk)->spans;
 }
 
-bool ns_traces_claim(ns_traces *table) {
+bool ns_trace_table_acquire(ns_trace_table *table) {
     if (table->queue_first) {
         if (table->reading)
             ns_chain_at(table, table->reading_last)->next = table->queue_first;
@@ -138,7 +138,7 @@ bool ns_traces_claim(ns_traces *table) {
 }
 
 /* Room for what a read of these limits can bring, restated; what is claimed may be less. */
-static size_t most_bytes(const ns_traces *table, size_t max_spans, size_t max_bytes, size_t *most_spans) {
+static size_t most_bytes(const ns_trace_table *table, size_t max_spans, size_t max_bytes, size_t *most_spans) {
     size_t spans = 0, bytes = 0;
     for (uint32_t chain = table->reading; chain && spans < max_spans && bytes < max_bytes;) {
         const ns_chain *head = ns_chain_at(table, chain);
@@ -148,8 +148,8 @@ static size_t most_bytes(const ns_traces *table, size_t max_spans, size_t max_by
     }
     if (spans > max_spans) spans = max_spans;
     *most_spans = spans;
-    size_t limit = max_bytes + ns_traces_most_span(table);
-    return (bytes < limit ? bytes : limit) + spans * NS_RESTATE_ROOM;
+    size_t limit = max_bytes + ns_trace_table_max_span(table);
+    return (bytes < limit ? bytes : limit) + spans * NS_PATCH_THRESHOLD_ROOM;
 }
 
 /* Where a span is put together whose th has to change. */
@@ -167,25 +167,25 @@ static bool has_room(scratch *scratch, size_t size) {
 }
 
 /* Copies the record at the cursor out. False, with nothing done, if memory is short. */
-static bool copy_record(const ns_traces *table, cursor *at, const ns_chain *chain, uint8_t *out, scratch *scratch,
+static bool copy_record(const ns_trace_table *table, cursor *at, const ns_chain *chain, uint8_t *out, scratch *scratch,
                         ns_record *record, uint64_t *unwritten) {
     cursor from = *at;
     uint32_t size = record_header(table, &from, &record->source);
     record->data = out;
-    if (chain->count == NS_COUNT_LEAVE) {
+    if (chain->count == NS_TH_LEAVE) {
         record_body(table, &from, size, out);
         record->size = size;
     } else {
         if (!has_room(scratch, size)) return false;
         record_body(table, &from, size, scratch->bytes);
-        record->size = (uint32_t)ns_restate_span(scratch->bytes, size, chain->count, chain->threshold, out,
+        record->size = (uint32_t)ns_patch_threshold_span(scratch->bytes, size, chain->count, chain->threshold, out,
                                                  unwritten);
     }
     *at = from;
     return true;
 }
 
-int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul *haul) {
+int ns_trace_table_read(ns_trace_table *table, size_t max_spans, size_t max_bytes, ns_kept_batch *haul) {
     memset(haul, 0, sizeof *haul);
     size_t most_spans;
     size_t room = most_bytes(table, max_spans, max_bytes, &most_spans);
@@ -228,7 +228,7 @@ int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul
     return -1;
 }
 
-void ns_traces_settle(ns_traces *table, ns_haul *haul) {
+void ns_trace_table_release(ns_trace_table *table, ns_kept_batch *haul) {
     table->spans_read += (uint32_t)haul->count;
     table->spans_queued -= (uint32_t)haul->count;
     table->counts.thresholds_unwritten += haul->thresholds_unwritten;

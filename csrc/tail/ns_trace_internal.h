@@ -1,6 +1,6 @@
 /* What the sources of the trace table share; nobody else includes it. */
-#ifndef NS_TRACES_INNER_H
-#define NS_TRACES_INNER_H
+#ifndef NS_TRACE_INTERNAL_H
+#define NS_TRACE_INTERNAL_H
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 /* One undecided trace; two lines of memory. Numbers of entries and chunks begin at 1; 0 is none. */
 typedef struct ns_trace_entry {
-    ns_trace facts;
+    ns_trace_facts facts;
     uint64_t since;          /* when it was made, by the table's clock */
     uint32_t next_in_bucket; /* or in the chain of free entries */
     uint32_t earlier, later; /* in the list that it waits in */
@@ -37,11 +37,11 @@ typedef struct ns_chunk {
 _Static_assert(sizeof(ns_chunk) == NS_CHUNK_BYTES, "a chunk has no padding");
 _Static_assert(NS_FIRST_RECORD + NS_RECORD_HEADER < NS_CHUNK_BYTES, "a chunk must hold more than its chain");
 
-static inline ns_chunk *ns_chunk_at(const ns_traces *table, uint32_t number) {
+static inline ns_chunk *ns_chunk_at(const ns_trace_table *table, uint32_t number) {
     return (ns_chunk *)(table->chunks + (size_t)(number - 1) * NS_CHUNK_BYTES);
 }
 
-static inline ns_chain *ns_chain_at(const ns_traces *table, uint32_t first_chunk) {
+static inline ns_chain *ns_chain_at(const ns_trace_table *table, uint32_t first_chunk) {
     return (ns_chain *)((uint8_t *)ns_chunk_at(table, first_chunk) + NS_CHAIN_OFFSET);
 }
 
@@ -50,25 +50,25 @@ static inline uint32_t ns_chunks_for(uint32_t size) {
     return size / (NS_CHUNK_BYTES - NS_RECORD_OFFSET) + 2;
 }
 
-static inline ns_trace_entry *ns_entry_at(const ns_traces *table, uint32_t number) { return table->entries + number; }
+static inline ns_trace_entry *ns_entry_at(const ns_trace_table *table, uint32_t number) { return table->entries + number; }
 
 /* The caller has seen that there are chunks free. */
-uint32_t ns_chunk_take(ns_traces *table);
+uint32_t ns_chunk_take(ns_trace_table *table);
 
 /* Appends a record; `last` and `used` are where the chain ends, and are moved. There must be ns_chunks_for(size) free. */
-void ns_chain_append(ns_traces *table, uint32_t *last, uint16_t *used, uint32_t source, const uint8_t *span, uint32_t size);
+void ns_chain_append(ns_trace_table *table, uint32_t *last, uint16_t *used, uint32_t source, const uint8_t *span, uint32_t size);
 
 /* Frees the chunks from `first` to `last`, `count` of them, in one step. */
-void ns_chunks_give_back(ns_traces *table, uint32_t first, uint32_t last, uint32_t count);
+void ns_chunks_give_back(ns_trace_table *table, uint32_t first, uint32_t last, uint32_t count);
 
 /* Calls table->settings.release for each record of a chain of `spans`. */
-void ns_chain_release_records(ns_traces *table, uint32_t first_chunk, uint32_t spans);
+void ns_chain_release_records(ns_trace_table *table, uint32_t first_chunk, uint32_t spans);
 
 /* An entry whose sources have become more than it has room for: from now on each record holds its own. */
-void ns_spill_sources(ns_traces *table, ns_trace_entry *entry);
+void ns_spill_sources(ns_trace_table *table, ns_trace_entry *entry);
 
 /* Lets go of what a chain holds. */
-static inline void ns_release_sources(ns_traces *table, const uint16_t *sources, uint8_t count, uint32_t first_chunk,
+static inline void ns_release_sources(ns_trace_table *table, const uint16_t *sources, uint8_t count, uint32_t first_chunk,
                                       uint32_t spans) {
     if (count > NS_TRACE_SOURCES) {
         ns_chain_release_records(table, first_chunk, spans);

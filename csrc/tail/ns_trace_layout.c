@@ -21,15 +21,15 @@ static layout lay_out(uint32_t max_traces, uint32_t remembered) {
     return plan;
 }
 
-uint64_t ns_traces_least_bytes(uint32_t max_traces, uint32_t remembered) {
-    uint64_t least = lay_out(max_traces, remembered).chunks_at + NS_TRACES_LEAST_ROOM;
-    return least > NS_TRACES_LEAST_BYTES ? least : NS_TRACES_LEAST_BYTES;
+uint64_t ns_trace_table_min_bytes(uint32_t max_traces, uint32_t remembered) {
+    uint64_t least = lay_out(max_traces, remembered).chunks_at + NS_TRACE_TABLE_MIN_ROOM;
+    return least > NS_TRACE_TABLE_MIN_BYTES ? least : NS_TRACE_TABLE_MIN_BYTES;
 }
 
-int ns_traces_make(ns_traces *table, const ns_traces_settings *settings) {
+int ns_trace_table_make(ns_trace_table *table, const ns_trace_table_settings *settings) {
     memset(table, 0, sizeof *table);
-    if (settings->max_traces < 1 || settings->max_traces > NS_TRACES_MOST || settings->max_bytes > NS_TRACES_MOST_BYTES ||
-        settings->max_bytes < ns_traces_least_bytes(settings->max_traces, settings->remembered))
+    if (settings->max_traces < 1 || settings->max_traces > NS_TRACE_TABLE_MAX_TRACES || settings->max_bytes > NS_TRACE_TABLE_MAX_BYTES ||
+        settings->max_bytes < ns_trace_table_min_bytes(settings->max_traces, settings->remembered))
         return EINVAL;
     layout plan = lay_out(settings->max_traces, settings->remembered);
     void *memory =
@@ -45,13 +45,13 @@ int ns_traces_make(ns_traces *table, const ns_traces_settings *settings) {
     table->index_mask = plan.buckets - 1;
     table->chunk_count = (uint32_t)((settings->max_bytes - plan.chunks_at) / NS_CHUNK_BYTES);
     table->chunks_free = table->chunk_count;
-    table->most_queued = table->chunk_count / 2;
+    table->max_queued = table->chunk_count / 2;
     return 0;
 }
 
-void ns_traces_free(ns_traces *table) {
+void ns_trace_table_free(ns_trace_table *table) {
     if (table->memory) munmap(table->memory, table->settings.max_bytes);
     table->memory = NULL;
 }
 
-uint32_t ns_traces_most_span(const ns_traces *table) { return table->chunk_count / 8 * NS_CHUNK_BYTES; }
+uint32_t ns_trace_table_max_span(const ns_trace_table *table) { return table->chunk_count / 8 * NS_CHUNK_BYTES; }

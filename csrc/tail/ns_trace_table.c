@@ -8,7 +8,7 @@
 
 /* --- entries: found by trace id, in one of two lists by time ------------------------------------------------------- */
 
-static uint32_t find(const ns_traces *table, uint64_t mix, uint64_t high, uint64_t low) {
+static uint32_t find(const ns_trace_table *table, uint64_t mix, uint64_t high, uint64_t low) {
     uint32_t number = table->index[mix & table->index_mask];
     while (number) {
         const ns_trace_entry *entry = ns_entry_at(table, number);
@@ -18,7 +18,7 @@ static uint32_t find(const ns_traces *table, uint64_t mix, uint64_t high, uint64
     return 0;
 }
 
-static void list_append(ns_traces *table, uint32_t *first, uint32_t *last, uint32_t number) {
+static void list_append(ns_trace_table *table, uint32_t *first, uint32_t *last, uint32_t number) {
     ns_trace_entry *entry = ns_entry_at(table, number);
     entry->earlier = *last;
     entry->later = 0;
@@ -29,7 +29,7 @@ static void list_append(ns_traces *table, uint32_t *first, uint32_t *last, uint3
     *last = number;
 }
 
-static void list_remove(ns_traces *table, uint32_t *first, uint32_t *last, uint32_t number) {
+static void list_remove(ns_trace_table *table, uint32_t *first, uint32_t *last, uint32_t number) {
     ns_trace_entry *entry = ns_entry_at(table, number);
     if (entry->earlier)
         ns_entry_at(table, entry->earlier)->later = entry->later;
@@ -41,14 +41,14 @@ static void list_remove(ns_traces *table, uint32_t *first, uint32_t *last, uint3
         *last = entry->earlier;
 }
 
-static void leave_list(ns_traces *table, uint32_t number) {
+static void leave_list(ns_trace_table *table, uint32_t number) {
     if (ns_entry_at(table, number)->linger_ms)
         list_remove(table, &table->lingering_first, &table->lingering_last, number);
     else
         list_remove(table, &table->waiting_first, &table->waiting_last, number);
 }
 
-static void linger(ns_traces *table, uint32_t number) {
+static void linger(ns_trace_table *table, uint32_t number) {
     ns_trace_entry *entry = ns_entry_at(table, number);
     uint64_t waited = table->settings.clock() - entry->since;
     uint64_t until = (waited + table->settings.wait_after_root_ns) / MILLISECOND + 1;
@@ -57,7 +57,7 @@ static void linger(ns_traces *table, uint32_t number) {
     list_append(table, &table->lingering_first, &table->lingering_last, number);
 }
 
-static void remove_entry(ns_traces *table, uint32_t number, uint64_t mix) {
+static void remove_entry(ns_trace_table *table, uint32_t number, uint64_t mix) {
     ns_trace_entry *entry = ns_entry_at(table, number);
     uint32_t *link = &table->index[mix & table->index_mask];
     while (*link != number) link = &ns_entry_at(table, *link)->next_in_bucket;
@@ -72,7 +72,7 @@ static void remove_entry(ns_traces *table, uint32_t number, uint64_t mix) {
 
 typedef enum cause { COMPLETE, BY_TIME, FOR_ROOM, AT_THE_END } cause;
 
-static void enqueue(ns_traces *table, uint32_t first_chunk) {
+static void enqueue(ns_trace_table *table, uint32_t first_chunk) {
     ns_chain *chain = ns_chain_at(table, first_chunk);
     if (table->queue_last)
         ns_chain_at(table, table->queue_last)->next = first_chunk;
@@ -84,7 +84,7 @@ static void enqueue(ns_traces *table, uint32_t first_chunk) {
     table->counts.spans_kept += chain->spans;
 }
 
-static void enqueue_entry(ns_traces *table, const ns_trace_entry *entry, ns_verdict verdict) {
+static void enqueue_entry(ns_trace_table *table, const ns_trace_entry *entry, ns_verdict verdict) {
     ns_chain *chain = ns_chain_at(table, entry->first_chunk);
     *chain = (ns_chain){
         .threshold = verdict.threshold,
@@ -99,7 +99,7 @@ static void enqueue_entry(ns_traces *table, const ns_trace_entry *entry, ns_verd
     enqueue(table, entry->first_chunk);
 }
 
-static void count_dropped(ns_traces *table, ns_fate fate, uint64_t spans) {
+static void count_dropped(ns_trace_table *table, ns_fate fate, uint64_t spans) {
     if (fate == NS_FATE_SAMPLED_OUT)
         table->counts.spans_sampled_out += spans;
     else if (fate == NS_FATE_EVICTED)
@@ -108,7 +108,7 @@ static void count_dropped(ns_traces *table, ns_fate fate, uint64_t spans) {
         table->counts.spans_queue_full += spans;
 }
 
-static void count_trace(ns_traces *table, ns_fate fate, cause why) {
+static void count_trace(ns_trace_table *table, ns_fate fate, cause why) {
     if (fate == NS_FATE_KEPT)
         table->counts.traces_kept++;
     else if (fate == NS_FATE_SAMPLED_OUT)
@@ -123,26 +123,26 @@ static void count_trace(ns_traces *table, ns_fate fate, cause why) {
 
 /* What the policies are shown. A trace that still runs has lasted at least since its first span: a slow one is seen to be
  * slow before it ends. */
-static ns_trace facts_now(const ns_trace_entry *entry, uint64_t now) {
-    ns_trace facts = entry->facts;
+static ns_trace_facts facts_now(const ns_trace_entry *entry, uint64_t now) {
+    ns_trace_facts facts = entry->facts;
     uint64_t waited = now > entry->since ? now - entry->since : 0;
     if (facts.spans == 0) facts.start = facts.end = 0;
     if (entry->open && (facts.end < facts.start || facts.end - facts.start < waited)) facts.end = facts.start + waited;
     return facts;
 }
 
-static void decide(ns_traces *table, uint32_t number, uint64_t mix, cause why) {
+static void decide(ns_trace_table *table, uint32_t number, uint64_t mix, cause why) {
     ns_trace_entry *entry = ns_entry_at(table, number);
     uint64_t now = table->settings.clock();
-    ns_trace facts = facts_now(entry, now);
+    ns_trace_facts facts = facts_now(entry, now);
     ns_verdict verdict = ns_policies_decide(table->settings.policies, &facts, now);
     ns_fate fate = verdict.keep ? NS_FATE_KEPT
                    : why == FOR_ROOM && !verdict.dropped ? NS_FATE_EVICTED : NS_FATE_SAMPLED_OUT;
     /* The traces that the head sampled stand for this one, which it did not: what a policy's threshold adds to them stands
      * for none. */
-    if (verdict.count == NS_COUNT_RAISE && facts.spans && !(facts.flags & 1) && !facts.has_threshold)
-        verdict.count = NS_COUNT_LEAVE;
-    if (fate == NS_FATE_KEPT && why != AT_THE_END && table->chunks_queued + entry->chunks > table->most_queued)
+    if (verdict.count == NS_TH_RAISE && facts.spans && !(facts.flags & 1) && !facts.has_threshold)
+        verdict.count = NS_TH_LEAVE;
+    if (fate == NS_FATE_KEPT && why != AT_THE_END && table->chunks_queued + entry->chunks > table->max_queued)
         fate = NS_FATE_QUEUE_FULL;
     remove_entry(table, number, mix);
     ns_decisions_put(&table->decisions, mix,
@@ -164,20 +164,20 @@ static uint64_t mix_of(const ns_trace_entry *entry) { return ns_trace_mix(entry-
 
 /* Room is made by deciding early: first on traces whose root has ended, which are all but whole; then on the oldest. False
  * if there is none left. */
-static bool evict_one(ns_traces *table) {
+static bool evict_one(ns_trace_table *table) {
     uint32_t victim = table->lingering_first ? table->lingering_first : table->waiting_first;
     if (!victim) return false;
     decide(table, victim, mix_of(ns_entry_at(table, victim)), FOR_ROOM);
     return true;
 }
 
-static bool make_room(ns_traces *table, uint32_t chunks) {
+static bool make_room(ns_trace_table *table, uint32_t chunks) {
     while (table->chunks_free < chunks)
         if (!evict_one(table)) return false;
     return true;
 }
 
-static void settle_if_complete(ns_traces *table, uint32_t number, uint64_t mix) {
+static void settle_if_complete(ns_trace_table *table, uint32_t number, uint64_t mix) {
     ns_trace_entry *entry = ns_entry_at(table, number);
     if (!entry->root_ended || entry->roots) return;
     if (entry->open == 0 || table->settings.wait_after_root_ns == 0)
@@ -187,7 +187,7 @@ static void settle_if_complete(ns_traces *table, uint32_t number, uint64_t mix) 
         linger(table, number);
 }
 
-static uint32_t new_entry(ns_traces *table, uint64_t mix, uint64_t high, uint64_t low) {
+static uint32_t new_entry(ns_trace_table *table, uint64_t mix, uint64_t high, uint64_t low) {
     if (table->traces_held == table->settings.max_traces) evict_one(table);
     uint32_t number = table->free_entry;
     ns_trace_entry *entry;
@@ -212,7 +212,7 @@ static uint32_t new_entry(ns_traces *table, uint64_t mix, uint64_t high, uint64_
 
 /* --- spans --------------------------------------------------------------------------------------------------------- */
 
-void ns_traces_start(ns_traces *table, uint64_t trace_high, uint64_t trace_low, ns_place place) {
+void ns_trace_table_start(ns_trace_table *table, uint64_t trace_high, uint64_t trace_low, ns_place place) {
     uint64_t mix = ns_trace_mix(trace_high, trace_low);
     uint32_t number = find(table, mix, trace_high, trace_low);
     table->starts_are_announced = true;
@@ -238,7 +238,7 @@ static void note_end(ns_trace_entry *entry, bool is_local_root) {
     entry->root_ended = true;
 }
 
-void ns_traces_forget(ns_traces *table, uint64_t trace_high, uint64_t trace_low, ns_place place) {
+void ns_trace_table_forget(ns_trace_table *table, uint64_t trace_high, uint64_t trace_low, ns_place place) {
     uint64_t mix = ns_trace_mix(trace_high, trace_low);
     uint32_t number = find(table, mix, trace_high, trace_low);
     if (!number) return;
@@ -247,7 +247,7 @@ void ns_traces_forget(ns_traces *table, uint64_t trace_high, uint64_t trace_low,
 }
 
 /* The trace state is read once a trace, and again from its root: the spans of a trace share it. */
-static void merge_state(ns_trace *trace, const ns_facts *facts) {
+static void merge_state(ns_trace_facts *trace, const ns_facts *facts) {
     const char *value;
     size_t size;
     ns_ot ot;
@@ -262,12 +262,12 @@ static void merge_state(ns_trace *trace, const ns_facts *facts) {
 /* A trace that was decided on before any of its spans had ended was judged by its id. If it has an `rv`, by which it would
  * not have been kept, its threshold is not true. */
 static void check_threshold(ns_decision *decision, const ns_facts *facts) {
-    ns_trace seen = {.randomness = ns_randomness_of_trace(facts->trace_low)};
+    ns_trace_facts seen = {.randomness = ns_randomness_of_trace(facts->trace_low)};
     if (facts->trace_state_size) merge_state(&seen, facts);
-    if (!ns_threshold_keeps(seen.randomness, decision->threshold)) decision->count = NS_COUNT_ERASE;
+    if (!ns_threshold_keeps(seen.randomness, decision->threshold)) decision->count = NS_TH_ERASE;
 }
 
-static void merge(ns_trace *trace, const ns_facts *facts, uint64_t resource_matches, uint32_t size) {
+static void merge(ns_trace_facts *trace, const ns_facts *facts, uint64_t resource_matches, uint32_t size) {
     if (facts->trace_state_size && (trace->spans == 0 || ns_facts_is_local_root(facts))) merge_state(trace, facts);
     if (trace->spans == 0 || facts->start < trace->start) trace->start = facts->start;
     if (facts->end > trace->end) trace->end = facts->end;
@@ -299,7 +299,7 @@ static bool needs_spill(const ns_trace_entry *entry, uint32_t source) {
 }
 
 /* A span of a trace that was decided on. True if the source is held on to. */
-static bool end_late(ns_traces *table, ns_decision decision, uint32_t source, const uint8_t *span, uint32_t size) {
+static bool end_late(ns_trace_table *table, ns_decision decision, uint32_t source, const uint8_t *span, uint32_t size) {
     /* Past the queue's share of the memory, if need be: what came before it is there already. */
     if (decision.fate == NS_FATE_KEPT && !make_room(table, ns_chunks_for(size + sizeof(ns_chain))))
         decision.fate = NS_FATE_QUEUE_FULL;
@@ -328,13 +328,13 @@ static bool end_late(ns_traces *table, ns_decision decision, uint32_t source, co
 }
 
 /* No room is left for a span, whose trace is not held: nothing of it may be kept. */
-static void refuse(ns_traces *table, uint64_t mix) {
+static void refuse(ns_trace_table *table, uint64_t mix) {
     ns_decisions_put(&table->decisions, mix, (ns_decision){.fate = NS_FATE_QUEUE_FULL});
     table->counts.spans_queue_full++;
     table->counts.traces_queue_full++;
 }
 
-bool ns_traces_end(ns_traces *table, const ns_facts *facts, uint64_t resource_matches, uint32_t source, const uint8_t *span,
+bool ns_trace_table_end(ns_trace_table *table, const ns_facts *facts, uint64_t resource_matches, uint32_t source, const uint8_t *span,
                    uint32_t size) {
     uint64_t high = facts->trace_high, low = facts->trace_low;
     uint64_t mix = ns_trace_mix(high, low);
@@ -351,7 +351,7 @@ bool ns_traces_end(ns_traces *table, const ns_facts *facts, uint64_t resource_ma
             decision.fate = NS_FATE_EVICTED;
             table->counts.late_forgotten++;
         }
-        if (decision.fate == NS_FATE_KEPT && decision.count == NS_COUNT_RAISE) check_threshold(&decision, facts);
+        if (decision.fate == NS_FATE_KEPT && decision.count == NS_TH_RAISE) check_threshold(&decision, facts);
         if (decision.fate != NS_FATE_UNKNOWN) return end_late(table, decision, source, span, size);
         if (!room) {
             refuse(table, mix);
@@ -380,12 +380,12 @@ bool ns_traces_end(ns_traces *table, const ns_facts *facts, uint64_t resource_ma
 
 /* --- time ---------------------------------------------------------------------------------------------------------- */
 
-static bool linger_is_over(ns_traces *table, uint32_t number, uint64_t now) {
+static bool linger_is_over(ns_trace_table *table, uint32_t number, uint64_t now) {
     const ns_trace_entry *entry = ns_entry_at(table, number);
     return now >= entry->since + entry->linger_ms * MILLISECOND;
 }
 
-size_t ns_traces_sweep(ns_traces *table, size_t limit) {
+size_t ns_trace_table_sweep(ns_trace_table *table, size_t limit) {
     uint64_t now = table->settings.clock();
     size_t decided = 0;
     while (decided < limit) {
@@ -407,7 +407,7 @@ size_t ns_traces_sweep(ns_traces *table, size_t limit) {
     return decided;
 }
 
-void ns_traces_decide_all(ns_traces *table) {
+void ns_trace_table_decide_all(ns_trace_table *table) {
     for (;;) {
         uint32_t number = table->waiting_first ? table->waiting_first : table->lingering_first;
         if (!number) return;

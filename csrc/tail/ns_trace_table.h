@@ -31,26 +31,26 @@
  * A local root that starts in a trace which was dropped begins a trace of its own: it may have an error to show.
  *
  * Whoever calls must see to it that one thread at a time does (the interpreter lock, or one of the table's own where there is
- * none); only ns_traces_read runs beside the others. Each call takes a bounded time, but for ns_traces_decide_all and the
+ * none); only ns_trace_table_read runs beside the others. Each call takes a bounded time, but for ns_trace_table_decide_all and the
  * evictions that one huge span may need.
  */
-#ifndef NS_TRACES_H
-#define NS_TRACES_H
+#ifndef NS_TRACE_TABLE_H
+#define NS_TRACE_TABLE_H
 
 #include "tail/ns_decisions.h"
 #include "tail/ns_facts.h"
 #include "tail/ns_policy.h"
 #include "encoding/ns_record.h"
 
-#define NS_TRACES_MOST        (1u << 24)
-#define NS_TRACES_LEAST_BYTES ((uint64_t)1 << 20)
-#define NS_TRACES_MOST_BYTES  ((uint64_t)8 << 30)
-#define NS_TRACES_LEAST_ROOM  ((uint64_t)256 << 10) /* of the bytes, for chunks */
+#define NS_TRACE_TABLE_MAX_TRACES        (1u << 24)
+#define NS_TRACE_TABLE_MIN_BYTES ((uint64_t)1 << 20)
+#define NS_TRACE_TABLE_MAX_BYTES  ((uint64_t)8 << 30)
+#define NS_TRACE_TABLE_MIN_ROOM  ((uint64_t)256 << 10) /* of the bytes, for chunks */
 #define NS_CHUNK_BYTES        512u
 #define NS_TRACE_SOURCES      5
 
 /* Sums since the table was made. */
-typedef struct ns_traces_counts {
+typedef struct ns_trace_table_counts {
     uint64_t spans_kept;
     uint64_t spans_sampled_out;
     uint64_t spans_evicted;
@@ -65,9 +65,9 @@ typedef struct ns_traces_counts {
     uint64_t decided_early;   /* traces decided for want of room, kept or not */
     uint64_t decided_by_time; /* by `wait` or `wait_after_root` */
     uint64_t thresholds_unwritten; /* spans read whose th could not be changed as it should have been */
-} ns_traces_counts;
+} ns_trace_table_counts;
 
-typedef struct ns_traces_settings {
+typedef struct ns_trace_table_settings {
     uint64_t max_bytes;        /* of the whole mapping */
     uint32_t max_traces;       /* undecided ones */
     uint32_t remembered;       /* decisions */
@@ -78,7 +78,7 @@ typedef struct ns_traces_settings {
     void (*release)(void *context, uint32_t source); /* one less */
     void *context;
     uint64_t (*clock)(void);   /* monotonic nanoseconds; milliseconds of error do not matter */
-} ns_traces_settings;
+} ns_trace_table_settings;
 
 /* The spans of a kept trace, in a chain of chunks. Lies in the chain's first chunk. */
 typedef struct ns_chain {
@@ -93,8 +93,8 @@ typedef struct ns_chain {
     uint16_t sources[NS_TRACE_SOURCES];
 } ns_chain;
 
-typedef struct ns_traces {
-    ns_traces_settings settings;
+typedef struct ns_trace_table {
+    ns_trace_table_settings settings;
     uint8_t *memory; /* the mapping */
     uint32_t *index;
     struct ns_trace_entry *entries;
@@ -113,11 +113,11 @@ typedef struct ns_traces {
     uint32_t traces_held;
     uint64_t spans_held;
     uint64_t bytes_held;    /* of encoded spans, undecided */
-    bool starts_are_announced; /* ns_traces_start was called */
+    bool starts_are_announced; /* ns_trace_table_start was called */
 
     uint32_t queue_first, queue_last; /* kept chains, by their first chunk; oldest first */
     uint32_t chunks_queued;           /* chunks of kept chains, those being read included */
-    uint32_t most_queued;             /* chunks that kept chains may take */
+    uint32_t max_queued;             /* chunks that kept chains may take */
     uint32_t spans_queued;            /* not yet read */
     uint32_t spans_read;              /* since the table was made, modulo 2^32 */
 
@@ -128,18 +128,18 @@ typedef struct ns_traces {
     uint32_t cursor_offset;
     uint32_t cursor_spans;   /* still to be read of this chain */
 
-    ns_traces_counts counts;
-} ns_traces;
+    ns_trace_table_counts counts;
+} ns_trace_table;
 
 /* The least `max_bytes` for so many traces and decisions. */
-uint64_t ns_traces_least_bytes(uint32_t max_traces, uint32_t remembered);
+uint64_t ns_trace_table_min_bytes(uint32_t max_traces, uint32_t remembered);
 
 /* 0, EINVAL or ENOMEM. */
-int ns_traces_make(ns_traces *table, const ns_traces_settings *settings);
-void ns_traces_free(ns_traces *table);
+int ns_trace_table_make(ns_trace_table *table, const ns_trace_table_settings *settings);
+void ns_trace_table_free(ns_trace_table *table);
 
 /* The largest span that the table takes. */
-uint32_t ns_traces_most_span(const ns_traces *table);
+uint32_t ns_trace_table_max_span(const ns_trace_table *table);
 
 /* Where a span stands in its trace, as seen from this process. */
 typedef enum ns_place {
@@ -149,44 +149,44 @@ typedef enum ns_place {
 } ns_place;
 
 /* A span has started. */
-void ns_traces_start(ns_traces *table, uint64_t trace_high, uint64_t trace_low, ns_place place);
+void ns_trace_table_start(ns_trace_table *table, uint64_t trace_high, uint64_t trace_low, ns_place place);
 
 /* A span has ended: takes a copy of its bytes. True if the trace keeps the caller's hold on `source`, false if the caller
- * must let go of it. `started` is whether ns_traces_start was called for it. The counts say where the span went. */
-bool ns_traces_end(ns_traces *table, const ns_facts *facts, uint64_t resource_matches, uint32_t source, const uint8_t *span,
+ * must let go of it. `started` is whether ns_trace_table_start was called for it. The counts say where the span went. */
+bool ns_trace_table_end(ns_trace_table *table, const ns_facts *facts, uint64_t resource_matches, uint32_t source, const uint8_t *span,
                    uint32_t size);
 
 /* A span will not come after all: it could not be encoded. */
-void ns_traces_forget(ns_traces *table, uint64_t trace_high, uint64_t trace_low, ns_place place);
+void ns_trace_table_forget(ns_trace_table *table, uint64_t trace_high, uint64_t trace_low, ns_place place);
 
 /* Decides on traces whose time has come, at most `limit` of them; returns how many. */
-size_t ns_traces_sweep(ns_traces *table, size_t limit);
+size_t ns_trace_table_sweep(ns_trace_table *table, size_t limit);
 
 /* Decides on everything that is held, and lets the queue take all the room there is for it. */
-void ns_traces_decide_all(ns_traces *table);
+void ns_trace_table_decide_all(ns_trace_table *table);
 
-static inline bool ns_traces_is_empty(const ns_traces *table) { return table->traces_held == 0; }
+static inline bool ns_trace_table_is_empty(const ns_trace_table *table) { return table->traces_held == 0; }
 
 /* --- the consumer: one thread at a time ------------------------------------------------------------------------ */
 
 /* Spans of kept traces, copied out and with their th set. */
-typedef struct ns_haul {
+typedef struct ns_kept_batch {
     uint8_t *bytes;     /* malloc'ed */
     ns_record *records; /* malloc'ed; they point into `bytes` */
     size_t count;
     uint32_t done_first; /* chains that were read to their end */
     uint32_t done_last;
     uint64_t thresholds_unwritten;
-} ns_haul;
+} ns_kept_batch;
 
 /* Step 1, under the lock: what is in the queue is the consumer's. False if there is nothing to read. */
-bool ns_traces_claim(ns_traces *table);
+bool ns_trace_table_acquire(ns_trace_table *table);
 
 /* Step 2, without the lock: copies out at most `max_spans`, of about `max_bytes`. 0, or -1 if memory is short. */
-int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul *haul);
+int ns_trace_table_read(ns_trace_table *table, size_t max_spans, size_t max_bytes, ns_kept_batch *haul);
 
 /* Step 3, under the lock: gives the chunks of what was read back. `records` of the haul must hold their sources by then:
  * those of the traces are let go of here. The caller frees `bytes` and `records`. */
-void ns_traces_settle(ns_traces *table, ns_haul *haul);
+void ns_trace_table_release(ns_trace_table *table, ns_kept_batch *haul);
 
 #endif

@@ -125,7 +125,7 @@ static void report(const char *what, void (*run)(void)) {
 
 enum { TRACE = 10 };
 
-static ns_traces table;
+static ns_trace_table table;
 static uint64_t trace_id = 1;
 
 static void ignore(void *context, uint32_t source) {
@@ -140,7 +140,7 @@ static bool make_table(void) {
         {.kind = NS_POLICY_MATCH, .extent = 1, .bits = 2},
         {.kind = NS_POLICY_PROBABILITY, .extent = 1, .threshold = (UINT64_C(1) << 56) - 1},
     };
-    ns_traces_settings settings = {
+    ns_trace_table_settings settings = {
         .max_bytes = 64 << 20,
         .max_traces = 50000,
         .remembered = 400000,
@@ -151,16 +151,16 @@ static bool make_table(void) {
         .release = ignore,
         .clock = ns_clock_coarse,
     };
-    return settings.policies && ns_traces_make(&table, &settings) == 0;
+    return settings.policies && ns_trace_table_make(&table, &settings) == 0;
 }
 
 static void do_traces(void) {
     for (int i = 0; i < BATCH / TRACE; i++) {
         trace_id += UINT64_C(0x9e3779b97f4a7c15); /* as far apart in the index as random ones */
-        for (int j = 0; j < TRACE; j++) ns_traces_start(&table, 7, trace_id, j ? NS_INNER : NS_ROOT);
+        for (int j = 0; j < TRACE; j++) ns_trace_table_start(&table, 7, trace_id, j ? NS_INNER : NS_ROOT);
         for (int j = 1; j <= TRACE; j++) {
             ns_facts facts = {.trace_high = 7, .trace_low = trace_id, .start = 1, .end = 2, .has_parent = j < TRACE};
-            sink = ns_traces_end(&table, &facts, 0, 1, span, (uint32_t)span_size);
+            sink = ns_trace_table_end(&table, &facts, 0, 1, span, (uint32_t)span_size);
         }
     }
 }
@@ -181,7 +181,7 @@ int main(void) {
     report("start + end in the trace table, by tens, dropped", do_traces);
     if (table.traces_held != 0 || table.spans_queued != 0) return 1;
     ns_policies_free(table.settings.policies);
-    ns_traces_free(&table);
+    ns_trace_table_free(&table);
     if (ns_ring_depth(ring) != 0) return 1;
     ns_ring_unmap(ring);
     ns_conditions_free(conditions);

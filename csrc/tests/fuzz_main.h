@@ -30,9 +30,9 @@ static inline void *fuzz_copy(const void *bytes, size_t size) {
 #define NS_FUZZ_MAIN_INPUTS 1000
 #endif
 
-enum { FUZZ_MOST = 1 << 16 };
+enum { FUZZ_MAX = 1 << 16 };
 
-static uint8_t fuzz_buffer[FUZZ_MOST];
+static uint8_t fuzz_buffer[FUZZ_MAX];
 
 static inline size_t fuzz_below(size_t limit) {
     static uint64_t state = 1;
@@ -55,7 +55,7 @@ static inline size_t fuzz_mutate(size_t size, size_t kept, const char *meaning) 
         memmove(at, at + 1, left - 1);
         return size - 1;
     case 2:
-        if (size + run > FUZZ_MOST / 2) return size;
+        if (size + run > FUZZ_MAX / 2) return size;
         memmove(at + run, at, left);
         return size + run;
     default:

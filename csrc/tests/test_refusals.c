@@ -149,8 +149,8 @@ static void test_conditions_and_policies(void) {
 static void hold(void *context, uint32_t source) { (void)context, (void)source; }
 static uint64_t no_time(void) { return 1; }
 
-static ns_traces_settings settings_with(ns_policies *policies) {
-    return (ns_traces_settings){
+static ns_trace_table_settings settings_with(ns_policies *policies) {
+    return (ns_trace_table_settings){
         .max_bytes = 2 << 20,
         .max_traces = 100,
         .remembered = 400,
@@ -163,19 +163,19 @@ static ns_traces_settings settings_with(ns_policies *policies) {
     };
 }
 
-static void end_root(ns_traces *table, uint32_t size) {
+static void end_root(ns_trace_table *table, uint32_t size) {
     static uint8_t span[1000]; /* no fields at all: a trace state comes first */
     const ns_facts facts = {.trace_low = UINT64_C(0xffffffffffffff), /* of the largest randomness */
                             .flags = 1};                             /* sampled, so that it may have a `th` */
-    CHECK(ns_traces_end(table, &facts, 0, 0, span, size));
+    CHECK(ns_trace_table_end(table, &facts, 0, 0, span, size));
 }
 
-static void check_one_restated(ns_traces *table, uint32_t size) {
+static void check_one_restated(ns_trace_table *table, uint32_t size) {
     static const char state[] = "\x1a\x07ot=th:8";
-    ns_haul haul;
-    CHECK(ns_traces_read(table, 10, 1 << 20, &haul) == 0 && haul.count == 1);
+    ns_kept_batch haul;
+    CHECK(ns_trace_table_read(table, 10, 1 << 20, &haul) == 0 && haul.count == 1);
     CHECK(haul.records[0].size == size + sizeof state - 1 && memcmp(haul.records[0].data, state, sizeof state - 1) == 0);
-    ns_traces_settle(table, &haul);
+    ns_trace_table_release(table, &haul);
     free(haul.bytes);
     free(haul.records);
 }
@@ -185,29 +185,29 @@ static void test_trace_table(void) {
     const ns_policy half = {.kind = NS_POLICY_PROBABILITY, .extent = 1, .threshold = UINT64_C(1) << 55};
     ns_policies *policies = ns_policies_new(&half, 1);
     CHECK(policies != NULL);
-    const ns_traces_settings settings = settings_with(policies);
-    ns_traces table;
+    const ns_trace_table_settings settings = settings_with(policies);
+    ns_trace_table table;
     granted = 0;
-    CHECK(ns_traces_make(&table, &settings) == ENOMEM);
-    ns_traces_free(&table);
+    CHECK(ns_trace_table_make(&table, &settings) == ENOMEM);
+    ns_trace_table_free(&table);
     granted = -1;
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     end_root(&table, 100);
     end_root(&table, 900);
-    CHECK(ns_traces_claim(&table) && table.spans_queued == 2);
-    ns_haul haul;
+    CHECK(ns_trace_table_acquire(&table) && table.spans_queued == 2);
+    ns_kept_batch haul;
     for (long allowed = 0; allowed < 3; allowed++) { /* the bytes, the records, the scratch */
         granted = allowed;
-        CHECK(ns_traces_read(&table, 10, 1 << 20, &haul) == -1);
+        CHECK(ns_trace_table_read(&table, 10, 1 << 20, &haul) == -1);
         CHECK(haul.count == 0 && haul.bytes == NULL && haul.records == NULL);
     }
     granted = 3; /* enough for the first span */
     check_one_restated(&table, 100);
     granted = -1;
-    CHECK(ns_traces_claim(&table));
+    CHECK(ns_trace_table_acquire(&table));
     check_one_restated(&table, 900);
     CHECK(table.chunks_queued == 0 && table.counts.thresholds_unwritten == 0);
-    ns_traces_free(&table);
+    ns_trace_table_free(&table);
     ns_policies_free(policies);
 }
 

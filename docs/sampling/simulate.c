@@ -22,10 +22,10 @@
 #define DELAY          5.0
 enum { DELAY_BINS = 100, POINTS = 100000 };
 
-static ns_controller controller;
-static ns_bucket bucket;
-static ns_budget budget;
-static ns_meter meter;
+static ns_rate_controller controller;
+static ns_token_bucket bucket;
+static ns_cpu_budget budget;
+static ns_cost_meter meter;
 static traffic t;
 
 static struct {
@@ -42,7 +42,7 @@ static double roots_at(double now) {
 
 static bool ask_bucket(traffic *traffic, uint64_t randomness, void *unused) {
     (void)randomness, (void)unused;
-    return ns_bucket_take(&bucket, traffic_clock(traffic), 1);
+    return ns_token_bucket_take(&bucket, traffic_clock(traffic), 1);
 }
 
 /* What the process did in one bin; returns the cores that tracing took. */
@@ -54,15 +54,15 @@ static double account(uint64_t roots, uint64_t sampled) {
     late[bin++ % DELAY_BINS] = sampled;
     double tracing = (double)sampled * SAMPLED_COST + (double)unsampled * UNSAMPLED_COST + (double)drained * WORKER_COST;
     cpu += (uint64_t)(((double)roots * WORK + tracing) * 1e9);
-    ns_meter_add(&meter.spans, sampled + unsampled);
-    ns_meter_add(&meter.sampled, sampled);
-    ns_meter_worker(&meter, (uint64_t)((double)drained * WORKER_COST * 1e9));
-    timed[0] += (double)unsampled / NS_METER_EVERY, timed[1] += (double)sampled / NS_METER_EVERY;
+    ns_cost_meter_add(&meter.spans, sampled + unsampled);
+    ns_cost_meter_add(&meter.sampled, sampled);
+    ns_cost_meter_worker(&meter, (uint64_t)((double)drained * WORKER_COST * 1e9));
+    timed[0] += (double)unsampled / NS_COST_METER_EVERY, timed[1] += (double)sampled / NS_COST_METER_EVERY;
     for (int kind = 0; kind < 2; kind++)
         for (; timed[kind] >= 1; timed[kind]--)
-            ns_meter_timed(&meter, kind, (uint64_t)((kind ? SAMPLED_COST : UNSAMPLED_COST) * 1e9));
+            ns_cost_meter_timed(&meter, kind, (uint64_t)((kind ? SAMPLED_COST : UNSAMPLED_COST) * 1e9));
     uint64_t now = traffic_clock(&t);
-    if (ns_budget_due(&budget, now)) ns_controller_retarget(&controller, ns_budget_step(&budget, &meter, cpu, now));
+    if (ns_cpu_budget_due(&budget, now)) ns_rate_controller_retarget(&controller, ns_cpu_budget_step(&budget, &meter, cpu, now));
     return tracing / BIN;
 }
 
@@ -70,14 +70,14 @@ int main(int count, char **arguments) {
     if (count != 4) return 2;
     char strategy = arguments[1][2]; /* ad-a-ptive, co-n-sistent, bu-c-ket, bu-d-get */
     double target = atof(arguments[2]);
-    ns_controller_mode mode = strategy == 'n' ? NS_CONTROLLER_TRACES : NS_CONTROLLER_SPANS;
-    ns_controller_init(&controller, target, mode, 0, 0);
-    ns_bucket_init(&bucket, target, target);
+    ns_rate_controller_mode mode = strategy == 'n' ? NS_RATE_CONTROLLER_TRACES : NS_RATE_CONTROLLER_SPANS;
+    ns_rate_controller_init(&controller, target, mode, 0, 0);
+    ns_token_bucket_init(&bucket, target, target);
     if (strategy == 'd') {
-        ns_budget_state start;
-        ns_budget_init(&budget, target, 0);
-        ns_budget_read(&budget, &start);
-        ns_controller_retarget(&controller, start.allowed);
+        ns_cpu_budget_state start;
+        ns_cpu_budget_init(&budget, target, 0);
+        ns_cpu_budget_read(&budget, &start);
+        ns_rate_controller_retarget(&controller, start.allowed);
     }
     traffic_begin(&t, &controller, 7);
     t.spans = atof(arguments[3]);
@@ -93,8 +93,8 @@ int main(int count, char **arguments) {
         traffic_pass(&t, BIN, strategy == 'c' ? ask_bucket : traffic_ask_controller, NULL);
         asked = t.asked - asked, kept = t.kept - kept, sampled = t.sampled - sampled;
         double tracing = strategy == 'd' ? account(asked, sampled) : 0;
-        ns_controller_state state;
-        ns_controller_read(&controller, &state);
+        ns_rate_controller_state state;
+        ns_rate_controller_read(&controller, &state);
         double share = strategy == 'c' ? (asked ? (double)kept / (double)asked : NAN) : state.probability;
         printf("%.2f,%.6g,%llu,%llu,%llu,%.6g,%.6g,%.6g,%.6g\n", t.now, t.roots, (unsigned long long)asked,
                (unsigned long long)kept, (unsigned long long)sampled, share, strategy == 'c' ? target : state.target, tracing,

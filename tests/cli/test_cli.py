@@ -344,7 +344,7 @@ class TestCost:
         [
             (STOCK, "opentelemetry.sdk.trace", "opentelemetry.sdk.trace.export"),
             (PROCESSOR_ONLY, "opentelemetry.sdk.trace", "nanospan.processor"),
-            (NANOSPAN, "nanospan.trace.provider", "nanospan.processor"),
+            (NANOSPAN, "nanospan.trace", "nanospan.processor"),
             (STOCK_SPAN, "opentelemetry.sdk.trace", None),
             (PAUSES, None, None),
         ],

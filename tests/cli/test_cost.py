@@ -132,7 +132,7 @@ class TestFormulas:
     def test_the_tail_buffer(self):
         memory = the_one("tail").tail
         # 1,250 requests/s in a process for 0.5 s, and at most for 30 s.
-        assert (memory.traces_held, memory.most_traces_held) == (625, 37_500)
+        assert (memory.traces_held, memory.max_traces_held) == (625, 37_500)
         # 30 records of 508 bytes and 52 more in chunks with 508 bytes of room: 31 of 512.
         assert memory.bytes_held == 625 * 31 * 512
         # 50,000 entries and 400,000 decisions beside them.
@@ -141,7 +141,7 @@ class TestFormulas:
 
     def test_the_tail_buffer_holds_a_trace_no_longer_than_the_decision_waits(self):
         memory = the_one("tail", Workload(100, 10, trace_seconds=300), decision_wait=20).tail
-        assert memory.traces_held == memory.most_traces_held == 2000
+        assert memory.traces_held == memory.max_traces_held == 2000
         lingering = the_one("tail", Workload(100, 10, trace_seconds=1), open_after_root=2).tail
         assert lingering.traces_held == 300
 

@@ -41,7 +41,7 @@ print(json.dumps({
 }))
 """
 
-PROVIDER = "nanospan.trace.provider.TracerProvider"
+PROVIDER = "nanospan.trace.TracerProvider"
 PROCESSOR = "nanospan.processor.BatchSpanProcessor"
 HTTP = "nanospan.export.http.OTLPSpanExporter"
 GRPC = "nanospan.export.grpc.OTLPSpanExporter"

@@ -45,7 +45,7 @@ propagator: {{composite_list: "tracecontext,baggage"}}
 """)
         found = configured(NANOSPANS, file)
         assert found.log == ""
-        assert found.report["provider"] == "nanospan.trace.provider.TracerProvider"
+        assert found.report["provider"] == "nanospan.trace.TracerProvider"
         assert found.report["processors"] == ["nanospan.processor.BatchSpanProcessor"]
         assert found.report["exporters"] == ["nanospan.export.http.OTLPSpanExporter"]
         assert found.report["ids"] == "nanospan.ids.RandomIdGenerator"
@@ -92,7 +92,7 @@ print(json.dumps([worker._max_queue_size, worker._schedule_delay_millis, worker.
 
     def test_simple_processors_and_the_console_are_the_sdks(self, file):
         report = configured(NANOSPANS, with_sampler(file, "always_on:")).report
-        assert report["provider"] == "nanospan.trace.provider.TracerProvider"
+        assert report["provider"] == "nanospan.trace.TracerProvider"
         assert report["processors"] == ["opentelemetry.sdk.trace.export.SimpleSpanProcessor"]
         assert report["exporters"] == ["opentelemetry.sdk.trace.export.ConsoleSpanExporter"]
 

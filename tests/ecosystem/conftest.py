@@ -11,7 +11,7 @@ from support.extra_packages import Collector, Finished, environment_with
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
-PROVIDERS = {"stock": "opentelemetry.sdk.trace.TracerProvider", "nanospan": "nanospan.trace.provider.TracerProvider"}
+PROVIDERS = {"stock": "opentelemetry.sdk.trace.TracerProvider", "nanospan": "nanospan.trace.TracerProvider"}
 
 
 class Program:

@@ -40,5 +40,5 @@ def test_the_delay_of_a_running_processor_is_set(program):
     assert (found["before"], found["after"]) == (100.0, 600000.0)
     assert found["flushed"] is True
     assert found["same_exporter"] is True
-    assert ("nanospan" in found["kind"]) == ("nanospan.trace.provider.TracerProvider" in found["providers"])
+    assert ("nanospan" in found["kind"]) == ("nanospan.trace.TracerProvider" in found["providers"])
     assert len(program.collector.spans(12)) == 12

@@ -154,16 +154,16 @@ def test_channel_closed_by_another_thread_is_opened_again(no_backoff: list[int])
     with GrpcReceiver() as receiver:
         sender = exporter(receiver)
         assert sender.export_encoded(batch()) == DONE
-        courier: Any = sender._delivery.courier
-        stale = courier._channel
-        fresh = courier._open
+        transport: Any = sender._delivery.transport
+        stale = transport._channel
+        fresh = transport._open
 
         def race() -> Any:
-            courier._open = fresh
-            courier._discard(stale)
+            transport._open = fresh
+            transport._discard(stale)
             return stale
 
-        courier._open = race
+        transport._open = race
         assert sender.export_encoded(batch()) == DONE
     assert not no_backoff
 
@@ -171,14 +171,14 @@ def test_channel_closed_by_another_thread_is_opened_again(no_backoff: list[int])
 def test_channel_is_opened_by_the_first_export_and_anew_after_a_fork() -> None:
     with GrpcReceiver() as receiver:
         sender = exporter(receiver)
-        courier: Any = sender._delivery.courier
-        assert courier._channel is None
+        transport: Any = sender._delivery.transport
+        assert transport._channel is None
         assert sender.export_encoded(batch()) == DONE
-        first = courier._channel
+        first = transport._channel
         sender.after_fork()
-        assert courier._channel is None
+        assert transport._channel is None
         assert sender.export_encoded(batch()) == DONE
-        assert courier._channel is not first
+        assert transport._channel is not first
 
 
 def test_a_forked_child_exports(tmp_path: Path) -> None:

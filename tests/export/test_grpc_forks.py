@@ -15,7 +15,7 @@ import pytest
 from support.receivers import DONE, WAIT, GrpcReceiver, batch
 
 from nanospan.export._transport import grpc_fork_gate
-from nanospan.export._transport.grpc_fork_gate import ForkGate, Passage
+from nanospan.export._transport.grpc_fork_gate import ForkGate, InFlightCall
 
 FOREVER = 1e6
 
@@ -27,8 +27,8 @@ def elsewhere() -> Iterator[Callable[..., Any]]:
         yield lambda function, *arguments: pool.submit(function, *arguments).result(WAIT)
 
 
-def enter(gate: ForkGate, interruptions: int = 0) -> Passage:
-    passage = gate.enter(0, interruptions)
+def enter(gate: ForkGate, interruptions: int = 0) -> InFlightCall:
+    passage = gate.begin_call(0, interruptions)
     assert passage is not None
     return passage
 
@@ -47,7 +47,7 @@ def fork_that_waits(gate: ForkGate) -> threading.Thread:
 def test_a_fork_interrupts_who_is_inside_and_waits(elsewhere: Callable[..., Any]) -> None:
     gate = ForkGate(grace=0, patience=FOREVER)
     passage = elsewhere(enter, gate)
-    assert passage.begin(lambda: gate.leave(passage))
+    assert passage.begin(lambda: gate.end_call(passage))
     gate.before_fork()
     assert passage.interrupted
 
@@ -56,7 +56,7 @@ def test_a_call_that_ends_by_itself_is_not_interrupted(elsewhere: Callable[..., 
     gate = ForkGate(grace=FOREVER)
     passage = elsewhere(enter, gate)
     fork = fork_that_waits(gate)
-    gate.leave(passage)
+    gate.end_call(passage)
     fork.join(WAIT)
     assert not fork.is_alive()
     assert not passage.interrupted
@@ -74,8 +74,8 @@ def test_nobody_enters_while_a_thread_forks(elsewhere: Callable[..., Any]) -> No
     gate.before_fork()
     elsewhere(gate.before_fork)
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(gate.enter, 0.01).result(WAIT) is None
-        waiting = pool.submit(gate.enter, FOREVER)
+        assert pool.submit(gate.begin_call, 0.01).result(WAIT) is None
+        waiting = pool.submit(gate.begin_call, FOREVER)
         gate.after_fork_in_parent()
         # The other thread still forks.
         assert not waiting.done()
@@ -88,7 +88,7 @@ def test_a_thread_does_not_wait_for_its_own_fork() -> None:
     gate = ForkGate(grace=FOREVER, patience=FOREVER)
     outer = enter(gate)
     gate.before_fork()
-    gate.leave(enter(gate))
+    gate.end_call(enter(gate))
     gate.after_fork_in_parent()
     assert not outer.interrupted
 
@@ -121,7 +121,7 @@ def test_a_child_finds_the_gate_open(monkeypatch: pytest.MonkeyPatch, elsewhere:
     elsewhere(gate._forking.append, 1)
     child = os.getpid() + 1
     monkeypatch.setattr(os, "getpid", lambda: child)
-    gate.leave(enter(gate))
+    gate.end_call(enter(gate))
     gate.before_fork()
 
 
@@ -134,11 +134,11 @@ def test_the_gate_keeps_no_exporter() -> None:
     with GrpcReceiver() as receiver:
         sender = exporter(receiver)
         assert sender.export_encoded(batch()) == DONE
-        courier = weakref.ref(sender._delivery.courier)
+        transport = weakref.ref(sender._delivery.transport)
         sender.shutdown()
         del sender
         gc.collect()
-        assert courier() is None
+        assert transport() is None
         assert not fork_gate._inside
 
 
@@ -149,14 +149,14 @@ def test_a_call_that_ends_just_before_it_is_interrupted_costs_its_channel_alone(
 
     from nanospan.export._transport.grpc_fork_gate import fork_gate
 
-    left: list[Passage] = []
-    leave = fork_gate.leave
+    left: list[InFlightCall] = []
+    leave = fork_gate.end_call
 
-    def note(passage: Passage) -> None:
+    def note(passage: InFlightCall) -> None:
         left.append(passage)
         leave(passage)
 
-    monkeypatch.setattr(fork_gate, "leave", note)
+    monkeypatch.setattr(fork_gate, "end_call", note)
     with GrpcReceiver() as receiver:
         sender = exporter(receiver)
         assert sender.export_encoded(batch()) == DONE

@@ -1,5 +1,5 @@
 # ruff: noqa: E402 - what may be missing is looked for before it is imported
-"""The official exporters, adopted with their settings."""
+"""The official exporters, wrapped with their settings."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ import nanospan
 from nanospan._compat import otlp_exporters
 from nanospan.export import EncodedSpanExporter, ExportOutcome
 from nanospan.export._transport.grpc_transport import DEFAULT_RETRYABLE
-from nanospan.export._transport.official import adopt
+from nanospan.export._transport.official import wrap_official
 from nanospan.export.http import OTLPSpanExporter as OwnExporter
 
 
-def adopted(exporter: object) -> EncodedSpanExporter:
-    found = adopt(exporter)
+def wrapped(exporter: object) -> EncodedSpanExporter:
+    found = wrap_official(exporter)
     assert isinstance(found, EncodedSpanExporter)
     return found
 
@@ -137,7 +137,7 @@ def test_a_moved_name_costs_a_warning_and_the_slow_way(
     delattr(exporter, moved)
     with pytest.raises(LookupError, match=moved):
         getattr(otlp_exporters, f"{module}_settings")(exporter)
-    assert adopt(exporter) is None
+    assert wrap_official(exporter) is None
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert moved in caplog.text
 
@@ -160,7 +160,7 @@ def test_nothing_else_is_adopted(caplog: pytest.LogCaptureFixture) -> None:
         OwnExporter(),
         patched,
     ]
-    assert [adopt(other) for other in others] == [None] * len(others)
+    assert [wrap_official(other) for other in others] == [None] * len(others)
     assert not caplog.records
 
 
@@ -168,10 +168,10 @@ def test_the_official_packages_are_not_imported() -> None:
     script = textwrap.dedent(
         """
         import sys
-        from nanospan.export._transport.official import adopt
+        from nanospan.export._transport.official import wrap_official
         from nanospan.export.http import OTLPSpanExporter
-        assert adopt(object()) is None
-        assert adopt(OTLPSpanExporter()) is None
+        assert wrap_official(object()) is None
+        assert wrap_official(OTLPSpanExporter()) is None
         official = [name for name in sys.modules if name.startswith("opentelemetry.exporter")]
         assert not official, official
         assert not {"grpc", "requests"} & sys.modules.keys()
@@ -191,7 +191,7 @@ def test_http_sends_our_bytes_with_its_settings() -> None:
     with HttpReceiver() as receiver:
         exporter = http(receiver, headers={"api-key": "k"}, compression=Compression.Gzip)
         sent = batch(3)
-        assert adopted(exporter).export_encoded(sent) == (3, 0, 0)
+        assert wrapped(exporter).export_encoded(sent) == (3, 0, 0)
         request = receiver.requests[0]
     assert request.body == sent
     assert request.headers["content-encoding"] == "gzip"
@@ -213,7 +213,7 @@ def test_http_goes_through_the_users_session() -> None:
     session.headers["Tenant"] = "t"
     sent = batch(2)
     with HttpReceiver() as receiver:
-        assert adopted(http(receiver, session=session)).export_encoded(sent) == (2, 0, 0)
+        assert wrapped(http(receiver, session=session)).export_encoded(sent) == (2, 0, 0)
         headers = receiver.requests[0].headers
     assert headers["signature"] == f"signed {len(sent)}"
     assert headers["tenant"] == "t"
@@ -222,7 +222,7 @@ def test_http_goes_through_the_users_session() -> None:
 def test_http_sees_headers_that_are_renewed_in_place() -> None:
     with HttpReceiver() as receiver:
         exporter = http(receiver, headers={"authorization": "old"})
-        sender = adopted(exporter)
+        sender = wrapped(exporter)
         exporter._client._headers["authorization"] = "new"
         assert sender.export_encoded(batch()) == DONE
         assert receiver.requests[0].headers["authorization"] == "new"
@@ -246,25 +246,25 @@ def test_http_answers_are_judged_as_our_own_exporter_does(
     script: list[Any], outcome: tuple[int, int, int], attempts: int, no_backoff: list[int]
 ) -> None:
     with HttpReceiver(script) as receiver:
-        assert adopted(http(receiver)).export_encoded(batch(4)) == outcome
+        assert wrapped(http(receiver)).export_encoded(batch(4)) == outcome
         assert len(receiver.requests) == attempts
 
 
 def test_http_timeouts() -> None:
     with HttpReceiver([hang]) as receiver:
-        assert adopted(http(receiver, timeout=0.2)).export_encoded(batch()) == FAILED
-        assert adopted(http(receiver, timeout=3600)).export_encoded(batch(), timeout=0.2) == FAILED
+        assert wrapped(http(receiver, timeout=0.2)).export_encoded(batch()) == FAILED
+        assert wrapped(http(receiver, timeout=3600)).export_encoded(batch(), timeout=0.2) == FAILED
 
 
 def test_http_refused_connection(no_backoff: list[int]) -> None:
     exporter = official_http.OTLPSpanExporter(f"http://127.0.0.1:{unused_port()}/v1/traces", timeout=WAIT)
-    assert adopted(exporter).export_encoded(batch()) == FAILED
+    assert wrapped(exporter).export_encoded(batch()) == FAILED
     assert no_backoff == [0, 1, 2, 3, 4, 5]
 
 
 def test_http_request_limit_splits() -> None:
     with HttpReceiver() as receiver:
-        sender = adopted(http(receiver, max_request_size=len(batch(2)) + 10))
+        sender = wrapped(http(receiver, max_request_size=len(batch(2)) + 10))
         assert sender.export_encoded(batch(4)) == (4, 0, 0)
         assert len(receiver.requests) == 2
 
@@ -272,7 +272,7 @@ def test_http_request_limit_splits() -> None:
 def test_http_transport_that_raises() -> None:
     with HttpReceiver() as receiver:
         exporter = http(receiver)
-        sender = adopted(exporter)
+        sender = wrapped(exporter)
 
         def broken(*arguments: Any, **keywords: Any) -> Any:
             raise RuntimeError("no transport today")
@@ -284,7 +284,7 @@ def test_http_transport_that_raises() -> None:
 def test_http_shutdown_reaches_the_official_instance(retry_waits: threading.Event) -> None:
     with HttpReceiver([answer(503, Retry_After="3000")]) as receiver:
         exporter = http(receiver, timeout=36000)
-        sender = adopted(exporter)
+        sender = wrapped(exporter)
         outcomes: list[ExportOutcome] = []
         thread = threading.Thread(target=lambda: outcomes.append(sender.export_encoded(batch())))
         thread.start()
@@ -300,7 +300,7 @@ def test_http_shutdown_reaches_the_official_instance(retry_waits: threading.Even
 
 def test_http_after_fork_opens_another_connection() -> None:
     with HttpReceiver() as receiver:
-        sender = adopted(http(receiver))
+        sender = wrapped(http(receiver))
         assert sender.export_encoded(batch()) == DONE
         child = os.fork()
         if child == 0:
@@ -327,7 +327,7 @@ def test_grpc_sends_our_bytes_with_its_settings() -> None:
             compression=grpc.Compression.Gzip,
             channel_options=(("grpc.primary_user_agent", "mine"),),
         )
-        sender = adopted(exporter)
+        sender = wrapped(exporter)
         sent = batch(3)
         assert sender.export_encoded(sent) == (3, 0, 0)
         assert receiver.bodies == [sent]
@@ -347,11 +347,11 @@ def test_grpc_exhausted_splits_by_default_and_is_retried_when_chosen(no_backoff:
         return b""
 
     with GrpcReceiver(exhausted, accept) as receiver:
-        assert adopted(rpc(receiver)).export_encoded(batch(4)) == (4, 0, 0)
+        assert wrapped(rpc(receiver)).export_encoded(batch(4)) == (4, 0, 0)
         assert [len(names(body)) for body in receiver.bodies] == [4, 2, 2]
     with GrpcReceiver(exhausted, accept) as receiver:
         exporter = rpc(receiver, retryable_error_codes=[grpc.StatusCode.RESOURCE_EXHAUSTED])
-        assert adopted(exporter).export_encoded(batch(4)) == (4, 0, 0)
+        assert wrapped(exporter).export_encoded(batch(4)) == (4, 0, 0)
         assert [len(names(body)) for body in receiver.bodies] == [4, 4]
 
 
@@ -361,7 +361,7 @@ def test_metrics_go_on_under_the_official_instances_name(monkeypatch: pytest.Mon
     provider = MeterProvider([reader])
     with HttpReceiver([answer(200), answer(400)]) as receiver:
         exporter = http(receiver, meter_provider=provider)
-        sender = adopted(exporter)
+        sender = wrapped(exporter)
         assert sender.export_encoded(batch(3)) == (3, 0, 0)
         assert sender.export_encoded(batch(2)) == (0, 0, 2)
         data: Any = reader.get_metrics_data()

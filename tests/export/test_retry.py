@@ -68,13 +68,13 @@ def test_window_logs_each_kind_once_and_counts_the_rest(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr(log.time, "monotonic", lambda: now[0])
-    log = WindowedLog(logging.getLogger("test.window"), window=20.0)
+    windowed = WindowedLog(logging.getLogger("test.window"), window=20.0)
     for _ in range(5):
-        log.log(logging.ERROR, "a", "failed %s", "a")
-    log.log(logging.ERROR, "b", "failed %s", "b")
+        windowed.log(logging.ERROR, "a", "failed %s", "a")
+    windowed.log(logging.ERROR, "b", "failed %s", "b")
     assert [record.getMessage() for record in caplog.records] == ["failed a", "failed b"]
     now[0] += 20.0
-    log.log(logging.ERROR, "a", "failed %s", "a")
+    windowed.log(logging.ERROR, "a", "failed %s", "a")
     assert caplog.records[-1].getMessage() == "failed a (4 more of this kind since the last such line)"
 
 

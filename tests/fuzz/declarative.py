@@ -8,7 +8,7 @@ from typing import Any
 
 from fuzz.draw import Draw
 
-from nanospan.sampling.configuration import declarative
+from nanospan.sampling.configuration.nodes import MAKERS, SamplerNodes
 
 try:
     from opentelemetry.configuration import ConfigurationError
@@ -16,7 +16,7 @@ except ImportError:  # no such package for this interpreter, or not installed
     ConfigurationError = None  # type: ignore[assignment,misc]
 
 MISSING = "opentelemetry-configuration is not installed" if ConfigurationError is None else ""
-NAMES = [*declarative.MAKERS, "always_on", "always_off", "parent_based", "trace_id_ratio_based", "unheard_of"]
+NAMES = [*MAKERS, "always_on", "always_off", "parent_based", "trace_id_ratio_based", "unheard_of"]
 PROPERTIES = [
     *("ratio", "precision", "randomness", "traces_per_second", "burst", "consistent", "target_spans_per_second"),
     *("cpu_fraction", "averaging_seconds", "min_probability", "rules", "default", "root", "name", "kind", "attributes"),
@@ -59,9 +59,9 @@ def check(data: bytes) -> None:
     logging.disable(logging.CRITICAL)
     try:
         if draw.flag():
-            sampler = declarative.SamplerNodes().own("nanospan_always_record", {"root": {name: given}}, top=True)
-        elif name in declarative.MAKERS:
-            sampler = declarative.SamplerNodes().own(name, given or {}, top=draw.flag())
+            sampler = SamplerNodes().own("nanospan_always_record", {"root": {name: given}}, top=True)
+        elif name in MAKERS:
+            sampler = SamplerNodes().own(name, given or {}, top=draw.flag())
         else:
             return
     except ConfigurationError:

@@ -12,7 +12,7 @@ __all__ = ["Draw"]
 
 _Option = TypeVar("_Option")
 
-MOST_DEPTH = 5
+MAX_DEPTH = 5
 
 
 class Text(str):
@@ -140,7 +140,7 @@ class Draw:
 
     def value(self, depth: int = 0, *, hostile: bool = True) -> Any:
         """Anything at all; without what lies, raises or never ends if not ``hostile``."""
-        choice = self.byte() % (10 if depth < MOST_DEPTH else 7)
+        choice = self.byte() % (10 if depth < MAX_DEPTH else 7)
         if choice == 0:
             return self.one([None, True, False])
         if choice <= 2:

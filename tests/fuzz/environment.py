@@ -12,7 +12,7 @@ from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER, OTEL_TR
 
 from nanospan.export._delivery import retry
 from nanospan.export._settings import endpoint, environment
-from nanospan.processor._settings import LONGEST_MILLIS, resolve_settings
+from nanospan.processor._settings import MAX_MILLIS, resolve_settings
 from nanospan.sampling.configuration.environment import own_sampler, standard_sampler
 from nanospan.trace._span_limits import span_limits_from_environment
 
@@ -54,7 +54,7 @@ def check_settings() -> None:
     queue = resolve_settings(None, None, None, None, None)
     assert 1 <= queue.max_queue_size < 2**31
     assert queue.max_export_batch_size is None or 1 <= queue.max_export_batch_size <= queue.max_queue_size
-    assert 1 <= queue.schedule_delay_millis <= LONGEST_MILLIS and 1 <= queue.export_timeout_millis <= LONGEST_MILLIS
+    assert 1 <= queue.schedule_delay_millis <= MAX_MILLIS and 1 <= queue.export_timeout_millis <= MAX_MILLIS
     assert 64 << 10 <= queue.max_queue_bytes <= 8 << 30
 
     limits = span_limits_from_environment()

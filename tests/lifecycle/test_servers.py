@@ -17,7 +17,7 @@ from support.extra_packages import Environment
 from support.launcher import NO_FORK_WARNINGS, SCRIPTS, Launcher, Running, check_orderly, each_tracing, names
 
 REQUESTS = 60
-MOST_REQUESTS = 10_000
+MAX_REQUESTS = 10_000
 
 
 def get(port: int, path: str) -> str:
@@ -55,7 +55,7 @@ def use(listener: socket.socket, workers: int = 1) -> tuple[int, set[str]]:
     port = listener.getsockname()[1]
     wait_until(lambda: can_connect(port), "the server answers")
     requests, pids = 0, set()
-    while requests < REQUESTS or (len(pids) < workers and requests < MOST_REQUESTS):
+    while requests < REQUESTS or (len(pids) < workers and requests < MAX_REQUESTS):
         pids.add(get(port, f"/-{requests}"))
         requests += 1
     assert len(pids) >= workers

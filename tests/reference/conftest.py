@@ -23,7 +23,7 @@ from packaging.version import Version
 
 HERE = Path(__file__).parent
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-MOST_SECONDS = 120  # for both runs of a suite; the longest takes 13 seconds on an idle machine
+MAX_SECONDS = 120  # for both runs of a suite; the longest takes 13 seconds on an idle machine
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def run_suite(tmp_path: Path) -> Callable[..., tuple[SuiteRun, SuiteRun]]:
         inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         path = os.pathsep.join(map(str, [first, HERE, *packages, *filter(None, inherited)]))
         runs = [_start(source, tests, path, in_place) for in_place in (False, True)]
-        last_moment = time.monotonic() + MOST_SECONDS
+        last_moment = time.monotonic() + MAX_SECONDS
         for run in runs:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 run.process.wait(max(0, last_moment - time.monotonic()))

@@ -87,7 +87,7 @@ class Workload:
         self._open: deque[OpenTrace] = deque()
         self._begun = 0
         self._lock = threading.Lock()
-        self.most_resident = 0
+        self.max_resident = 0
 
     def run(self, threads: int) -> None:
         self._failed: list[BaseException] = []
@@ -95,7 +95,7 @@ class Workload:
         for worker in workers:
             worker.start()
         while any(worker.is_alive() for worker in workers):
-            self.most_resident = max(self.most_resident, resident_bytes())
+            self.max_resident = max(self.max_resident, resident_bytes())
             time.sleep(0.05)
         for worker in workers:
             worker.join()
@@ -181,7 +181,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             "receiver_gave_up": received["evicted"] + received["not_kept"],
             "spans": sum(map(span_count, range(arguments.traces))),
             "resident_before": before,
-            "resident_most": workload.most_resident,
+            "resident_max": workload.max_resident,
             "max_bytes": arguments.max_bytes,
             "seconds": round(seconds, 1),
         }

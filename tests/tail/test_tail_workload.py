@@ -55,7 +55,7 @@ def check_arrived(report: dict[str, Any]) -> None:
 def check_memory(report: dict[str, Any]) -> None:
     assert report["stats_before_shutdown"]["detail"]["tail"]["bytes_in_use"] <= report["max_bytes"]
     live = DEPTH * 5 * LIVE_SPAN
-    assert report["resident_most"] - report["resident_before"] <= report["max_bytes"] + live + SLACK
+    assert report["resident_max"] - report["resident_before"] <= report["max_bytes"] + live + SLACK
 
 
 @pytest.mark.timeout(900)

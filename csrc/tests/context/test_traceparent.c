@@ -77,15 +77,15 @@ static void test_lengths(void) {
     for (size_t length = 0; length < NS_TRACEPARENT_LENGTH; length++) CHECK(refuses_bytes(HEADER, length));
     CHECK(reads_bytes(HEADER, NS_TRACEPARENT_LENGTH, &(ns_traceparent){0}));
 
-    char text[NS_TRACEPARENT_LONGEST + 1];
+    char text[NS_TRACEPARENT_MAX_LENGTH + 1];
     memset(text, 'x', sizeof text);
     memcpy(text, "01-" TRACE "-" SPAN "-01-", 56);
-    CHECK(reads_bytes(text, NS_TRACEPARENT_LONGEST, &(ns_traceparent){0}));
-    CHECK(refuses_bytes(text, NS_TRACEPARENT_LONGEST + 1));
+    CHECK(reads_bytes(text, NS_TRACEPARENT_MAX_LENGTH, &(ns_traceparent){0}));
+    CHECK(refuses_bytes(text, NS_TRACEPARENT_MAX_LENGTH + 1));
     memset(text, ' ', sizeof text);
-    CHECK(refuses_bytes(text, NS_TRACEPARENT_LONGEST));
-    memcpy(text + NS_TRACEPARENT_LONGEST - 55, HEADER, 55);
-    CHECK(reads_bytes(text, NS_TRACEPARENT_LONGEST, &(ns_traceparent){0}));
+    CHECK(refuses_bytes(text, NS_TRACEPARENT_MAX_LENGTH));
+    memcpy(text + NS_TRACEPARENT_MAX_LENGTH - 55, HEADER, 55);
+    CHECK(reads_bytes(text, NS_TRACEPARENT_MAX_LENGTH, &(ns_traceparent){0}));
 }
 
 static void test_what_stands_around(void) {

@@ -3,14 +3,14 @@
 #include "fuzz_main.h"
 #include "encoding/ns_frame.h"
 
-enum { MOST_RECORDS = 32, SOURCES = 8, MOST_BODY = 1 << 16 };
+enum { MAX_RECORDS = 32, SOURCES = 8, MAX_BODY = 1 << 16 };
 
 /* --- a batch ------------------------------------------------------------------------------------------------------- */
 
 typedef struct batch {
     ns_source described[SOURCES];
     const ns_source *sources[SOURCES];
-    ns_record records[MOST_RECORDS];
+    ns_record records[MAX_RECORDS];
     size_t count;
 } batch;
 
@@ -69,7 +69,7 @@ static void read_batch(input *in, batch *read) {
         }
         read->sources[i] = source;
     }
-    read->count = next(in) % (MOST_RECORDS + 1);
+    read->count = next(in) % (MAX_RECORDS + 1);
     for (size_t i = 0; i < read->count; i++) {
         uint8_t source = next(in) % SOURCES;
         ns_slice bytes = take_record(in, next(in));
@@ -81,7 +81,7 @@ static void read_batch(input *in, batch *read) {
 
 typedef struct text {
     size_t size;
-    uint8_t bytes[MOST_BODY];
+    uint8_t bytes[MAX_BODY];
 } text;
 
 static void add(text *to, const void *bytes, size_t size) {
@@ -103,7 +103,7 @@ static void add_field(text *to, uint8_t tag, const void *bytes, size_t size) {
 
 static void expect(const batch *of, const ns_record *records, size_t count, text *body, uint32_t *order) {
     static text resource_spans, scope_spans;
-    bool done[MOST_RECORDS] = {false};
+    bool done[MAX_RECORDS] = {false};
     body->size = 0;
     for (size_t r = 0; r < count; r++) {
         if (done[r]) continue;
@@ -136,8 +136,8 @@ static void check(const batch *of, const ns_record *records, size_t count, bool 
     static text expected;
     uint8_t *body;
     size_t size;
-    uint32_t order[MOST_RECORDS];
-    ns_record given[MOST_RECORDS], apart[MOST_RECORDS];
+    uint32_t order[MAX_RECORDS];
+    ns_record given[MAX_RECORDS], apart[MAX_RECORDS];
     ns_record *framed = in_place ? given : apart;
     const uint8_t *last;
     memcpy(given, records, count * sizeof *records);

@@ -7,7 +7,7 @@
 #include "encoding/ns_otlp.h"
 #include "ns_test.h"
 
-enum { RESOURCES = 3, SCOPES = 3, TWINS = 2, SOURCES = RESOURCES * SCOPES * TWINS, MOST = 400 };
+enum { RESOURCES = 3, SCOPES = 3, TWINS = 2, SOURCES = RESOURCES * SCOPES * TWINS, MAX = 400 };
 
 static uint64_t random_state = 1;
 
@@ -158,7 +158,7 @@ static void check_body(const uint8_t *body, size_t size, const ns_record *record
 /* `framed` must be the same records, grouped, each found in its place in the body. */
 static void check_framed(const uint8_t *body, size_t size, const ns_record *records, const ns_record *framed,
                          size_t count) {
-    static bool used[MOST];
+    static bool used[MAX];
     memset(used, 0, sizeof used);
     const uint8_t *last = body;
     for (size_t i = 0; i < count; i++) {
@@ -236,9 +236,9 @@ static void test_sizes(void) {
 
 static void test_random_batches(void) {
     for (uint32_t round = 0; round < 40; round++) {
-        size_t count = 1 + random_below(round % 8 ? 40 : MOST);
+        size_t count = 1 + random_below(round % 8 ? 40 : MAX);
         uint32_t few = 1 + random_below(SOURCES);
-        ns_record records[MOST];
+        ns_record records[MAX];
         for (uint32_t i = 0; i < count; i++)
             records[i] = record_of(i, random_below(round % 5 ? 60 : 300), random_below(few));
         check_split(records, count);

@@ -247,10 +247,10 @@ static void check_nested(const char *filler, size_t size, size_t start_room) {
 }
 
 static void test_length_boundaries(void) {
-    enum { MOST = 2097200 };
-    char *filler = malloc(MOST);
+    enum { MAX = 2097200 };
+    char *filler = malloc(MAX);
     CHECK(filler != NULL);
-    for (size_t i = 0; i < MOST; i++) filler[i] = (char)('!' + i % 90);
+    for (size_t i = 0; i < MAX; i++) filler[i] = (char)('!' + i % 90);
     for (size_t size = 0; size < 160; size++) check_nested(filler, size, size * 3);
     /* The pair of texts makes its parents twice as long, hence the second range of each boundary. */
     for (size_t size = 8150; size < 8200; size++) check_nested(filler, size, 0);

@@ -22,16 +22,16 @@ typedef struct description {
 } description;
 
 static char resources[PAIRS], scopes[PAIRS];
-static ns_slot slots[SLOTS];
+static ns_source_slot slots[SLOTS];
 static description *described[SLOTS];
 static _Atomic bool stopped;
 
 static void fill(int slot, int pair) {
-    ns_slot_fill(&slots[slot], &resources[pair], &scopes[pair]);
+    ns_source_slot_fill(&slots[slot], &resources[pair], &scopes[pair]);
     described[slot] = malloc(sizeof(description));
     described[slot]->pair = pair;
-    ns_slot_open(&slots[slot]);
-    ns_slot_release(&slots[slot]);
+    ns_source_slot_open(&slots[slot]);
+    ns_source_slot_release(&slots[slot]);
 }
 
 static void *take_and_release(void *argument) {
@@ -39,13 +39,13 @@ static void *take_and_release(void *argument) {
     for (int taken = 0; taken < TAKEN || !atomic_load(&stopped);) {
         random = random * 1664525u + 1013904223u;
         int slot = (int)(random >> 16) % SLOTS, pair = (int)(random >> 24) % PAIRS;
-        if (!ns_slot_take(&slots[slot], &resources[pair], &scopes[pair])) continue;
+        if (!ns_source_slot_take(&slots[slot], &resources[pair], &scopes[pair])) continue;
         /* From here on it is neither freed nor another's. */
         REQUIRE(described[slot]->pair == pair);
-        ns_slot_retain(&slots[slot]);
-        ns_slot_release(&slots[slot]);
+        ns_source_slot_retain(&slots[slot]);
+        ns_source_slot_release(&slots[slot]);
         REQUIRE(described[slot]->pair == pair);
-        ns_slot_release(&slots[slot]);
+        ns_source_slot_release(&slots[slot]);
         taken++;
     }
     return NULL;
@@ -53,13 +53,13 @@ static void *take_and_release(void *argument) {
 
 static void test_takers_beside_a_sweeper(void) {
     pthread_t takers[TAKERS];
-    for (int slot = 0; slot < SLOTS; slot++) CHECK(!ns_slot_take(&slots[slot], &resources[0], &scopes[0]));
+    for (int slot = 0; slot < SLOTS; slot++) CHECK(!ns_source_slot_take(&slots[slot], &resources[0], &scopes[0]));
     for (uintptr_t i = 0; i < TAKERS; i++) CHECK(pthread_create(&takers[i], NULL, take_and_release, (void *)i) == 0);
     int next = 0, closed = 0;
     for (int slot = 0; slot < SLOTS; slot++) fill(slot, next++ % PAIRS);
     for (int sweep = 0; sweep < SWEEPS || closed < SLOTS; sweep++) {
         int slot = sweep % SLOTS;
-        if (!ns_slot_close(&slots[slot])) continue;
+        if (!ns_source_slot_close(&slots[slot])) continue;
         closed++;
         described[slot]->pair = -1;
         free(described[slot]);
@@ -68,24 +68,24 @@ static void test_takers_beside_a_sweeper(void) {
     atomic_store(&stopped, true);
     for (int i = 0; i < TAKERS; i++) pthread_join(takers[i], NULL);
     for (int slot = 0; slot < SLOTS; slot++) {
-        CHECK(ns_slot_close(&slots[slot])); /* nobody holds any: as often released as taken */
+        CHECK(ns_source_slot_close(&slots[slot])); /* nobody holds any: as often released as taken */
         free(described[slot]);
     }
 }
 
 static void test_a_pair_is_both(void) {
-    ns_slot slot = {0};
-    ns_slot_fill(&slot, &resources[1], &scopes[1]);
-    CHECK(!ns_slot_take(&slot, &resources[1], &scopes[1])); /* not open yet */
-    ns_slot_open(&slot);
-    CHECK(!ns_slot_take(&slot, &resources[1], &scopes[2]));
-    CHECK(!ns_slot_take(&slot, &resources[2], &scopes[1]));
-    CHECK(ns_slot_take(&slot, &resources[1], &scopes[1]));
-    ns_slot_release(&slot);
-    CHECK(!ns_slot_close(&slot)); /* the adder's hold */
-    ns_slot_release(&slot);
-    CHECK(ns_slot_close(&slot));
-    CHECK(!ns_slot_take(&slot, &resources[1], &scopes[1]));
+    ns_source_slot slot = {0};
+    ns_source_slot_fill(&slot, &resources[1], &scopes[1]);
+    CHECK(!ns_source_slot_take(&slot, &resources[1], &scopes[1])); /* not open yet */
+    ns_source_slot_open(&slot);
+    CHECK(!ns_source_slot_take(&slot, &resources[1], &scopes[2]));
+    CHECK(!ns_source_slot_take(&slot, &resources[2], &scopes[1]));
+    CHECK(ns_source_slot_take(&slot, &resources[1], &scopes[1]));
+    ns_source_slot_release(&slot);
+    CHECK(!ns_source_slot_close(&slot)); /* the adder's hold */
+    ns_source_slot_release(&slot);
+    CHECK(ns_source_slot_close(&slot));
+    CHECK(!ns_source_slot_take(&slot, &resources[1], &scopes[1]));
 }
 
 int main(void) {

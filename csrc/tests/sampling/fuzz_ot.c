@@ -4,7 +4,7 @@
 #include "sampling/ns_ot.h"
 #include "sampling/ot_model.h"
 
-static ot_part items[OT_MOST_PARTS], members[OT_MOST_PARTS];
+static ot_part items[OT_MAX_PARTS], members[OT_MAX_PARTS];
 static ot_text wanted_value, wanted_header;
 
 static bool equals(const ot_text *expected, const char *chars, size_t size) {
@@ -24,7 +24,7 @@ static void check_value(const char *value, size_t size, const ot_question *asked
     ns_ot ot;
     REQUIRE(ns_ot_read(value, size, &ot) == (count != 0) && says(&ot, expected));
     bool fits = ot_rewrite(items, count, asked->threshold, asked->randomness, &wanted_value);
-    char *out = fuzz_block(NS_OT_MOST);
+    char *out = fuzz_block(NS_OT_MAX_LENGTH);
     int length = ns_ot_write(value, size, asked->threshold, asked->randomness, out);
     REQUIRE(fits ? length >= 0 && equals(&wanted_value, out, (size_t)length) : length == -1);
     if (length > 0) {
@@ -54,7 +54,7 @@ static void check_header(const char *header, size_t size, const ot_question *ask
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (size == 0 || size > OT_LONGEST) return 0;
+    if (size == 0 || size > OT_MAX) return 0;
     ot_question asked = ot_ask(data, size);
     char *header = fuzz_copy(data + 1, size - 1);
     check_value(header, size - 1, &asked);

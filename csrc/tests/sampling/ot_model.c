@@ -163,6 +163,6 @@ ot_question ot_ask(const uint8_t *data, size_t size) {
     const uint64_t thresholds[] = {NS_OT_NONE, 0, any_threshold(data, size), UINT64_C(0xffffffffffffff)};
     ot_question asked = {.threshold = thresholds[choice & 3], .randomness = choice & 4 ? thresholds[2] : NS_OT_NONE};
     /* Raising needs a threshold to raise to. */
-    asked.action = asked.threshold == NS_OT_NONE ? NS_COUNT_ERASE : choice & 16 ? NS_COUNT_LEAVE : NS_COUNT_RAISE;
+    asked.action = asked.threshold == NS_OT_NONE ? NS_TH_ERASE : choice & 16 ? NS_TH_LEAVE : NS_TH_RAISE;
     return asked;
 }

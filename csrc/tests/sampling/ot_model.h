@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OT_LONGEST = 4096, OT_MOST_PARTS = OT_LONGEST + 1 };
+enum { OT_MAX = 4096, OT_MAX_PARTS = OT_MAX + 1 };
 
 typedef struct ot_text {
     size_t size;
-    char chars[2 * OT_LONGEST];
+    char chars[2 * OT_MAX];
 } ot_text;
 
 typedef struct ot_part {

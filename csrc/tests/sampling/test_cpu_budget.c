@@ -11,49 +11,49 @@
 static bool near(double value, double expected, double part) { return fabs(value - expected) <= part * fabs(expected); }
 
 static void test_law(void) {
-    CHECK(near(ns_budget_allowed(0.02, 1, 0, 4e-6), 5000, 1e-9));
-    CHECK(near(ns_budget_allowed(0.02, 1, 0.01, 4e-6), 2500, 1e-9)); /* half is gone on spans not sampled */
-    CHECK(ns_budget_allowed(0.02, 1, 0.02, 4e-6) == 0);
-    CHECK(ns_budget_allowed(0.02, 1, 0.5, 4e-6) == 0);
-    CHECK(near(ns_budget_allowed(0.02, 0, 0, 4e-6), 250, 1e-9)); /* a twentieth of a core */
-    CHECK(ns_budget_allowed(0.02, 0.05, 0, 4e-6) == ns_budget_allowed(0.02, 0.01, 0, 4e-6));
-    CHECK(near(ns_budget_allowed(0.1, 8, 0, 1e-3), 800, 1e-9));
+    CHECK(near(ns_cpu_budget_allowed(0.02, 1, 0, 4e-6), 5000, 1e-9));
+    CHECK(near(ns_cpu_budget_allowed(0.02, 1, 0.01, 4e-6), 2500, 1e-9)); /* half is gone on spans not sampled */
+    CHECK(ns_cpu_budget_allowed(0.02, 1, 0.02, 4e-6) == 0);
+    CHECK(ns_cpu_budget_allowed(0.02, 1, 0.5, 4e-6) == 0);
+    CHECK(near(ns_cpu_budget_allowed(0.02, 0, 0, 4e-6), 250, 1e-9)); /* a twentieth of a core */
+    CHECK(ns_cpu_budget_allowed(0.02, 0.05, 0, 4e-6) == ns_cpu_budget_allowed(0.02, 0.01, 0, 4e-6));
+    CHECK(near(ns_cpu_budget_allowed(0.1, 8, 0, 1e-3), 800, 1e-9));
 }
 
 static void test_meter(void) {
-    ns_meter meter;
-    ns_meter_reset(&meter);
+    ns_cost_meter meter;
+    ns_cost_meter_reset(&meter);
     uint64_t timed = 0, places[64] = {0};
     for (int i = 0; i < 64 * 6400; i++)
-        if (ns_meter_start(&meter)) {
+        if (ns_cost_meter_start(&meter)) {
             timed++;
             places[i % 64]++;
         }
     CHECK(timed >= 6399 && timed <= 6401);
     for (int i = 0; i < 64; i++) CHECK(places[i] >= 80 && places[i] <= 120); /* a hundred each, whatever the period */
 
-    ns_meter_sampled(&meter);
-    ns_meter_timed(&meter, true, 1000);
-    ns_meter_timed(&meter, true, 3 * NS_METER_MOST);
-    ns_meter_timed(&meter, false, 200);
-    ns_meter_worker(&meter, 5000);
-    ns_meter_worker(&meter, 1);
-    ns_meter_reading reading;
-    ns_meter_read(&meter, &reading);
+    ns_cost_meter_sampled(&meter);
+    ns_cost_meter_timed(&meter, true, 1000);
+    ns_cost_meter_timed(&meter, true, 3 * NS_COST_METER_MAX);
+    ns_cost_meter_timed(&meter, false, 200);
+    ns_cost_meter_worker(&meter, 5000);
+    ns_cost_meter_worker(&meter, 1);
+    ns_cost_meter_reading reading;
+    ns_cost_meter_read(&meter, &reading);
     CHECK(reading.spans == 64 * 6400 && reading.sampled == 1);
-    CHECK(reading.timed[true] == 2 && reading.nanoseconds[true] == 1000 + NS_METER_MOST);
+    CHECK(reading.timed[true] == 2 && reading.nanoseconds[true] == 1000 + NS_COST_METER_MAX);
     CHECK(reading.timed[false] == 1 && reading.nanoseconds[false] == 200);
     CHECK(reading.worker == 5001);
-    ns_meter_reset(&meter);
-    ns_meter_read(&meter, &reading);
+    ns_cost_meter_reset(&meter);
+    ns_cost_meter_read(&meter, &reading);
     CHECK(reading.spans + reading.sampled + reading.worker + reading.timed[0] + reading.timed[1] +
               reading.nanoseconds[0] + reading.nanoseconds[1] == 0);
 }
 
 /* A process in steady state, by the half second. */
 typedef struct process {
-    ns_meter meter;
-    ns_budget budget;
+    ns_cost_meter meter;
+    ns_cpu_budget budget;
     uint64_t now, cpu;
     double cores, spans, sampled; /* a second */
     uint64_t cost[2], worker;     /* nanoseconds for a span */
@@ -65,13 +65,13 @@ static double run(process *p, double seconds) {
         p->now += SECOND / 2;
         p->cpu += (uint64_t)(p->cores * 0.5e9);
         uint64_t sampled = (uint64_t)(p->sampled / 2), spans = (uint64_t)(p->spans / 2);
-        ns_meter_add(&p->meter.spans, spans);
-        ns_meter_add(&p->meter.sampled, sampled);
-        for (uint64_t i = 0; i < spans; i += 64) ns_meter_timed(&p->meter, i < sampled, p->cost[i < sampled]);
-        ns_meter_worker(&p->meter, sampled * p->worker);
-        CHECK(ns_budget_due(&p->budget, p->now));
-        allowed = ns_budget_step(&p->budget, &p->meter, p->cpu, p->now);
-        CHECK(!ns_budget_due(&p->budget, p->now + NS_BUDGET_TICK - 1));
+        ns_cost_meter_add(&p->meter.spans, spans);
+        ns_cost_meter_add(&p->meter.sampled, sampled);
+        for (uint64_t i = 0; i < spans; i += 64) ns_cost_meter_timed(&p->meter, i < sampled, p->cost[i < sampled]);
+        ns_cost_meter_worker(&p->meter, sampled * p->worker);
+        CHECK(ns_cpu_budget_due(&p->budget, p->now));
+        allowed = ns_cpu_budget_step(&p->budget, &p->meter, p->cpu, p->now);
+        CHECK(!ns_cpu_budget_due(&p->budget, p->now + NS_CPU_BUDGET_TICK - 1));
     }
     return allowed;
 }
@@ -79,7 +79,7 @@ static double run(process *p, double seconds) {
 static void begin(process *p, double fraction) {
     *p = (process){.now = 77 * SECOND, .cpu = 3 * SECOND, .cores = 1, .spans = 20000, .sampled = 1000,
                    .cost = {300, 1500}, .worker = 1000};
-    ns_budget_init(&p->budget, fraction, 0);
+    ns_cpu_budget_init(&p->budget, fraction, 0);
 }
 
 static void test_steady_state(void) {
@@ -89,13 +89,13 @@ static void test_steady_state(void) {
     CHECK(near(run(&p, 0.5), 0.02 * 0.05 / 4e-6, 1e-6));
     /* Half a second weighs 8 timed spans, and 500 of the worker's, beside the guesses:
      * (32 * 2000 + 8 * 1500) / 40 + (2048 * 2000 + 500 * 1000) / 2548 = 3704 ns */
-    ns_budget_state state;
+    ns_cpu_budget_state state;
     CHECK(run(&p, 0.5) > 0);
-    ns_budget_read(&p.budget, &state);
+    ns_cpu_budget_read(&p.budget, &state);
     CHECK(near(state.span_seconds, 3.704e-6, 0.02));
     /* (0.02 - 19000 * 300 ns) / (1500 ns + 1000 ns) = 5720 */
     CHECK(near(run(&p, 60), 5720, 0.02));
-    ns_budget_read(&p.budget, &state);
+    ns_cpu_budget_read(&p.budget, &state);
     CHECK(near(state.process_cores, 1, 0.001) && near(state.unsampled_cores, 0.0057, 0.03));
     CHECK(near(state.span_seconds, 2.5e-6, 0.02) && near(state.allowed, 5720, 0.02));
 
@@ -105,7 +105,7 @@ static void test_steady_state(void) {
     /* Nothing but unsampled spans, dearer than the budget. */
     p.cores = 1, p.spans = 100000;
     CHECK(run(&p, 60) == 0);
-    ns_budget_read(&p.budget, &state);
+    ns_cpu_budget_read(&p.budget, &state);
     CHECK(near(state.span_seconds, 2.5e-6, 0.1)); /* nothing sampled: as it was */
 }
 
@@ -113,18 +113,18 @@ static void test_silence_and_clocks(void) {
     static process p;
     begin(&p, 0.02);
     double before = run(&p, 60);
-    CHECK(ns_budget_step(&p.budget, &p.meter, p.cpu + 1, p.now) == before);     /* no time has passed */
-    CHECK(ns_budget_step(&p.budget, &p.meter, p.cpu, p.now - SECOND) == before); /* a caller that comes late */
+    CHECK(ns_cpu_budget_step(&p.budget, &p.meter, p.cpu + 1, p.now) == before);     /* no time has passed */
+    CHECK(ns_cpu_budget_step(&p.budget, &p.meter, p.cpu, p.now - SECOND) == before); /* a caller that comes late */
     p.now += 3600 * SECOND;
-    double after = ns_budget_step(&p.budget, &p.meter, p.cpu, p.now);
+    double after = ns_cpu_budget_step(&p.budget, &p.meter, p.cpu, p.now);
     CHECK(isfinite(after) && near(after, 0.02 * 0.05 / 2.5e-6, 0.1));
     CHECK(near(run(&p, 120), 5720, 0.03));
-    double last = ns_budget_step(&p.budget, &p.meter, 0, p.now + SECOND); /* CPU that runs backwards counts as none */
+    double last = ns_cpu_budget_step(&p.budget, &p.meter, 0, p.now + SECOND); /* CPU that runs backwards counts as none */
     CHECK(isfinite(last) && last < 5720);
 
     /* A forked child. */
-    ns_meter_reset(&p.meter);
-    ns_budget_init(&p.budget, 0.02, 0);
+    ns_cost_meter_reset(&p.meter);
+    ns_cpu_budget_init(&p.budget, 0.02, 0);
     CHECK(near(run(&p, 0.5), 250, 1e-6));
     CHECK(near(run(&p, 60), 5720, 0.02));
 }
@@ -141,7 +141,7 @@ static void test_closed_loop(void) {
         p.sampled = allowed < p.spans ? allowed : p.spans;
         double late = sampled[i % DELAY];
         sampled[i % DELAY] = p.sampled;
-        ns_meter_worker(&p.meter, (uint64_t)((0.002 + late * 2300e-9) * 0.5e9));
+        ns_cost_meter_worker(&p.meter, (uint64_t)((0.002 + late * 2300e-9) * 0.5e9));
         allowed = run(&p, 0.5);
         if (i < STEPS / 2) continue;
         if (allowed < least) least = allowed;
@@ -155,18 +155,18 @@ static void test_closed_loop(void) {
 
 enum { THREADS = 4, SPANS = 40000 };
 
-static ns_meter shared_meter;
-static ns_budget shared_budget;
+static ns_cost_meter shared_meter;
+static ns_cpu_budget shared_budget;
 static _Atomic uint64_t virtual_now;
 
 static void *trace(void *unused) {
     for (int i = 0; i < SPANS; i++) {
         uint64_t now = atomic_fetch_add_explicit(&virtual_now, 100000, memory_order_relaxed);
-        bool timed = ns_meter_start(&shared_meter), sampled = i % 4 == 0;
-        if (sampled) ns_meter_sampled(&shared_meter);
-        if (timed) ns_meter_timed(&shared_meter, sampled, sampled ? 2000 : 100);
-        if (ns_budget_due(&shared_budget, now)) {
-            double allowed = ns_budget_step(&shared_budget, &shared_meter, now / 2, now);
+        bool timed = ns_cost_meter_start(&shared_meter), sampled = i % 4 == 0;
+        if (sampled) ns_cost_meter_sampled(&shared_meter);
+        if (timed) ns_cost_meter_timed(&shared_meter, sampled, sampled ? 2000 : 100);
+        if (ns_cpu_budget_due(&shared_budget, now)) {
+            double allowed = ns_cpu_budget_step(&shared_budget, &shared_meter, now / 2, now);
             if (!(allowed >= 0) || isinf(allowed)) return &shared_budget;
         }
     }
@@ -174,21 +174,21 @@ static void *trace(void *unused) {
 }
 
 static void test_threads(void) {
-    ns_meter_reset(&shared_meter);
-    ns_budget_init(&shared_budget, 0.02, 0);
+    ns_cost_meter_reset(&shared_meter);
+    ns_cpu_budget_init(&shared_budget, 0.02, 0);
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, trace, NULL) == 0);
     for (int i = 0; i < THREADS; i++) {
         void *failed = NULL;
         CHECK(pthread_join(threads[i], &failed) == 0 && failed == NULL);
     }
-    ns_meter_reading reading;
-    ns_meter_read(&shared_meter, &reading);
+    ns_cost_meter_reading reading;
+    ns_cost_meter_read(&shared_meter, &reading);
     CHECK(reading.spans == THREADS * SPANS && reading.sampled == THREADS * SPANS / 4);
     CHECK(reading.timed[0] + reading.timed[1] >= reading.spans / 64 - 1);
     CHECK(reading.nanoseconds[1] == 2000 * reading.timed[1] && reading.nanoseconds[0] == 100 * reading.timed[0]);
-    ns_budget_state state;
-    ns_budget_read(&shared_budget, &state);
+    ns_cpu_budget_state state;
+    ns_cpu_budget_read(&shared_budget, &state);
     CHECK(near(state.process_cores, 0.5, 0.05));
 }
 

@@ -23,7 +23,7 @@ static bool refuses(const char *value, size_t size) {
 /* A block of its own for each value, so that a sanitizer sees a read or a write past its end. */
 static bool writes(const char *old, uint64_t threshold, uint64_t randomness, const char *expected) {
     size_t size = strlen(old);
-    char *exact = malloc(size + 1), *out = malloc(NS_OT_MOST);
+    char *exact = malloc(size + 1), *out = malloc(NS_OT_MAX_LENGTH);
     CHECK(exact && out);
     memcpy(exact, old, size);
     int length = ns_ot_write(exact, size, threshold, randomness, out);
@@ -82,17 +82,17 @@ static void test_read_malformed(void) {
 }
 
 static void test_read_longest(void) {
-    char value[NS_OT_MOST + 1] = "th:8;a:";
+    char value[NS_OT_MAX_LENGTH + 1] = "th:8;a:";
     memset(value + 7, 'x', sizeof value - 7);
     ns_ot ot;
-    CHECK(ns_ot_read(value, NS_OT_MOST, &ot) && ot.has_threshold && ot.threshold == TH(80000000000000));
-    CHECK(refuses(value, NS_OT_MOST + 1));
+    CHECK(ns_ot_read(value, NS_OT_MAX_LENGTH, &ot) && ot.has_threshold && ot.threshold == TH(80000000000000));
+    CHECK(refuses(value, NS_OT_MAX_LENGTH + 1));
 
     /* As many items as fit: one letter each, then a letter and a digit. */
-    char many[NS_OT_MOST + 8];
+    char many[NS_OT_MAX_LENGTH + 8];
     size_t size = 0;
     for (char c = 'a'; c <= 'z'; c++) size += (size_t)sprintf(many + size, "%c:;", c);
-    for (int i = 0; size + 4 <= NS_OT_MOST; i++) size += (size_t)sprintf(many + size, "%c%d:;", 'a' + i / 10, i % 10);
+    for (int i = 0; size + 4 <= NS_OT_MAX_LENGTH; i++) size += (size_t)sprintf(many + size, "%c%d:;", 'a' + i / 10, i % 10);
     CHECK(ns_ot_read(many, size - 1, &ot) && !ot.has_threshold);
     CHECK(refuses(many, size));
 }
@@ -114,7 +114,7 @@ static void test_write(void) {
                  "th:c;a:1;b:2;rv:6e6d1a75832a2f;c:"));
     CHECK(writes("a:1;th:8;b:2", NS_OT_NONE, TH(00000000000001), "rv:00000000000001;a:1;b:2"));
     CHECK(writes("a:1", NS_OT_NONE, NS_OT_NONE, "a:1"));
-    CHECK(ns_ot_write(NULL, 0, NS_OT_NONE, NS_OT_NONE, (char[NS_OT_MOST]){0}) == 0);
+    CHECK(ns_ot_write(NULL, 0, NS_OT_NONE, NS_OT_NONE, (char[NS_OT_MAX_LENGTH]){0}) == 0);
 }
 
 static void test_write_keeps_randomness(void) {
@@ -133,20 +133,20 @@ static void test_write_over_malformed(void) {
 }
 
 static void test_write_longest(void) {
-    char value[NS_OT_MOST + 2] = "a:", expected[2 * NS_OT_MOST];
+    char value[NS_OT_MAX_LENGTH + 2] = "a:", expected[2 * NS_OT_MAX_LENGTH];
     memset(value + 2, 'x', sizeof value - 3);
     /* "th:8;" has five characters. */
-    value[NS_OT_MOST - 5] = 0;
+    value[NS_OT_MAX_LENGTH - 5] = 0;
     snprintf(expected, sizeof expected, "th:8;%s", value);
-    CHECK(strlen(expected) == NS_OT_MOST && writes(value, TH(80000000000000), NS_OT_NONE, expected));
+    CHECK(strlen(expected) == NS_OT_MAX_LENGTH && writes(value, TH(80000000000000), NS_OT_NONE, expected));
     CHECK(writes(value, TH(88000000000000), NS_OT_NONE, NULL));
     CHECK(writes(value, TH(80000000000000), TH(00000000000001), NULL));
     CHECK(writes(value, NS_OT_NONE, NS_OT_NONE, value));
-    value[NS_OT_MOST - 5] = 'x';
-    value[NS_OT_MOST] = 0;
+    value[NS_OT_MAX_LENGTH - 5] = 'x';
+    value[NS_OT_MAX_LENGTH] = 0;
     CHECK(writes(value, TH(80000000000000), NS_OT_NONE, NULL));
     CHECK(writes(value, NS_OT_NONE, NS_OT_NONE, value));
-    value[NS_OT_MOST] = 'x';
+    value[NS_OT_MAX_LENGTH] = 'x';
     CHECK(writes(value, TH(80000000000000), NS_OT_NONE, "th:8"));
 }
 

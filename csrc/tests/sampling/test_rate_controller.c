@@ -8,18 +8,18 @@
 
 #define SECOND UINT64_C(1000000000)
 
-static ns_controller c;
+static ns_rate_controller c;
 static traffic t;
 
-static void begin(ns_controller_mode mode, double target) {
-    ns_controller_init(&c, target, mode, 0, 0);
+static void begin(ns_rate_controller_mode mode, double target) {
+    ns_rate_controller_init(&c, target, mode, 0, 0);
     traffic_end(&t);
     traffic_begin(&t, &c, 20250101);
 }
 
-static ns_controller_state state(void) {
-    ns_controller_state now;
-    ns_controller_read(&c, &now);
+static ns_rate_controller_state state(void) {
+    ns_rate_controller_state now;
+    ns_rate_controller_read(&c, &now);
     return now;
 }
 
@@ -47,18 +47,18 @@ static double kept_over(double seconds) {
 /* --- start, silence, clocks ---------------------------------------------------------------------------------------- */
 
 static void test_start(void) {
-    begin(NS_CONTROLLER_TRACES, 500);
-    CHECK(ns_controller_ask(&c, 0, 5 * SECOND) == 0); /* nothing is known: everything is kept */
+    begin(NS_RATE_CONTROLLER_TRACES, 500);
+    CHECK(ns_rate_controller_ask(&c, 0, 5 * SECOND) == 0); /* nothing is known: everything is kept */
     CHECK(state().asked == 1 && state().kept == 1 && state().steps == 0);
 
     /* A start under full load, 200 times the target: two ticks' worth, then the rate. */
-    begin(NS_CONTROLLER_TRACES, 500);
+    begin(NS_RATE_CONTROLLER_TRACES, 500);
     t.roots = 100000;
     CHECK(within(kept_over(0.1) * 0.1, 100, 200));
     CHECK(within(kept_over(0.9) * 0.9, 450 - 130, 450 + 130));
 
     /* A load below the target is never touched, however it comes. */
-    begin(NS_CONTROLLER_TRACES, 500);
+    begin(NS_RATE_CONTROLLER_TRACES, 500);
     for (int i = 0; i < 300; i++) {
         t.roots = i % 7 == 0 ? 250 : 20;
         traffic_run(&t, 0.3);
@@ -67,31 +67,31 @@ static void test_start(void) {
 }
 
 static void test_silence(void) {
-    begin(NS_CONTROLLER_TRACES, 100);
+    begin(NS_RATE_CONTROLLER_TRACES, 100);
     t.roots = 10000;
     traffic_run(&t, 20);
     CHECK(within(probability(), 0.009, 0.011));
     t.start += 3600;
-    CHECK(ns_controller_ask(&c, 0, traffic_clock(&t)) == 0); /* one root an hour: kept */
+    CHECK(ns_rate_controller_ask(&c, 0, traffic_clock(&t)) == 0); /* one root an hour: kept */
     /* The load is back at once: a surge. */
     CHECK(within(kept_over(0.1) * 0.1, 20, 65));
     CHECK(within(kept_over(1), 50, 160));
 
     /* Silence does not tell that traces are smaller now. */
-    begin(NS_CONTROLLER_SPANS, 1000);
+    begin(NS_RATE_CONTROLLER_SPANS, 1000);
     t.roots = 1000, t.spans = 10;
     traffic_run(&t, 20);
     t.start += 3600;
-    CHECK(ns_controller_ask(&c, 0, traffic_clock(&t)) == 0);
+    CHECK(ns_rate_controller_ask(&c, 0, traffic_clock(&t)) == 0);
     CHECK(within(state().spans_per_trace, 9, 11));
 }
 
 static void test_clock_that_stands_still(void) {
-    begin(NS_CONTROLLER_TRACES, 100);
+    begin(NS_RATE_CONTROLLER_TRACES, 100);
     uint64_t kept = 0;
     for (int i = 0; i < 10000000; i++) {
         uint64_t randomness = traffic_randomness(&t);
-        kept += randomness >= ns_controller_ask(&c, randomness, 7 * SECOND);
+        kept += randomness >= ns_rate_controller_ask(&c, randomness, 7 * SECOND);
     }
     CHECK(within((double)kept, 50, 200)); /* of ten million */
     CHECK(state().asked == 10000000 && state().kept == kept);
@@ -103,10 +103,10 @@ static void test_clock_that_stands_still(void) {
     CHECK(within(kept_over(20), 80, 120));
 
     /* Callers whose clock is behind change nothing. */
-    ns_controller_state before = state();
-    for (int i = 0; i < 20; i++) CHECK(ns_controller_ask(&c, 0, (uint64_t)i) == before.threshold);
+    ns_rate_controller_state before = state();
+    for (int i = 0; i < 20; i++) CHECK(ns_rate_controller_ask(&c, 0, (uint64_t)i) == before.threshold);
     CHECK(state().steps == before.steps);
-    for (int i = 0; i < 10000; i++) (void)ns_controller_ask(&c, 0, (uint64_t)i); /* not even if they are a surge */
+    for (int i = 0; i < 10000; i++) (void)ns_rate_controller_ask(&c, 0, (uint64_t)i); /* not even if they are a surge */
     CHECK(state().surges > before.surges && c.stepped <= traffic_clock(&t));
     CHECK(within(kept_over(10), 70, 130));
 }
@@ -115,7 +115,7 @@ static void test_clock_that_stands_still(void) {
 
 /* Constant load, a step, constant load: the threshold goes from one value to the other, never past it, and stays. */
 static void check_step(double from, double to, double target, double settling) {
-    begin(NS_CONTROLLER_TRACES, target);
+    begin(NS_RATE_CONTROLLER_TRACES, target);
     t.roots = from;
     traffic_run(&t, 5);
     double right = target / to < 1 ? target / to : 1, before = target / from < 1 ? target / from : 1;
@@ -161,10 +161,10 @@ static void test_steps(void) {
 }
 
 static void test_constant_load(void) {
-    begin(NS_CONTROLLER_TRACES, 500);
+    begin(NS_RATE_CONTROLLER_TRACES, 500);
     t.roots = 10000;
     traffic_run(&t, 20);
-    ns_controller_state before = state();
+    ns_rate_controller_state before = state();
     double least = 1, most = 0, rate = 0;
     for (int i = 0; i < 3000; i++) {
         rate += kept_over(0.1) / 3000;
@@ -178,7 +178,7 @@ static void test_constant_load(void) {
 }
 
 static void test_spikes(void) {
-    begin(NS_CONTROLLER_TRACES, 100);
+    begin(NS_RATE_CONTROLLER_TRACES, 100);
     t.roots = 1000;
     traffic_run(&t, 20);
     for (int spike = 0; spike < 20; spike++) {
@@ -194,7 +194,7 @@ static void test_spikes(void) {
         uint64_t kept = t.kept;
         for (int i = 0; i < 5000; i++) {
             uint64_t randomness = traffic_randomness(&t);
-            t.kept += randomness >= ns_controller_ask(&c, randomness, traffic_clock(&t));
+            t.kept += randomness >= ns_rate_controller_ask(&c, randomness, traffic_clock(&t));
         }
         CHECK(within((double)(t.kept - kept), 10, 120)); /* 500 with the threshold of before */
         traffic_run(&t, 10);
@@ -203,7 +203,7 @@ static void test_spikes(void) {
 }
 
 static void test_counts_stay_true(void) {
-    begin(NS_CONTROLLER_TRACES, 200);
+    begin(NS_RATE_CONTROLLER_TRACES, 200);
     for (int i = 0; i < 400; i++) {
         t.roots = 500 + 20000 * (0.5 + 0.5 * sin(i * 0.1)) + (i % 37 == 0 ? 50000 : 0);
         traffic_run(&t, 1);
@@ -216,7 +216,7 @@ static void test_counts_stay_true(void) {
 static void test_shapes(void) {
     const double sizes[] = {1, 10, 1000};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        begin(NS_CONTROLLER_SPANS, 4000);
+        begin(NS_RATE_CONTROLLER_SPANS, 4000);
         t.roots = 8000, t.spans = sizes[i], t.seconds = 0.2;
         traffic_run(&t, 15);
         CHECK(within(state().spans_per_trace, sizes[i] * 0.9, sizes[i] * 1.1));
@@ -225,14 +225,14 @@ static void test_shapes(void) {
         CHECK(within(spans_over(100), 4000 * (0.97 - chance), 4000 * (1.03 + chance)));
     }
     /* One trace in a hundred is a hundred times as large. */
-    begin(NS_CONTROLLER_SPANS, 10000);
+    begin(NS_RATE_CONTROLLER_SPANS, 10000);
     t.roots = 2000, t.spans = 10, t.large = 1000, t.share = 0.01, t.seconds = 0.5;
     traffic_run(&t, 60);
     CHECK(within(spans_over(300), 8500, 11500));
 }
 
 static void test_traces_that_grow(void) {
-    begin(NS_CONTROLLER_SPANS, 1000);
+    begin(NS_RATE_CONTROLLER_SPANS, 1000);
     t.roots = 1000, t.spans = 10, t.seconds = 0.5;
     traffic_run(&t, 60);
     CHECK(within(probability(), 0.09, 0.11));
@@ -254,7 +254,7 @@ static void test_long_traces(void) {
         double seconds, settled, until;
     } cases[] = {{2, 60, 300}, {10, 100, 400}, {60, 300, 1500}, {600, 2500, 6000}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        begin(NS_CONTROLLER_SPANS, 100);
+        begin(NS_RATE_CONTROLLER_SPANS, 100);
         t.roots = 1000, t.spans = 10, t.seconds = cases[i].seconds;
         traffic_run(&t, cases[i].settled);
         double last = 0, swing = 0, turns = 0;
@@ -270,7 +270,7 @@ static void test_long_traces(void) {
         }
         CHECK(turns == 0);
         /* A target ten times as high, the largest kick this loop can get. */
-        ns_controller_retarget(&c, 1000);
+        ns_rate_controller_retarget(&c, 1000);
         traffic_run(&t, cases[i].settled);
         CHECK(within(probability(), 0.075, 0.13));
         CHECK(within(spans_over(cases[i].settled / 2), 700, 1300));
@@ -278,7 +278,7 @@ static void test_long_traces(void) {
 }
 
 static void test_entries(void) {
-    begin(NS_CONTROLLER_SPANS, 1000);
+    begin(NS_RATE_CONTROLLER_SPANS, 1000);
     t.roots = 1000, t.spans = 10, t.entries = 60, t.seconds = 0.2;
     traffic_run(&t, 60);
     CHECK(within(probability(), 0.03, 0.05)); /* (1000 - 60 * 10) / (1000 * 10) */
@@ -293,36 +293,36 @@ static void test_entries(void) {
     traffic_run(&t, 10);
     CHECK(within(probability(), 0.08, 0.12));
 
-    begin(NS_CONTROLLER_TRACES, 100);
+    begin(NS_RATE_CONTROLLER_TRACES, 100);
     t.roots = 1000, t.entries = 500;
     traffic_run(&t, 20);
     CHECK(within(probability(), 0.09, 0.11));
-    begin(NS_CONTROLLER_TRACES_AND_ENTRIES, 100);
+    begin(NS_RATE_CONTROLLER_TRACES_AND_ENTRIES, 100);
     t.roots = 1000, t.entries = 50;
     traffic_run(&t, 20);
     CHECK(within(probability(), 0.035, 0.065));
 }
 
 static void test_nothing_kept(void) {
-    begin(NS_CONTROLLER_SPANS, 1000);
+    begin(NS_RATE_CONTROLLER_SPANS, 1000);
     t.roots = 10000, t.spans = 10;
     traffic_run(&t, 30);
-    ns_controller_retarget(&c, -5);
+    ns_rate_controller_retarget(&c, -5);
     traffic_run(&t, 600);
     CHECK(probability() < 2e-6 && probability() > 0);
     CHECK(within(state().spans_per_trace, 9, 11)); /* as it was */
-    ns_controller_retarget(&c, 1000);
+    ns_rate_controller_retarget(&c, 1000);
     traffic_run(&t, 0.3);
     CHECK(within(probability(), 0.009, 0.011));
 }
 
 static void test_retarget(void) {
-    begin(NS_CONTROLLER_TRACES, 100);
+    begin(NS_RATE_CONTROLLER_TRACES, 100);
     t.roots = 10000;
     traffic_run(&t, 20);
     const double targets[] = {1000, 10, 100000, 500};
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
-        ns_controller_retarget(&c, targets[i]);
+        ns_rate_controller_retarget(&c, targets[i]);
         traffic_run(&t, 0.15);
         double right = targets[i] > 10000 ? 1 : targets[i] / 10000;
         CHECK(within(probability(), right * 0.93, right * 1.07) && state().target == targets[i]);
@@ -330,7 +330,7 @@ static void test_retarget(void) {
 }
 
 static void test_arguments_and_fork(void) {
-    ns_controller_init(&c, 0, NS_CONTROLLER_TRACES, 0.5, 0.25);
+    ns_rate_controller_init(&c, 0, NS_RATE_CONTROLLER_TRACES, 0.5, 0.25);
     traffic_end(&t);
     traffic_begin(&t, &c, 3);
     t.roots = 1000;
@@ -338,15 +338,15 @@ static void test_arguments_and_fork(void) {
     CHECK(probability() == 0.25);
 
     /* A forked child starts as its parent did: the same traffic gets the same answers. */
-    begin(NS_CONTROLLER_SPANS, 100);
+    begin(NS_RATE_CONTROLLER_SPANS, 100);
     t.roots = 3000, t.spans = 4, t.seconds = 1;
     traffic_run(&t, 30);
-    ns_controller_state first = state();
-    begin(NS_CONTROLLER_SPANS, 100);
+    ns_rate_controller_state first = state();
+    begin(NS_RATE_CONTROLLER_SPANS, 100);
     CHECK(state().asked == 0 && state().kept == 0 && state().threshold == 0);
     t.roots = 3000, t.spans = 4, t.seconds = 1;
     traffic_run(&t, 30);
-    ns_controller_state second = state();
+    ns_rate_controller_state second = state();
     CHECK(first.asked == second.asked && first.kept == second.kept && first.threshold == second.threshold);
     CHECK(first.spans == second.spans && first.steps == second.steps && first.spans_per_trace == second.spans_per_trace);
     CHECK(first.asked == t.asked && first.kept == t.kept && first.spans == t.sampled - t.kept);

@@ -9,7 +9,7 @@
 
 enum { THREADS = 4, ASKS = 200000, NANOSECONDS = 10000 }; /* 100,000 roots a second of virtual time */
 
-static ns_controller controller;
+static ns_rate_controller controller;
 static _Atomic uint64_t virtual_now = 1;
 
 typedef struct asker {
@@ -24,29 +24,29 @@ static void *ask(void *argument) {
     for (int i = 0; i < ASKS; i++) {
         uint64_t now = atomic_fetch_add_explicit(&virtual_now, NANOSECONDS, memory_order_relaxed);
         uint64_t randomness = traffic_randomness(&random);
-        uint64_t threshold = ns_controller_ask(&controller, randomness, now);
+        uint64_t threshold = ns_rate_controller_ask(&controller, randomness, now);
         if (threshold >= NS_THRESHOLD_LIMIT) abort();
         if (!ns_threshold_keeps(randomness, threshold)) continue;
         self->kept++;
         self->counted += 0x1p56 / (double)(NS_THRESHOLD_LIMIT - threshold);
-        for (int k = 0; k < 4; k++) ns_controller_note_span_of(&controller, randomness);
-        if (i % 1000 == 0) ns_controller_note_entry(&controller);
+        for (int k = 0; k < 4; k++) ns_rate_controller_note_span_of(&controller, randomness);
+        if (i % 1000 == 0) ns_rate_controller_note_entry(&controller);
     }
     return NULL;
 }
 
 static void test_threads(void) {
-    ns_controller_init(&controller, 10000, NS_CONTROLLER_SPANS, 0, 0);
+    ns_rate_controller_init(&controller, 10000, NS_RATE_CONTROLLER_SPANS, 0, 0);
     static asker askers[THREADS];
     for (int i = 0; i < THREADS; i++) {
         askers[i].seed = (uint64_t)i + 1;
         CHECK(pthread_create(&askers[i].thread, NULL, ask, &askers[i]) == 0);
     }
     for (int i = 0; i < 1000; i++) {
-        ns_controller_state now;
-        ns_controller_read(&controller, &now);
+        ns_rate_controller_state now;
+        ns_rate_controller_read(&controller, &now);
         CHECK(now.probability > 0 && now.probability <= 1);
-        ns_controller_retarget(&controller, 10000 + i % 2);
+        ns_rate_controller_retarget(&controller, 10000 + i % 2);
     }
     uint64_t kept = 0;
     double counted = 0;
@@ -55,8 +55,8 @@ static void test_threads(void) {
         kept += askers[i].kept;
         counted += askers[i].counted;
     }
-    ns_controller_state end;
-    ns_controller_read(&controller, &end);
+    ns_rate_controller_state end;
+    ns_rate_controller_read(&controller, &end);
     CHECK(end.asked == THREADS * ASKS && end.kept == kept && end.spans == 4 * kept);
     counted /= THREADS * ASKS;
     CHECK(counted > 0.9 && counted < 1.1);

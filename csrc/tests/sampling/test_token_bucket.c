@@ -8,22 +8,22 @@
 
 #define SECOND UINT64_C(1000000000)
 
-static uint64_t drain(ns_bucket *bucket, uint64_t now, uint64_t tokens) {
+static uint64_t drain(ns_token_bucket *bucket, uint64_t now, uint64_t tokens) {
     uint64_t granted = 0;
-    while (granted < 2000000 && ns_bucket_take(bucket, now, tokens)) granted++;
+    while (granted < 2000000 && ns_token_bucket_take(bucket, now, tokens)) granted++;
     return granted;
 }
 
 static void test_burst_and_refill(void) {
-    ns_bucket bucket;
+    ns_token_bucket bucket;
     const uint64_t starts[] = {0, 1, 12345678901, UINT64_C(17) * 365 * 86400 * SECOND};
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
         uint64_t start = starts[i];
-        ns_bucket_init(&bucket, 100, 10);
+        ns_token_bucket_init(&bucket, 100, 10);
         CHECK(drain(&bucket, start, 1) == 10);
-        CHECK(!ns_bucket_take(&bucket, start + SECOND / 100 - 1, 1));
-        CHECK(ns_bucket_take(&bucket, start + SECOND / 100, 1));
-        CHECK(!ns_bucket_take(&bucket, start + SECOND / 100, 1));
+        CHECK(!ns_token_bucket_take(&bucket, start + SECOND / 100 - 1, 1));
+        CHECK(ns_token_bucket_take(&bucket, start + SECOND / 100, 1));
+        CHECK(!ns_token_bucket_take(&bucket, start + SECOND / 100, 1));
         CHECK(drain(&bucket, start + SECOND / 100 + SECOND / 20, 1) == 5);
         CHECK(drain(&bucket, start + 3600 * SECOND, 1) == 10); /* an hour of silence fills it and no more */
     }
@@ -34,11 +34,11 @@ static void test_whole_burst_at_any_rate(void) {
     const double bursts[] = {1, 2, 3, 10, 1000, 100000};
     for (size_t r = 0; r < sizeof rates / sizeof rates[0]; r++)
         for (size_t b = 0; b < sizeof bursts / sizeof bursts[0]; b++) {
-            ns_bucket bucket;
-            ns_bucket_init(&bucket, rates[r], bursts[b]);
+            ns_token_bucket bucket;
+            ns_token_bucket_init(&bucket, rates[r], bursts[b]);
             uint64_t granted = drain(&bucket, 5 * SECOND, 1);
             /* Costs are rounded down to a sixteenth of a nanosecond. */
-            double slack = bursts[b] * rates[r] / (1e9 * NS_BUCKET_UNITS) * 2;
+            double slack = bursts[b] * rates[r] / (1e9 * NS_TOKEN_BUCKET_UNITS) * 2;
             CHECK((double)granted >= bursts[b] && (double)granted <= bursts[b] + 1 + bursts[b] * slack);
             CHECK(granted == (uint64_t)bursts[b] || rates[r] > 1e6);
         }
@@ -47,57 +47,57 @@ static void test_whole_burst_at_any_rate(void) {
 static void test_rate(void) {
     const double rates[] = {0.5, 10, 1e3, 1e5};
     for (size_t r = 0; r < sizeof rates / sizeof rates[0]; r++) {
-        ns_bucket bucket;
-        ns_bucket_init(&bucket, rates[r], 2); /* 1 would lose what is left of the time between two asks */
+        ns_token_bucket bucket;
+        ns_token_bucket_init(&bucket, rates[r], 2); /* 1 would lose what is left of the time between two asks */
         uint64_t granted = 0, asks = 200000;
         double seconds = 20000 / rates[r]; /* asked ten times as often as allowed */
         for (uint64_t i = 0; i < asks; i++)
-            granted += ns_bucket_take(&bucket, (uint64_t)((double)i * seconds / (double)asks * 1e9), 1);
+            granted += ns_token_bucket_take(&bucket, (uint64_t)((double)i * seconds / (double)asks * 1e9), 1);
         CHECK(granted >= 19999 && granted <= 20002);
     }
 }
 
 static void test_many_tokens(void) {
-    ns_bucket bucket;
-    ns_bucket_init(&bucket, 1e6, 5e6); /* bytes */
-    CHECK(!ns_bucket_take(&bucket, SECOND, 5000001)); /* more than the burst, ever */
-    CHECK(!ns_bucket_take(&bucket, SECOND, UINT64_MAX));
-    CHECK(ns_bucket_take(&bucket, SECOND, 4000000));
-    CHECK(!ns_bucket_take(&bucket, SECOND, 1000001)); /* all or none */
-    CHECK(ns_bucket_take(&bucket, SECOND, 1000000));
-    CHECK(!ns_bucket_take(&bucket, SECOND, 1));
-    CHECK(ns_bucket_take(&bucket, SECOND, 0));
-    CHECK(ns_bucket_take(&bucket, 2 * SECOND, 1000000));
-    CHECK(!ns_bucket_take(&bucket, 2 * SECOND, 1));
+    ns_token_bucket bucket;
+    ns_token_bucket_init(&bucket, 1e6, 5e6); /* bytes */
+    CHECK(!ns_token_bucket_take(&bucket, SECOND, 5000001)); /* more than the burst, ever */
+    CHECK(!ns_token_bucket_take(&bucket, SECOND, UINT64_MAX));
+    CHECK(ns_token_bucket_take(&bucket, SECOND, 4000000));
+    CHECK(!ns_token_bucket_take(&bucket, SECOND, 1000001)); /* all or none */
+    CHECK(ns_token_bucket_take(&bucket, SECOND, 1000000));
+    CHECK(!ns_token_bucket_take(&bucket, SECOND, 1));
+    CHECK(ns_token_bucket_take(&bucket, SECOND, 0));
+    CHECK(ns_token_bucket_take(&bucket, 2 * SECOND, 1000000));
+    CHECK(!ns_token_bucket_take(&bucket, 2 * SECOND, 1));
 }
 
 static void test_arguments(void) {
-    ns_bucket bucket;
+    ns_token_bucket bucket;
     const double nothing[] = {0, -1, NAN, -INFINITY};
     for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++) {
-        ns_bucket_init(&bucket, nothing[i], 10);
-        CHECK(!ns_bucket_take(&bucket, 0, 1));
-        CHECK(!ns_bucket_take(&bucket, UINT64_MAX >> 5, 1));
+        ns_token_bucket_init(&bucket, nothing[i], 10);
+        CHECK(!ns_token_bucket_take(&bucket, 0, 1));
+        CHECK(!ns_token_bucket_take(&bucket, UINT64_MAX >> 5, 1));
     }
     const double ones[] = {0, 0.5, 1, NAN, -3};
     for (size_t i = 0; i < sizeof ones / sizeof ones[0]; i++) {
-        ns_bucket_init(&bucket, 1, ones[i]);
+        ns_token_bucket_init(&bucket, 1, ones[i]);
         CHECK(drain(&bucket, SECOND, 1) == 1);
     }
-    ns_bucket_init(&bucket, INFINITY, 1);
+    ns_token_bucket_init(&bucket, INFINITY, 1);
     CHECK(drain(&bucket, 0, 1) == 2000000);
-    ns_bucket_init(&bucket, 1e-30, 1e30); /* a burst that would never be used up, at a rate that never refills it */
-    CHECK(ns_bucket_take(&bucket, SECOND, 1));
-    ns_bucket_init(&bucket, 1e-9, 1); /* one in 32 years, taken as 4 */
-    CHECK(ns_bucket_take(&bucket, SECOND, 1));
-    CHECK(!ns_bucket_take(&bucket, SECOND * 86400 * 365, 1));
+    ns_token_bucket_init(&bucket, 1e-30, 1e30); /* a burst that would never be used up, at a rate that never refills it */
+    CHECK(ns_token_bucket_take(&bucket, SECOND, 1));
+    ns_token_bucket_init(&bucket, 1e-9, 1); /* one in 32 years, taken as 4 */
+    CHECK(ns_token_bucket_take(&bucket, SECOND, 1));
+    CHECK(!ns_token_bucket_take(&bucket, SECOND * 86400 * 365, 1));
 }
 
 static void test_clock_that_goes_back(void) {
-    ns_bucket bucket;
-    ns_bucket_init(&bucket, 10, 4);
-    CHECK(ns_bucket_take(&bucket, 100 * SECOND, 2));
-    CHECK(!ns_bucket_take(&bucket, 50 * SECOND, 1)); /* another thread's clock: all is taken for long */
+    ns_token_bucket bucket;
+    ns_token_bucket_init(&bucket, 10, 4);
+    CHECK(ns_token_bucket_take(&bucket, 100 * SECOND, 2));
+    CHECK(!ns_token_bucket_take(&bucket, 50 * SECOND, 1)); /* another thread's clock: all is taken for long */
     CHECK(drain(&bucket, 100 * SECOND, 1) == 2);     /* and this has cost nobody else a token */
 }
 
@@ -105,21 +105,21 @@ static void test_clock_that_goes_back(void) {
 
 enum { THREADS = 4, ASKS = 50000 };
 
-static ns_bucket shared;
+static ns_token_bucket shared;
 static _Atomic uint64_t virtual_now;
 
 static void *ask(void *granted) {
     uint64_t mine = 0;
     for (int i = 0; i < ASKS; i++) {
         uint64_t now = atomic_fetch_add_explicit(&virtual_now, 1000, memory_order_relaxed);
-        mine += ns_bucket_take(&shared, now, 1);
+        mine += ns_token_bucket_take(&shared, now, 1);
     }
     *(uint64_t *)granted = mine;
     return NULL;
 }
 
 static void test_threads(void) {
-    ns_bucket_init(&shared, 5000, 100);
+    ns_token_bucket_init(&shared, 5000, 100);
     pthread_t threads[THREADS];
     uint64_t granted[THREADS], sum = 0;
     for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, ask, &granted[i]) == 0);

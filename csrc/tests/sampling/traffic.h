@@ -19,7 +19,7 @@ typedef struct traffic_under_way {
 } traffic_under_way;
 
 typedef struct traffic {
-    ns_controller *controller;
+    ns_rate_controller *controller;
     uint64_t random;
     double start, now; /* seconds */
 
@@ -48,7 +48,7 @@ static inline uint64_t traffic_randomness(traffic *t) { return (uint64_t)((traff
 
 static inline uint64_t traffic_clock(const traffic *t) { return (uint64_t)((t->start + t->now) * 1e9); }
 
-static inline void traffic_begin(traffic *t, ns_controller *controller, uint64_t seed) {
+static inline void traffic_begin(traffic *t, ns_rate_controller *controller, uint64_t seed) {
     memset(t, 0, sizeof *t);
     t->controller = controller;
     t->random = seed;
@@ -78,9 +78,9 @@ static inline void traffic_spans(traffic *t) {
         double part = trace.seconds > 0 ? (t->now - trace.began) / trace.seconds : 1;
         uint32_t due = part < 1 ? (uint32_t)(part * trace.spans) : trace.spans;
         t->sampled += due - trace.started;
-        if (trace.randomness == 0) ns_controller_note_spans(t->controller, due - trace.started);
+        if (trace.randomness == 0) ns_rate_controller_note_spans(t->controller, due - trace.started);
         else
-            for (; trace.started < due; trace.started++) ns_controller_note_span_of(t->controller, trace.randomness);
+            for (; trace.started < due; trace.started++) ns_rate_controller_note_span_of(t->controller, trace.randomness);
         trace.started = due;
         if (due < trace.spans) t->under_way[left++] = trace;
     }
@@ -92,7 +92,7 @@ typedef bool traffic_ask(traffic *t, uint64_t randomness, void *argument);
 
 static inline bool traffic_ask_controller(traffic *t, uint64_t randomness, void *argument) {
     (void)argument;
-    uint64_t threshold = ns_controller_ask(t->controller, randomness, traffic_clock(t));
+    uint64_t threshold = ns_rate_controller_ask(t->controller, randomness, traffic_clock(t));
     if (!ns_threshold_keeps(randomness, threshold)) return false;
     t->counted += 0x1p56 / (double)(NS_THRESHOLD_LIMIT - threshold);
     return true;
@@ -118,7 +118,7 @@ static inline void traffic_pass(traffic *t, double seconds, traffic_ask *ask, vo
         t->to_root -= roots * (1 - used);
         for (t->to_entry -= entries; t->to_entry <= 0; t->to_entry -= log(traffic_uniform(t))) {
             t->entered++;
-            ns_controller_note_entry(t->controller);
+            ns_rate_controller_note_entry(t->controller);
             traffic_trace(t, 0);
         }
         t->now = slice + TRAFFIC_SLICE;

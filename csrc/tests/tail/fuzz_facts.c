@@ -10,7 +10,7 @@
 
 /* --- the conditions ------------------------------------------------------------------------------------------------ */
 
-enum { MOST = 1 << 16 };
+enum { MAX = 1 << 16 };
 
 static bool begins_with_v(void *context, size_t condition, const char *chars, size_t size) {
     REQUIRE(context == NULL && condition == 1 && size > 0);
@@ -96,16 +96,16 @@ static const uint8_t *at_the_edge(const uint8_t *data, size_t size) {
     static uint8_t *edge;
     if (!edge) {
         size_t page = (size_t)sysconf(_SC_PAGESIZE);
-        uint8_t *map = mmap(NULL, MOST + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        REQUIRE(map != MAP_FAILED && mprotect(map + MOST, page, PROT_NONE) == 0);
-        edge = map + MOST;
+        uint8_t *map = mmap(NULL, MAX + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        REQUIRE(map != MAP_FAILED && mprotect(map + MAX, page, PROT_NONE) == 0);
+        edge = map + MAX;
     }
     if (size) memcpy(edge - size, data, size);
     return edge - size;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (size > MOST) return 0;
+    if (size > MAX) return 0;
     const uint8_t *bytes = at_the_edge(data, size);
     ns_facts facts;
     otlp_text text = {.len = 0};

@@ -8,14 +8,14 @@
 
 enum { AROUND = 64 /* more than the fields that a header gets */ };
 
-static ot_part items[OT_MOST_PARTS], members[OT_MOST_PARTS];
+static ot_part items[OT_MAX_PARTS], members[OT_MAX_PARTS];
 static ot_text wanted_value, wanted_header;
 
 /* --- spans --------------------------------------------------------------------------------------------------------- */
 
 typedef struct bytes {
     size_t size;
-    uint8_t of[2 * OT_LONGEST + AROUND];
+    uint8_t of[2 * OT_MAX + AROUND];
 } bytes;
 
 static void add(bytes *to, const void *from, size_t size) {
@@ -67,7 +67,7 @@ static bool wants_change(ot_part header, const ot_question *asked, bool *refused
     ot_part old = first < count ? (ot_part){members[first].start + 3, members[first].size - 3} : (ot_part){NULL, 0};
     size_t item_count = ot_split_value(old.start, old.size, items);
     uint64_t own = ot_understand(items, item_count).threshold;
-    bool raises = asked->action == NS_COUNT_RAISE;
+    bool raises = asked->action == NS_TH_RAISE;
     if (raises && own != NS_OT_NONE && own >= asked->threshold) return false;
     if (!raises && !ot_has_key(items, item_count, "th")) return false;
     *refused = !ot_rewrite(items, item_count, raises ? asked->threshold : NS_OT_NONE, NS_OT_NONE, &wanted_value);
@@ -83,7 +83,7 @@ static bool expect(const uint8_t *span, size_t size, const ot_question *asked, b
     bool refused = false;
     wanted->size = 0;
     add(wanted, span, size);
-    if (asked->action == NS_COUNT_LEAVE) return false;
+    if (asked->action == NS_TH_LEAVE) return false;
     while (at < size && (span[at] == 0x0A || span[at] == 0x12))
         if (!read_field(span, size, &at, &header)) return true;
     field = at;
@@ -101,11 +101,11 @@ static bool expect(const uint8_t *span, size_t size, const ot_question *asked, b
 
 static void check(const uint8_t *data, size_t size, const ot_question *asked) {
     static bytes wanted;
-    uint8_t *span = fuzz_copy(data, size), *out = fuzz_block(size + NS_RESTATE_ROOM);
+    uint8_t *span = fuzz_copy(data, size), *out = fuzz_block(size + NS_PATCH_THRESHOLD_ROOM);
     uint64_t unchanged = 0;
     bool refused = expect(span, size, asked, &wanted);
-    size_t got = ns_restate_span(span, size, asked->action, asked->threshold, out, &unchanged);
-    REQUIRE(unchanged == refused && got == wanted.size && got <= size + NS_RESTATE_ROOM);
+    size_t got = ns_patch_threshold_span(span, size, asked->action, asked->threshold, out, &unchanged);
+    REQUIRE(unchanged == refused && got == wanted.size && got <= size + NS_PATCH_THRESHOLD_ROOM);
     REQUIRE(got == 0 || memcmp(out, wanted.of, got) == 0);
     free(span);
     free(out);
@@ -113,7 +113,7 @@ static void check(const uint8_t *data, size_t size, const ot_question *asked) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static bytes span;
-    if (size == 0 || size > OT_LONGEST) return 0;
+    if (size == 0 || size > OT_MAX) return 0;
     ot_question asked = ot_ask(data, size);
     check(data + 1, size - 1, &asked);
     span_around((const char *)data + 1, size - 1, (data[0] & 8) != 0, &span);

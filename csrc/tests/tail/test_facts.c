@@ -180,22 +180,22 @@ static void test_keys(void) {
 }
 
 static void test_most_conditions(void) {
-    char keys[NS_CONDITIONS_MOST + 1][8];
-    ns_condition sought[NS_CONDITIONS_MOST + 1];
+    char keys[NS_CONDITIONS_MAX + 1][8];
+    ns_condition sought[NS_CONDITIONS_MAX + 1];
     bytes span = {.size = 0};
     put_ids(&span);
-    for (int i = 0; i <= NS_CONDITIONS_MOST; i++) {
+    for (int i = 0; i <= NS_CONDITIONS_MAX; i++) {
         int length = snprintf(keys[i], sizeof keys[i], "key%d", i);
         sought[i] = (ns_condition){.kind = NS_NUMBER_IN, .key = {keys[i], (size_t)length}, .least = i, .most = i};
     }
-    for (int i = 0; i < NS_CONDITIONS_MOST; i++) {
+    for (int i = 0; i < NS_CONDITIONS_MAX; i++) {
         uint8_t value[] = {0x18, (uint8_t)(i % 3 ? i : i + 1)};
         put_attribute(&span, 0x4A, keys[i], value, 2);
     }
-    CHECK(ns_conditions_new(sought, NS_CONDITIONS_MOST + 1, NULL, NULL) == NULL);
-    ns_conditions *conditions = make(sought, NS_CONDITIONS_MOST);
+    CHECK(ns_conditions_new(sought, NS_CONDITIONS_MAX + 1, NULL, NULL) == NULL);
+    ns_conditions *conditions = make(sought, NS_CONDITIONS_MAX);
     uint64_t expected = 0;
-    for (int i = 0; i < NS_CONDITIONS_MOST; i++)
+    for (int i = 0; i < NS_CONDITIONS_MAX; i++)
         if (i % 3) expected |= UINT64_C(1) << i;
     CHECK(matches_of(conditions, &span) == expected);
     ns_conditions_free(conditions);

@@ -47,9 +47,9 @@ static bool sized_becomes(const char *state, size_t state_size, int shape, int a
     size_t size, wanted_size;
     uint64_t unchanged = 7;
     uint8_t *span = encode(state, state_size, shape, &size), *wanted = encode(expected, expected_size, shape, &wanted_size);
-    uint8_t *out = malloc(size + NS_RESTATE_ROOM);
+    uint8_t *out = malloc(size + NS_PATCH_THRESHOLD_ROOM);
     CHECK(out != NULL);
-    size_t got = ns_restate_span(span, size, action, threshold, out, &unchanged);
+    size_t got = ns_patch_threshold_span(span, size, action, threshold, out, &unchanged);
     bool same = got == wanted_size && memcmp(out, wanted, got) == 0 && unchanged == 7 + refusals;
     if (!same) fprintf(stderr, "\"%.*s\" did not become \"%.*s\"\n", (int)state_size, state, (int)expected_size, expected);
     free(span);
@@ -66,15 +66,15 @@ static bool becomes(const char *state, int action, uint64_t threshold, const cha
 }
 
 static bool raises(const char *state, uint64_t threshold, const char *expected) {
-    return becomes(state, NS_COUNT_RAISE, threshold, expected);
+    return becomes(state, NS_TH_RAISE, threshold, expected);
 }
 
-static bool erases(const char *state, const char *expected) { return becomes(state, NS_COUNT_ERASE, 0, expected); }
+static bool erases(const char *state, const char *expected) { return becomes(state, NS_TH_ERASE, 0, expected); }
 
 static void test_leave(void) {
     const char *const states[] = {"", "a=1", "ot=th:8", "a=1,ot=th:8;", "ot="};
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
-        CHECK(becomes(states[i], NS_COUNT_LEAVE, TH(ff000000000000), states[i]));
+        CHECK(becomes(states[i], NS_TH_LEAVE, TH(ff000000000000), states[i]));
 }
 
 static void test_raise(void) {
@@ -131,9 +131,9 @@ static void test_lengths(void) {
             memcpy(state, "a=", 2);
             size_t longer = (size_t)sprintf(expected, "ot=th:80000000000001,");
             memcpy(expected + longer, state, size);
-            CHECK(sized_becomes(state, size, HAS_PARENT | HAS_REST, NS_COUNT_RAISE, TH(80000000000001), expected,
+            CHECK(sized_becomes(state, size, HAS_PARENT | HAS_REST, NS_TH_RAISE, TH(80000000000001), expected,
                                 longer + size, 0));
-            CHECK(sized_becomes(expected, longer + size, HAS_PARENT | HAS_REST, NS_COUNT_ERASE, 0, state, size, 0));
+            CHECK(sized_becomes(expected, longer + size, HAS_PARENT | HAS_REST, NS_TH_ERASE, 0, state, size, 0));
         }
     }
 }
@@ -145,9 +145,9 @@ static void test_refusals(void) {
         bool fits = size == 3 + 251; /* "th:8;" takes five */
         char expected[3 + 256] = "ot=th:8;";
         memcpy(expected + 8, state + 3, 251);
-        CHECK(sized_becomes(state, size, HAS_REST, NS_COUNT_RAISE, TH(80000000000000), fits ? expected : state,
+        CHECK(sized_becomes(state, size, HAS_REST, NS_TH_RAISE, TH(80000000000000), fits ? expected : state,
                             fits ? sizeof expected : size, !fits));
-        CHECK(sized_becomes(state, size, HAS_REST, NS_COUNT_ERASE, 0, state, size, 0));
+        CHECK(sized_becomes(state, size, HAS_REST, NS_TH_ERASE, 0, state, size, 0));
     }
 }
 
@@ -156,12 +156,12 @@ static void test_cut_short(void) {
     size_t size, state_end = 18 + 10 + 2 + 11;
     uint8_t *span = encode("a=1,ot=th:8", 11, HAS_REST, &size);
     for (size_t cut = 1; cut < size; cut++) {
-        uint8_t *exact = malloc(cut), *out = malloc(cut + NS_RESTATE_ROOM);
+        uint8_t *exact = malloc(cut), *out = malloc(cut + NS_PATCH_THRESHOLD_ROOM);
         CHECK(exact && out);
         memcpy(exact, span, cut);
         bool broken = cut != 18 && cut != 28 && cut < state_end;
         uint64_t unchanged = 0;
-        size_t got = ns_restate_span(exact, cut, NS_COUNT_ERASE, 0, out, &unchanged);
+        size_t got = ns_patch_threshold_span(exact, cut, NS_TH_ERASE, 0, out, &unchanged);
         CHECK(unchanged == broken);
         CHECK(got == (cut < state_end ? cut : cut - 8));
         CHECK(cut >= state_end || memcmp(out, exact, cut) == 0);
@@ -174,9 +174,9 @@ static void test_cut_short(void) {
     const uint8_t broken[][14] = {{0x1a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},
                                   {0x1a, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00}};
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
-        uint8_t out[sizeof broken[i] + NS_RESTATE_ROOM];
+        uint8_t out[sizeof broken[i] + NS_PATCH_THRESHOLD_ROOM];
         uint64_t unchanged = 0;
-        size_t got = ns_restate_span(broken[i], sizeof broken[i], NS_COUNT_RAISE, 1, out, &unchanged);
+        size_t got = ns_patch_threshold_span(broken[i], sizeof broken[i], NS_TH_RAISE, 1, out, &unchanged);
         CHECK(got == sizeof broken[i] && unchanged == 1 && memcmp(out, broken[i], got) == 0);
     }
 }

@@ -35,19 +35,19 @@ static ns_policies *make(const ns_policy *nodes, size_t count) {
 #define COUNT(...) (sizeof((const ns_policy[]){__VA_ARGS__}) / sizeof(ns_policy))
 #define DECIDE(trace, ...) decide((const ns_policy[]){__VA_ARGS__}, COUNT(__VA_ARGS__), trace)
 
-static ns_verdict decide(const ns_policy *nodes, size_t count, ns_trace trace) {
+static ns_verdict decide(const ns_policy *nodes, size_t count, ns_trace_facts trace) {
     ns_policies *policies = make(nodes, count);
     ns_verdict verdict = ns_policies_decide(policies, &trace, SECOND);
     ns_policies_free(policies);
     return verdict;
 }
 
-static bool leaves(ns_verdict verdict) { return verdict.keep && verdict.count == NS_COUNT_LEAVE; }
-static bool erases(ns_verdict verdict) { return verdict.keep && verdict.count == NS_COUNT_ERASE; }
+static bool leaves(ns_verdict verdict) { return verdict.keep && verdict.count == NS_TH_LEAVE; }
+static bool erases(ns_verdict verdict) { return verdict.keep && verdict.count == NS_TH_ERASE; }
 static bool raises(ns_verdict verdict, uint64_t threshold) {
-    return verdict.keep && verdict.count == NS_COUNT_RAISE && verdict.threshold == threshold;
+    return verdict.keep && verdict.count == NS_TH_RAISE && verdict.threshold == threshold;
 }
-static bool drops(ns_verdict verdict) { return !verdict.keep && verdict.count == NS_COUNT_LEAVE; }
+static bool drops(ns_verdict verdict) { return !verdict.keep && verdict.count == NS_TH_LEAVE; }
 
 /* --- each policy ------------------------------------------------------------------------------------------------- */
 
@@ -55,13 +55,13 @@ static void test_status(void) {
     for (unsigned sought = 1; sought < 8; sought++) {
         ns_policy policy = {.kind = NS_POLICY_STATUS, .extent = 1, .bits = sought};
         for (unsigned seen = 0; seen < 8; seen++)
-            CHECK(DECIDE((ns_trace){.statuses = (uint8_t)seen}, policy).keep == ((seen & sought) != 0));
+            CHECK(DECIDE((ns_trace_facts){.statuses = (uint8_t)seen}, policy).keep == ((seen & sought) != 0));
     }
 }
 
 static bool slow(uint64_t least, uint64_t most, uint64_t start, uint64_t end) {
     ns_policy policy = {.kind = NS_POLICY_LATENCY, .extent = 1, .least = least, .most = most};
-    return DECIDE(((ns_trace){.start = start, .end = end}), policy).keep;
+    return DECIDE(((ns_trace_facts){.start = start, .end = end}), policy).keep;
 }
 
 static void test_latency(void) {
@@ -86,14 +86,14 @@ static void test_matches(void) {
     const uint64_t seen[] = {0, 1, 2, 3, 0x8000000000000000u, 0x7FFFFFFFFFFFFFFDu};
     const bool expected[] = {false, false, true, true, true, false};
     for (int i = 0; i < 6; i++) {
-        CHECK(DECIDE((ns_trace){.matches = seen[i]}, any).keep == expected[i]);
-        CHECK(DECIDE((ns_trace){.matches = seen[i]}, none).keep == !expected[i]);
+        CHECK(DECIDE((ns_trace_facts){.matches = seen[i]}, any).keep == expected[i]);
+        CHECK(DECIDE((ns_trace_facts){.matches = seen[i]}, none).keep == !expected[i]);
     }
 }
 
 static bool counted(uint64_t least, uint64_t most, uint32_t spans) {
     ns_policy policy = {.kind = NS_POLICY_SPAN_COUNT, .extent = 1, .least = least, .most = most};
-    return DECIDE((ns_trace){.spans = spans}, policy).keep;
+    return DECIDE((ns_trace_facts){.spans = spans}, policy).keep;
 }
 
 static void test_span_count(void) {
@@ -103,16 +103,16 @@ static void test_span_count(void) {
 
 static void test_flags(void) {
     ns_policy policy = {.kind = NS_POLICY_TRACE_FLAGS, .extent = 1};
-    CHECK(!DECIDE((ns_trace){.flags = 0}, policy).keep);
-    CHECK(!DECIDE((ns_trace){.flags = 2}, policy).keep);
-    CHECK(leaves(DECIDE((ns_trace){.flags = 3}, policy)));
+    CHECK(!DECIDE((ns_trace_facts){.flags = 0}, policy).keep);
+    CHECK(!DECIDE((ns_trace_facts){.flags = 2}, policy).keep);
+    CHECK(leaves(DECIDE((ns_trace_facts){.flags = 3}, policy)));
 }
 
 static void test_probability(void) {
     const uint64_t half = NS_THRESHOLD_LIMIT / 2;
-    CHECK(raises(DECIDE((ns_trace){.randomness = half}, probability(half)), half));
-    CHECK(drops(DECIDE((ns_trace){.randomness = half - 1}, probability(half))));
-    CHECK(leaves(DECIDE((ns_trace){.randomness = 0}, probability(0)))); /* all of them: the count is as it came */
+    CHECK(raises(DECIDE((ns_trace_facts){.randomness = half}, probability(half)), half));
+    CHECK(drops(DECIDE((ns_trace_facts){.randomness = half - 1}, probability(half))));
+    CHECK(leaves(DECIDE((ns_trace_facts){.randomness = 0}, probability(0)))); /* all of them: the count is as it came */
 }
 
 /* The reference values of the 64-bit FNV-1a hash: of nothing, "a" and "foobar". */
@@ -120,7 +120,7 @@ static void test_hash(void) {
     CHECK(ns_fnv1a_start("", 0) == 0xcbf29ce484222325u);
     CHECK(ns_fnv1a_start("a", 1) == 0xaf63dc4c8601ec8cu);
     CHECK(ns_fnv1a_start("foobar", 6) == 0x85944171f73967e8u);
-    const ns_trace trace = {.trace_high = 0x0102030405060708u, .trace_low = 0x090A0B0C0D0E0F10u};
+    const ns_trace_facts trace = {.trace_high = 0x0102030405060708u, .trace_low = 0x090A0B0C0D0E0F10u};
     uint64_t hash = ns_fnv1a_start("salt\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C\x0D\x0E\x0F\x10", 20);
     ns_policy policy = {.kind = NS_POLICY_HASH, .extent = 1, .salt = ns_fnv1a_start("salt", 4), .threshold = hash};
     CHECK(erases(DECIDE(trace, policy)));
@@ -131,7 +131,7 @@ static void test_hash(void) {
 static void test_rates(void) {
     ns_policy bytes = {.kind = NS_POLICY_BYTES_RATE, .extent = 1, .rate = 100, .burst = 200};
     ns_policies *policies = make(&bytes, 1);
-    ns_trace trace = {.spans = 1, .bytes = 201};
+    ns_trace_facts trace = {.spans = 1, .bytes = 201};
     CHECK(!ns_policies_decide(policies, &trace, 10 * SECOND).keep); /* more than the burst */
     trace.bytes = 150;
     CHECK(erases(ns_policies_decide(policies, &trace, 10 * SECOND)));
@@ -141,7 +141,7 @@ static void test_rates(void) {
 
     ns_policy spans = spans_rate(10, 20);
     policies = make(&spans, 1);
-    trace = (ns_trace){.spans = 7, .bytes = 1 << 20};
+    trace = (ns_trace_facts){.spans = 7, .bytes = 1 << 20};
     unsigned kept = 0;
     for (int i = 0; i < 5; i++) kept += ns_policies_decide(policies, &trace, 10 * SECOND).keep;
     CHECK(kept == 2);
@@ -155,14 +155,14 @@ static void test_rates(void) {
 static void test_target(void) {
     ns_policy policy = {.kind = NS_POLICY_SPANS_TARGET, .extent = 1, .rate = 100};
     ns_policies *policies = make(&policy, 1);
-    ns_trace trace = {.spans = 10};
+    ns_trace_facts trace = {.spans = 10};
     uint64_t now = 100 * SECOND, random = 88172645463325252u, kept = 0;
     for (int i = 0; i < 60000; i++) {
         random ^= random << 13, random ^= random >> 7, random ^= random << 17;
         trace.randomness = random & (NS_THRESHOLD_LIMIT - 1);
         ns_verdict verdict = ns_policies_decide(policies, &trace, now += SECOND / 1000);
         if (!verdict.keep) continue;
-        CHECK(verdict.count == (verdict.threshold ? NS_COUNT_RAISE : NS_COUNT_LEAVE));
+        CHECK(verdict.count == (verdict.threshold ? NS_TH_RAISE : NS_TH_LEAVE));
         CHECK(trace.randomness >= verdict.threshold);
         kept += i >= 30000; /* once it has settled */
     }
@@ -173,7 +173,7 @@ static void test_target(void) {
 /* --- combinations ------------------------------------------------------------------------------------------------ */
 
 static void test_any(void) {
-    const ns_trace trace = {.randomness = 10};
+    const ns_trace_facts trace = {.randomness = 10};
     CHECK(drops(DECIDE(trace, no)));
     CHECK(drops(DECIDE(trace, no, no, probability(11))));
     CHECK(leaves(DECIDE(trace, no, yes, no)));
@@ -185,7 +185,7 @@ static void test_any(void) {
 }
 
 static void test_and(void) {
-    const ns_trace trace = {.randomness = 10};
+    const ns_trace_facts trace = {.randomness = 10};
     const ns_policy and = with_parts(NS_POLICY_AND, 2);
     CHECK(leaves(DECIDE(trace, and, yes, always)));
     CHECK(drops(DECIDE(trace, and, yes, no)));
@@ -199,7 +199,7 @@ static void test_and(void) {
 }
 
 static void test_not(void) {
-    const ns_trace trace = {.randomness = 10};
+    const ns_trace_facts trace = {.randomness = 10};
     const ns_policy not = with_parts(NS_POLICY_NOT, 1), not_all = with_parts(NS_POLICY_NOT, 3);
     const ns_policy and = with_parts(NS_POLICY_AND, 2);
     CHECK(leaves(DECIDE(trace, not, no)));
@@ -216,7 +216,7 @@ static void test_not(void) {
 }
 
 static void test_drop(void) {
-    const ns_trace trace = {.randomness = 10};
+    const ns_trace_facts trace = {.randomness = 10};
     const ns_policy drop = with_parts(NS_POLICY_DROP, 1), drop_both = with_parts(NS_POLICY_DROP, 2);
     const ns_policy and = with_parts(NS_POLICY_AND, 2);
     CHECK(drops(DECIDE(trace, always, drop, yes)));
@@ -240,7 +240,7 @@ static void test_drop(void) {
 
 /* A limiter pays for a trace that another policy keeps; not for one that is dropped, nor behind a part that said no. */
 static void test_who_pays(void) {
-    const ns_trace one = {.spans = 1}, other = {.spans = 1, .matches = 1};
+    const ns_trace_facts one = {.spans = 1}, other = {.spans = 1, .matches = 1};
     const ns_policy free_and_paid[] = {always, spans_rate(1, 2)};
     ns_policies *policies = make(free_and_paid, 2);
     for (int i = 0; i < 3; i++) ns_policies_decide(policies, &one, SECOND);
@@ -290,7 +290,7 @@ static void test_composite(void) {
     second.allowance = 5;
     const ns_policy nodes[] = {with_parts(NS_POLICY_COMPOSITE, 2), first, second};
     ns_policies *policies = make(nodes, 3);
-    ns_trace matching = {.spans = 4, .matches = 1}, other = {.spans = 4};
+    ns_trace_facts matching = {.spans = 4, .matches = 1}, other = {.spans = 4};
     CHECK(erases(ns_policies_decide(policies, &matching, 7 * SECOND)));
     CHECK(ns_policies_decide(policies, &matching, 7 * SECOND + 1).keep);
     /* What does not fit is not kept, also if the next part would; and it takes nothing from a smaller one. */
@@ -308,7 +308,7 @@ static void test_composite(void) {
     CHECK(!ns_policies_decide(policies, &other, 20 * SECOND).keep);
     ns_policies_free(policies);
 
-    const ns_trace trace = {.spans = 1, .randomness = 10};
+    const ns_trace_facts trace = {.spans = 1, .randomness = 10};
     first.allowance = 0;
     CHECK(drops(DECIDE(trace, with_parts(NS_POLICY_COMPOSITE, 1), second, with_parts(NS_POLICY_DROP, 1), yes)));
     CHECK(drops(DECIDE(trace, with_parts(NS_POLICY_COMPOSITE, 1), first)));
@@ -328,7 +328,7 @@ static void test_counts(void) {
     CHECK(ns_policies_count(policies) == 3);
     const uint64_t matches[] = {0, 1, 1, 2, 3};
     for (int i = 0; i < 5; i++)
-        ns_policies_decide(policies, &(ns_trace){.matches = matches[i], .spans = 10}, SECOND);
+        ns_policies_decide(policies, &(ns_trace_facts){.matches = matches[i], .spans = 10}, SECOND);
     ns_policy_counts drop = ns_policies_counts(policies, 0), and = ns_policies_counts(policies, 1);
     ns_policy_counts all = ns_policies_counts(policies, 2);
     CHECK(drop.dropped == 2 && drop.spans_dropped == 20 && drop.not_sampled == 3);
@@ -355,20 +355,20 @@ static void test_shapes(void) {
     CHECK(REFUSED(with_parts(NS_POLICY_AND, 1), with_parts(NS_POLICY_NOT, 1), always));
     CHECK(REFUSED(with_parts(NS_POLICY_NOT, 2), with_parts(NS_POLICY_DROP, 1), always));
     CHECK(REFUSED((ns_policy){.kind = NS_POLICY_ALWAYS, .extent = 0}));
-    ns_policy nodes[NS_POLICIES_MOST + 1];
-    for (int i = 0; i <= NS_POLICIES_MOST; i++) nodes[i] = always;
-    CHECK(!is_refused(nodes, NS_POLICIES_MOST) && is_refused(nodes, NS_POLICIES_MOST + 1));
-    for (uint32_t deep = 1; deep <= NS_POLICIES_DEEPEST + 1; deep++) {
+    ns_policy nodes[NS_POLICIES_MAX + 1];
+    for (int i = 0; i <= NS_POLICIES_MAX; i++) nodes[i] = always;
+    CHECK(!is_refused(nodes, NS_POLICIES_MAX) && is_refused(nodes, NS_POLICIES_MAX + 1));
+    for (uint32_t deep = 1; deep <= NS_POLICIES_MAX_DEPTH + 1; deep++) {
         for (uint32_t i = 0; i + 1 < deep; i++) nodes[i] = with_parts(NS_POLICY_NOT, deep - 1 - i);
         nodes[deep - 1] = always;
-        CHECK(is_refused(nodes, deep) == (deep > NS_POLICIES_DEEPEST));
+        CHECK(is_refused(nodes, deep) == (deep > NS_POLICIES_MAX_DEPTH));
     }
 }
 
 enum { THREADS = 4, TRACES = 20000 };
 
 static void *decide_many(void *policies) {
-    for (int i = 0; i < TRACES; i++) ns_policies_decide(policies, &(ns_trace){.spans = 2}, SECOND);
+    for (int i = 0; i < TRACES; i++) ns_policies_decide(policies, &(ns_trace_facts){.spans = 2}, SECOND);
     return NULL;
 }
 

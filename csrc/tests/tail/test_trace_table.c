@@ -4,21 +4,21 @@
 #include "tail/trace_table.h"
 
 static void test_settings(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(everything);
-    settings.max_bytes = ns_traces_least_bytes(settings.max_traces, settings.remembered) - 1;
-    CHECK(ns_traces_make(&table, &settings) == EINVAL);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(everything);
+    settings.max_bytes = ns_trace_table_min_bytes(settings.max_traces, settings.remembered) - 1;
+    CHECK(ns_trace_table_make(&table, &settings) == EINVAL);
     settings.max_bytes++;
-    CHECK(ns_traces_make(&table, &settings) == 0);
-    ns_traces_free(&table);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
+    ns_trace_table_free(&table);
     settings.max_traces = 0;
-    CHECK(ns_traces_make(&table, &settings) == EINVAL);
+    CHECK(ns_trace_table_make(&table, &settings) == EINVAL);
 }
 
 static void test_kept_and_dropped(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(errors_only);
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(errors_only);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     for (uint64_t trace = 0; trace < 2; trace++) {
         start_span(&table, trace, true);
         start_span(&table, trace, false);
@@ -35,9 +35,9 @@ static void test_kept_and_dropped(void) {
 }
 
 static void test_late_spans_follow(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(errors_only);
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(errors_only);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     for (uint64_t trace = 0; trace < 2; trace++) {
         start_span(&table, trace, true);
         start_span(&table, trace, false);
@@ -45,7 +45,7 @@ static void test_late_spans_follow(void) {
         end_span(&table, 1, (sent){.trace = trace, .size = 64, .root = true, .error = trace == 1});
         CHECK(table.traces_held == 1); /* two spans are open */
         time_now += SECOND + SECOND / 100;
-        CHECK(ns_traces_sweep(&table, 10) == 1 && table.traces_held == 0);
+        CHECK(ns_trace_table_sweep(&table, 10) == 1 && table.traces_held == 0);
         end_span(&table, 2, (sent){.trace = trace, .size = 64, .source = 1});
         end_span(&table, 3, (sent){.trace = trace, .size = 640, .error = true});
         CHECK(table.traces_held == 0);
@@ -56,14 +56,14 @@ static void test_late_spans_follow(void) {
 }
 
 static void test_waiting_for_open_spans(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(errors_only);
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(errors_only);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     start_span(&table, 5, true);
     start_span(&table, 5, false);
     end_span(&table, 1, (sent){.trace = 5, .size = 64, .root = true});
     time_now += SECOND / 2;
-    CHECK(ns_traces_sweep(&table, 10) == 0);
+    CHECK(ns_trace_table_sweep(&table, 10) == 0);
     end_span(&table, 2, (sent){.trace = 5, .size = 64, .error = true}); /* the last: no more waiting */
     CHECK(table.traces_held == 0 && table.spans_queued == 2);
     /* Two roots in one trace: the second is waited for, however long it takes within the time of a trace. */
@@ -71,7 +71,7 @@ static void test_waiting_for_open_spans(void) {
     start_span(&table, 6, true);
     end_span(&table, 3, (sent){.trace = 6, .size = 64, .root = true});
     time_now += 5 * SECOND;
-    ns_traces_sweep(&table, 10);
+    ns_trace_table_sweep(&table, 10);
     CHECK(table.traces_held == 1);
     end_span(&table, 4, (sent){.trace = 6, .size = 64, .root = true, .error = true});
     CHECK(table.traces_held == 0 && table.spans_queued == 4);
@@ -80,9 +80,9 @@ static void test_waiting_for_open_spans(void) {
 }
 
 static void test_new_root_after_a_drop(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(errors_only);
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(errors_only);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     start_span(&table, 5, true);
     end_span(&table, 1, (sent){.trace = 5, .size = 64, .root = true});
     start_span(&table, 5, true);
@@ -95,26 +95,26 @@ static void test_new_root_after_a_drop(void) {
 }
 
 static void test_time(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(slow_only);
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(slow_only);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     /* No local root ends: decided after the wait, on what has ended. */
     start_span(&table, 5, false);
     end_span(&table, 1, (sent){.trace = 5, .size = 64, .start = SECOND, .end = SECOND + 5});
     time_now += 31 * SECOND;
-    CHECK(ns_traces_sweep(&table, 10) == 1 && table.counts.spans_sampled_out == 1);
+    CHECK(ns_trace_table_sweep(&table, 10) == 1 && table.counts.spans_sampled_out == 1);
     /* A trace that still runs is slow already. */
     start_span(&table, 6, true);
     start_span(&table, 6, false);
     end_span(&table, 2, (sent){.trace = 6, .size = 64, .start = SECOND, .end = SECOND + 5});
     time_now += 31 * SECOND;
-    CHECK(ns_traces_sweep(&table, 10) == 1 && table.spans_queued == 1);
+    CHECK(ns_trace_table_sweep(&table, 10) == 1 && table.spans_queued == 1);
     end_span(&table, 3, (sent){.trace = 6, .size = 64, .root = true, .start = SECOND, .end = 40 * SECOND});
     CHECK(table.spans_queued == 2);
     /* Also one of which nothing has ended. */
     start_span(&table, 7, true);
     time_now += 31 * SECOND;
-    CHECK(ns_traces_sweep(&table, 10) == 1);
+    CHECK(ns_trace_table_sweep(&table, 10) == 1);
     end_span(&table, 4, (sent){.trace = 7, .size = 64, .root = true, .start = SECOND, .end = 40 * SECOND});
     CHECK(read_all(&table, 100, 1 << 20, serials) == 3);
     finish(&table);
@@ -122,52 +122,52 @@ static void test_time(void) {
 
 /* A trace that lingers is decided on within its time all the same. */
 static void test_the_time_of_a_trace_is_a_bound(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(errors_only);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(errors_only);
     settings.wait_ns = SECOND;
     settings.wait_after_root_ns = 8 * SECOND;
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     start_span(&table, 5, true);
     start_span(&table, 5, false);
     end_span(&table, 1, (sent){.trace = 5, .size = 64, .root = true});
     time_now += SECOND + SECOND / 100;
-    CHECK(ns_traces_sweep(&table, 10) == 1 && table.traces_held == 0);
+    CHECK(ns_trace_table_sweep(&table, 10) == 1 && table.traces_held == 0);
     finish(&table);
 }
 
 /* A limiter is paid for a trace that is decided on before any of its spans has ended. */
 static void test_an_early_decision_is_not_free(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(one_a_second);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(one_a_second);
     settings.max_traces = 4;
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     for (uint64_t trace = 0; trace < 50; trace++) start_span(&table, trace, true);
     CHECK(table.counts.traces_kept == 1 && table.counts.traces_evicted == 45);
-    ns_traces_free(&table);
+    ns_trace_table_free(&table);
 }
 
 /* A trace that is not wanted at all is not missed when it goes early. */
 static void test_dropped_early_is_no_eviction(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(nothing);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(nothing);
     settings.max_traces = 4;
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     for (uint64_t trace = 0; trace < 5; trace++) {
         start_span(&table, trace, true);
         start_span(&table, trace, false);
         end_span(&table, 1, (sent){.trace = trace, .size = 64});
     }
     CHECK(table.counts.traces_sampled_out == 1 && table.counts.traces_evicted == 0);
-    ns_traces_decide_all(&table);
+    ns_trace_table_decide_all(&table);
     finish(&table);
 }
 
 static void test_forgotten(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(errors_only);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(errors_only);
     settings.remembered = 0;
     settings.wait_after_root_ns = 0;
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     for (uint64_t trace = 0; trace < 200; trace++) {
         start_span(&table, trace, true);
         start_span(&table, trace, false);

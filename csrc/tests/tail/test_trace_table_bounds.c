@@ -9,10 +9,10 @@ static uint32_t random_below(uint32_t bound) {
 }
 
 static void test_too_many_traces(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(errors_only);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(errors_only);
     settings.max_traces = 4;
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     for (uint64_t trace = 0; trace < 6; trace++) {
         start_span(&table, trace, true);
         start_span(&table, trace, false);
@@ -23,33 +23,33 @@ static void test_too_many_traces(void) {
     for (uint64_t trace = 0; trace < 2; trace++)
         end_span(&table, (uint32_t)(100 + trace), (sent){.trace = trace, .size = 64, .root = true, .error = true});
     CHECK(table.counts.spans_evicted == 2 && table.counts.late_kept == 1); /* each follows its trace */
-    ns_traces_decide_all(&table);
+    ns_trace_table_decide_all(&table);
     CHECK(read_all(&table, 100, 1 << 20, serials) == 2);
     finish(&table);
 }
 
 static void test_lingering_ones_go_first(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(everything);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(everything);
     settings.max_traces = 2;
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     start_span(&table, 1, true);
     start_span(&table, 2, true);
     start_span(&table, 2, false);
     end_span(&table, 20, (sent){.trace = 2, .size = 64, .root = true});
     start_span(&table, 3, true);
     CHECK(table.spans_queued == 1 && table.traces_held == 2);
-    ns_traces_forget(&table, 7, 1, NS_ROOT);
-    ns_traces_forget(&table, 7, 3, NS_ENTRY);
-    ns_traces_forget(&table, 7, 99, NS_ROOT);
+    ns_trace_table_forget(&table, 7, 1, NS_ROOT);
+    ns_trace_table_forget(&table, 7, 3, NS_ENTRY);
+    ns_trace_table_forget(&table, 7, 99, NS_ROOT);
     CHECK(read_all(&table, 1, 1, serials) == 1);
     finish(&table);
 }
 
 static void test_queue_full(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(everything);
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(everything);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     uint64_t ended = 0;
     for (uint64_t trace = 0; trace < 3000; trace++) {
         start_span(&table, trace, true);
@@ -67,9 +67,9 @@ static void test_queue_full(void) {
 
 /* Held traces fill the memory: the oldest are decided early, and spans of any size are taken. */
 static void test_memory_full(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(errors_only);
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(errors_only);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     uint64_t ended = 0;
     for (uint64_t trace = 0; trace < 900; trace++) {
         start_span(&table, trace, true);
@@ -79,16 +79,16 @@ static void test_memory_full(void) {
         check_sums(&table, ended);
     }
     CHECK(table.counts.decided_early > 100 && table.counts.spans_evicted > 0 && table.spans_queued > 0);
-    ns_traces_decide_all(&table);
+    ns_trace_table_decide_all(&table);
     CHECK(table.counts.spans_kept == table.spans_queued);
     read_all(&table, 100, 1 << 20, serials);
     finish(&table);
 }
 
 static void test_many_sources(void) {
-    ns_traces table;
-    ns_traces_settings settings = settings_of(errors_only);
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(errors_only);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     for (uint64_t trace = 0; trace < 2; trace++) {
         start_span(&table, trace, true);
         for (uint32_t i = 0; i < 40; i++) {
@@ -120,11 +120,11 @@ static uint32_t seen_spans[LIVES], all_spans[LIVES];
 /* With room for all, what has an error arrives whole and nothing else does, whatever the order of the ends. */
 static void test_random_lives(uint32_t max_traces, bool roomy) {
     static life open[OPEN];
-    ns_traces table;
-    ns_traces_settings settings = settings_of(errors_only);
+    ns_trace_table table;
+    ns_trace_table_settings settings = settings_of(errors_only);
     settings.max_traces = max_traces;
     settings.max_bytes = roomy ? 64 << 20 : 3 << 20;
-    CHECK(ns_traces_make(&table, &settings) == 0);
+    CHECK(ns_trace_table_make(&table, &settings) == 0);
     memset(seen_spans, 0, sizeof seen_spans);
     uint32_t next = 0, serial = 0, running = 0;
     uint64_t arrived = 0;
@@ -153,7 +153,7 @@ static void test_random_lives(uint32_t max_traces, bool roomy) {
             check_sums(&table, serial);
         }
     }
-    ns_traces_decide_all(&table);
+    ns_trace_table_decide_all(&table);
     size_t count = read_all(&table, 512, 1 << 20, serials);
     for (size_t i = 0; i < count; i++) seen_spans[life_of[serials[i] % (1 << 20)]]++;
     arrived += count;

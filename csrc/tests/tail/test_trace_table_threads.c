@@ -17,7 +17,7 @@
 #define SOURCES      8
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static ns_traces table;
+static ns_trace_table table;
 static _Atomic int64_t holds[SOURCES];
 static _Atomic int progress[ENDERS];
 static _Atomic int enders_left = ENDERS;
@@ -45,7 +45,7 @@ static void end_span(int trace, int thread, int number) {
     };
     retain(NULL, source);
     pthread_mutex_lock(&lock);
-    bool held = ns_traces_end(&table, &facts, 0, source, span, size);
+    bool held = ns_trace_table_end(&table, &facts, 0, source, span, size);
     pthread_mutex_unlock(&lock);
     if (!held) release(NULL, source);
 }
@@ -58,7 +58,7 @@ static void *end_all(void *argument) {
             while (atomic_load(&progress[other]) + TRACES_AHEAD < trace) sched_yield();
         pthread_mutex_lock(&lock);
         for (int number = 0; number < 2; number++)
-            ns_traces_start(&table, 9, (uint64_t)trace, thread == 0 && number == 1 ? NS_ROOT : NS_INNER);
+            ns_trace_table_start(&table, 9, (uint64_t)trace, thread == 0 && number == 1 ? NS_ROOT : NS_INNER);
         pthread_mutex_unlock(&lock);
         for (int number = 0; number < 2; number++) end_span(trace, thread, number);
         atomic_store(&progress[thread], trace + 1);
@@ -68,20 +68,20 @@ static void *end_all(void *argument) {
 }
 
 static bool read_some(void) {
-    ns_haul haul;
+    ns_kept_batch haul;
     pthread_mutex_lock(&lock);
-    ns_traces_sweep(&table, 16);
-    bool found = ns_traces_claim(&table);
+    ns_trace_table_sweep(&table, 16);
+    bool found = ns_trace_table_acquire(&table);
     pthread_mutex_unlock(&lock);
     if (!found) return false;
-    REQUIRE(ns_traces_read(&table, 50, 20000, &haul) == 0);
+    REQUIRE(ns_trace_table_read(&table, 50, 20000, &haul) == 0);
     for (size_t i = 0; i < haul.count; i++) {
         const ns_record *record = &haul.records[i];
         for (uint32_t at = 1; at < record->size; at++) REQUIRE(record->data[at] == record->data[0]);
         retain(NULL, record->source);
     }
     pthread_mutex_lock(&lock);
-    ns_traces_settle(&table, &haul);
+    ns_trace_table_release(&table, &haul);
     pthread_mutex_unlock(&lock);
     for (size_t i = 0; i < haul.count; i++) release(NULL, haul.records[i].source);
     atomic_fetch_add(&read_spans, haul.count);
@@ -95,7 +95,7 @@ static void *read_all(void *argument) {
     while (atomic_load(&enders_left))
         if (!read_some()) sched_yield();
     pthread_mutex_lock(&lock);
-    ns_traces_decide_all(&table);
+    ns_trace_table_decide_all(&table);
     pthread_mutex_unlock(&lock);
     while (read_some()) {}
     return NULL;
@@ -104,7 +104,7 @@ static void *read_all(void *argument) {
 int main(void) {
     ns_policy errors = {.kind = NS_POLICY_STATUS, .extent = 1, .bits = 4};
     ns_policies *policies = ns_policies_new(&errors, 1);
-    ns_traces_settings settings = {
+    ns_trace_table_settings settings = {
         .max_bytes = 2 << 20,
         .max_traces = 200,
         .remembered = 1000,
@@ -115,19 +115,19 @@ int main(void) {
         .release = release,
         .clock = ns_clock_coarse,
     };
-    CHECK(policies && ns_traces_make(&table, &settings) == 0);
+    CHECK(policies && ns_trace_table_make(&table, &settings) == 0);
     pthread_t enders[ENDERS], reader;
     CHECK(pthread_create(&reader, NULL, read_all, NULL) == 0);
     for (intptr_t i = 0; i < ENDERS; i++) CHECK(pthread_create(&enders[i], NULL, end_all, (void *)i) == 0);
     for (int i = 0; i < ENDERS; i++) pthread_join(enders[i], NULL);
     pthread_join(reader, NULL);
-    const ns_traces_counts *counts = &table.counts;
+    const ns_trace_table_counts *counts = &table.counts;
     CHECK(counts->spans_kept == atomic_load(&read_spans) && counts->spans_kept > 0);
     CHECK(counts->spans_kept + counts->spans_sampled_out + counts->spans_evicted + counts->spans_queue_full ==
           (uint64_t)TRACES * SPANS);
     CHECK(table.traces_held == 0 && table.chunks_free == table.chunk_count && table.spans_queued == 0);
     for (int source = 0; source < SOURCES; source++) CHECK(atomic_load(&holds[source]) == 0);
-    ns_traces_free(&table);
+    ns_trace_table_free(&table);
     ns_policies_free(policies);
     return ns_test_summary("test_traces_threads");
 }

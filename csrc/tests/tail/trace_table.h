@@ -23,8 +23,8 @@ static inline void release(void *context, uint32_t source) {
 
 static ns_policies *errors_only, *slow_only, *everything, *one_a_second, *nothing;
 
-static inline ns_traces_settings settings_of(ns_policies *policies) {
-    return (ns_traces_settings){
+static inline ns_trace_table_settings settings_of(ns_policies *policies) {
+    return (ns_trace_table_settings){
         .max_bytes = 2 << 20,
         .max_traces = 1000,
         .remembered = 4000,
@@ -56,7 +56,7 @@ static inline const uint8_t *fill(uint32_t serial, uint64_t trace, uint32_t size
     return bytes;
 }
 
-static inline void end_span(ns_traces *table, uint32_t serial, sent span) {
+static inline void end_span(ns_trace_table *table, uint32_t serial, sent span) {
     ns_facts facts = {
         .trace_high = 7,
         .trace_low = span.trace,
@@ -66,20 +66,20 @@ static inline void end_span(ns_traces *table, uint32_t serial, sent span) {
         .has_parent = !span.root,
     };
     retain(holds, span.source);
-    if (!ns_traces_end(table, &facts, 0, span.source, fill(serial, span.trace, span.size), span.size))
+    if (!ns_trace_table_end(table, &facts, 0, span.source, fill(serial, span.trace, span.size), span.size))
         release(holds, span.source);
 }
 
-static inline void start_span(ns_traces *table, uint64_t trace, bool root) {
-    ns_traces_start(table, 7, trace, root ? NS_ENTRY : NS_INNER);
+static inline void start_span(ns_trace_table *table, uint64_t trace, bool root) {
+    ns_trace_table_start(table, 7, trace, root ? NS_ENTRY : NS_INNER);
 }
 
 /* Reads all that is queued; *serials receives the numbers of the spans in order. */
-static inline size_t read_all(ns_traces *table, size_t at_once, size_t most_bytes, uint32_t *serials) {
+static inline size_t read_all(ns_trace_table *table, size_t at_once, size_t most_bytes, uint32_t *serials) {
     size_t count = 0;
-    while (ns_traces_claim(table)) {
-        ns_haul haul;
-        CHECK(ns_traces_read(table, at_once, most_bytes, &haul) == 0);
+    while (ns_trace_table_acquire(table)) {
+        ns_kept_batch haul;
+        CHECK(ns_trace_table_read(table, at_once, most_bytes, &haul) == 0);
         CHECK(haul.count > 0 && haul.count <= at_once);
         for (size_t i = 0; i < haul.count; i++) {
             uint32_t serial;
@@ -90,7 +90,7 @@ static inline size_t read_all(ns_traces *table, size_t at_once, size_t most_byte
             serials[count++] = serial;
             retain(holds, haul.records[i].source);
         }
-        ns_traces_settle(table, &haul);
+        ns_trace_table_release(table, &haul);
         for (size_t i = 0; i < haul.count; i++) release(holds, haul.records[i].source);
         free(haul.bytes);
         free(haul.records);
@@ -98,21 +98,21 @@ static inline size_t read_all(ns_traces *table, size_t at_once, size_t most_byte
     return count;
 }
 
-static inline void check_sums(const ns_traces *table, uint64_t ended) {
-    const ns_traces_counts *counts = &table->counts;
+static inline void check_sums(const ns_trace_table *table, uint64_t ended) {
+    const ns_trace_table_counts *counts = &table->counts;
     CHECK(ended == table->spans_held + counts->spans_kept + counts->spans_sampled_out + counts->spans_evicted +
                        counts->spans_queue_full);
 }
 
-static inline void check_nothing_held(const ns_traces *table) {
+static inline void check_nothing_held(const ns_trace_table *table) {
     CHECK(table->traces_held == 0 && table->spans_held == 0 && table->bytes_held == 0);
     CHECK(table->chunks_free == table->chunk_count && table->chunks_queued == 0 && table->spans_queued == 0);
     for (int i = 0; i < SOURCES; i++) CHECK(holds[i] == 0);
 }
 
-static inline void finish(ns_traces *table) {
+static inline void finish(ns_trace_table *table) {
     check_nothing_held(table);
-    ns_traces_free(table);
+    ns_trace_table_free(table);
 }
 
 static uint32_t serials[1 << 20]; /* of what read_all found */

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from typing import Any
 
 __all__ = [
-    "INT64_LEAST",
-    "INT64_MOST",
+    "INT64_MAX",
+    "INT64_MIN",
     "check_bool",
     "check_integer",
     "check_key",
@@ -16,13 +16,13 @@ __all__ = [
     "check_texts",
     "number_in",
     "positive",
-    "shown",
+    "safe_repr",
 ]
 
-INT64_LEAST, INT64_MOST = -(2**63), 2**63 - 1
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
-def shown(value: object) -> str:
+def safe_repr(value: object) -> str:
     """``repr(value)``, or what kind of value it is where that fails: an integer may have more digits than the interpreter
     converts (`sys.set_int_max_str_digits`), and anything else may raise."""
     try:
@@ -37,7 +37,7 @@ def check_integer(name: str, value: Any, least: int, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
     if not least <= value <= most:
-        raise ValueError(f"{name} must be an integer from {least} to {most}, not {shown(value)}")
+        raise ValueError(f"{name} must be an integer from {least} to {most}, not {safe_repr(value)}")
 
 
 def check_number(name: str, value: Any, least: float, most: float, *, above: bool = False) -> None:
@@ -46,7 +46,7 @@ def check_number(name: str, value: Any, least: float, most: float, *, above: boo
         raise TypeError(f"{name} must be a number, not {type(value).__name__}")
     if not (least < value <= most if above else least <= value <= most):
         bounds = f"above {least} and at most {most}" if above else f"from {least} to {most}"
-        raise ValueError(f"{name} must be a number {bounds}, not {shown(value)}")
+        raise ValueError(f"{name} must be a number {bounds}, not {safe_repr(value)}")
 
 
 def check_bool(name: str, value: Any) -> None:
@@ -62,7 +62,7 @@ def check_text(name: str, value: Any) -> None:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError(f"{name} must be text that UTF-8 can carry, not {shown(value)}") from None
+        raise ValueError(f"{name} must be text that UTF-8 can carry, not {safe_repr(value)}") from None
 
 
 def check_key(value: Any) -> None:
@@ -81,7 +81,7 @@ def check_texts(name: str, values: Any) -> tuple[str, ...]:
 
 def _number(argument: str, value: object, accepted: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{argument} must be {accepted}, not {shown(value)}")
+        raise TypeError(f"{argument} must be {accepted}, not {safe_repr(value)}")
     try:
         return float(value)
     except OverflowError:
@@ -93,7 +93,7 @@ def positive(argument: str, value: object) -> float:
     accepted = "a finite number above 0"
     number = _number(argument, value, accepted)
     if not 0 < number < math.inf:
-        raise ValueError(f"{argument} must be {accepted}, not {shown(value)}")
+        raise ValueError(f"{argument} must be {accepted}, not {safe_repr(value)}")
     return number
 
 
@@ -101,5 +101,5 @@ def number_in(argument: str, value: object, least: float, most: float, accepted:
     """``value``, if it is a number from ``least`` to ``most``, in words ``accepted``. Raises TypeError and ValueError."""
     number = _number(argument, value, accepted)
     if not least <= number <= most:
-        raise ValueError(f"{argument} must be {accepted}, not {shown(value)}")
+        raise ValueError(f"{argument} must be {accepted}, not {safe_repr(value)}")
     return number

@@ -1,7 +1,7 @@
 """The settings of the official OTLP exporters, read from their private attributes.
 
 The only module that names those attributes. A release that moves one makes these functions raise LookupError,
-which `nanospan.export._transport.official.adopt` turns into a warning and the slow way; tests/export/test_official.py
+which `nanospan.export._transport.official.wrap_official` turns into a warning and the slow way; tests/export/test_official.py
 fails. Written against opentelemetry-exporter-otlp-proto-http and -grpc 1.45.
 """
 

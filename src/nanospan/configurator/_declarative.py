@@ -10,7 +10,7 @@ from nanospan._compat.declarative import file_tracing_built_with
 from nanospan.export._settings.environment import parse_headers
 from nanospan.ids import RandomIdGenerator
 from nanospan.processor import BatchSpanProcessor
-from nanospan.processor._settings import LONGEST_MILLIS
+from nanospan.processor._settings import MAX_MILLIS
 from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_ON, TraceIdRatioBased
 from nanospan.sampling.configuration.nodes import SamplerNodes
 from nanospan.trace.provider import TracerProvider
@@ -53,7 +53,7 @@ def batch_processor(
         max_queue_size=max_queue_size,
         schedule_delay_millis=1 if schedule_delay_millis == 0 else schedule_delay_millis,
         max_export_batch_size=max_export_batch_size,
-        export_timeout_millis=LONGEST_MILLIS if export_timeout_millis == 0 else export_timeout_millis,
+        export_timeout_millis=MAX_MILLIS if export_timeout_millis == 0 else export_timeout_millis,
     )
 
 

@@ -27,7 +27,7 @@ from nanospan.export._settings.environment import (
     resolve_file,
     resolve_timeout,
 )
-from nanospan.export._transport.grpc_transport import DEFAULT_RETRYABLE, ChannelOption, GrpcCourier
+from nanospan.export._transport.grpc_transport import DEFAULT_RETRYABLE, ChannelOption, GrpcTransport
 
 __all__ = ["Compression", "OTLPSpanExporter"]
 
@@ -90,7 +90,7 @@ class OTLPSpanExporter(DeliveringExporter):
             credentials = None
         elif credentials is None:
             credentials = _environment_credentials()
-        courier = GrpcCourier(
+        transport = GrpcTransport(
             target.target,
             credentials,
             _metadata(headers),
@@ -99,7 +99,7 @@ class OTLPSpanExporter(DeliveringExporter):
             _retryable(retryable_error_codes),
         )
         metrics = create_exporter_metrics(GRPC_COMPONENT, target.address, target.port, meter_provider)
-        super().__init__(Delivery(courier, metrics, seconds, logger))
+        super().__init__(Delivery(transport, metrics, seconds, logger))
 
 
 def _options(argument: Sequence[ChannelOption] | None) -> tuple[ChannelOption, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import urllib3
 from opentelemetry.metrics import MeterProvider
 
-from nanospan._common.arguments import shown
+from nanospan._common.arguments import safe_repr
 from nanospan.export._delivery.delivery import Delivery
 from nanospan.export._delivery.exporter import DeliveringExporter, user_agent
 from nanospan.export._delivery.metrics import HTTP_COMPONENT, create_exporter_metrics
@@ -23,7 +23,7 @@ from nanospan.export._settings.environment import (
     resolve_timeout,
 )
 from nanospan.export._transport.http_pool import tls_context
-from nanospan.export._transport.http_transport import HttpCourier
+from nanospan.export._transport.http_transport import HttpTransport
 
 __all__ = ["Compression", "OTLPSpanExporter"]
 
@@ -72,10 +72,10 @@ class OTLPSpanExporter(DeliveringExporter):
         elif isinstance(max_request_size, bool) or not isinstance(max_request_size, int):
             raise TypeError(f"max_request_size must be an int, not {type(max_request_size).__name__}")
         elif max_request_size < 0:
-            raise ValueError(f"max_request_size must be 0 (no limit) or more, not {shown(max_request_size)}")
+            raise ValueError(f"max_request_size must be 0 (no limit) or more, not {safe_repr(max_request_size)}")
         seconds = resolve_timeout(timeout)
         target = resolve_http_endpoint(endpoint)
-        courier = HttpCourier(
+        transport = HttpTransport(
             target,
             _request_headers(headers, target),
             resolve_compression(compression),
@@ -88,7 +88,7 @@ class OTLPSpanExporter(DeliveringExporter):
             else None,
         )
         metrics = create_exporter_metrics(HTTP_COMPONENT, target.host, target.port, meter_provider)
-        super().__init__(Delivery(courier, metrics, seconds, logger, max_request_size))
+        super().__init__(Delivery(transport, metrics, seconds, logger, max_request_size))
 
 
 def _request_headers(argument: Mapping[str, str] | None, endpoint: HttpEndpoint) -> dict[str, str]:

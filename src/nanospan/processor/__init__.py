@@ -3,3 +3,5 @@
 from nanospan.processor.batch import BatchSpanProcessor
 
 __all__ = ["BatchSpanProcessor"]
+
+BatchSpanProcessor.__module__ = __name__  # its public path, for logs and pickles

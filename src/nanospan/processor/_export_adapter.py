@@ -12,16 +12,16 @@ from nanospan._common.log import WindowedLog
 from nanospan._native.queue.span_queue import EncodedQueue, ObjectBatch, ObjectQueue, SpanQueue
 from nanospan._native.tail.tail_queue import TailQueue
 from nanospan.export import EncodedBatch, EncodedSpanExporter, ExportOutcome
-from nanospan.export._transport.official import adopt
+from nanospan.export._transport.official import wrap_official
 from nanospan.processor._settings import QueueSettings
 from nanospan.tail import TailSampling
 
-__all__ = ["Sender", "sender_for"]
+__all__ = ["ExportAdapter", "export_adapter_for"]
 
 logger = logging.getLogger(__name__)
 
 
-class Sender(Protocol):
+class ExportAdapter(Protocol):
     """One way out, with the queue that feeds it."""
 
     queue: SpanQueue
@@ -34,7 +34,7 @@ class Sender(Protocol):
     def shutdown(self, timeout_millis: float) -> None: ...
 
 
-class EncodedSender:
+class BytesExport:
     """Bytes to an exporter that takes bytes."""
 
     def __init__(
@@ -57,7 +57,7 @@ class EncodedSender:
         self._exporter.shutdown()
 
 
-class ObjectSender:
+class ObjectExport:
     """Spans to a SpanExporter of any kind."""
 
     def __init__(self, exporter: SpanExporter, settings: QueueSettings) -> None:
@@ -84,23 +84,23 @@ class ObjectSender:
             self._exporter.shutdown()
 
 
-def sender_for(exporter: SpanExporter, settings: QueueSettings, tail_sampling: TailSampling | None = None) -> Sender:
+def export_adapter_for(exporter: SpanExporter, settings: QueueSettings, tail_sampling: TailSampling | None = None) -> ExportAdapter:
     """Bytes where the exporter is nanospan's or exactly an official OTLP one; the spans themselves everywhere else.
 
     Exactly: a subclass may look at the spans, and a foreign exporter must get the real thing. Raises ValueError for tail
     sampling before such a one: what is held until its trace is decided on is held as bytes.
     """
     if _takes_bytes(exporter):
-        return EncodedSender(exporter, settings, tail_sampling)
-    adopted = adopt(exporter)
-    if adopted is not None:
-        return EncodedSender(adopted, settings, tail_sampling)
+        return BytesExport(exporter, settings, tail_sampling)
+    wrapped = wrap_official(exporter)
+    if wrapped is not None:
+        return BytesExport(wrapped, settings, tail_sampling)
     if tail_sampling is not None:
         raise ValueError(
             "tail_sampling needs an exporter of OTLP, nanospan's or exactly one of the official ones; "
             f"{type(exporter).__module__}.{type(exporter).__qualname__} takes spans as objects"
         )
-    return ObjectSender(exporter, settings)
+    return ObjectExport(exporter, settings)
 
 
 def _takes_bytes(exporter: object) -> bool:

@@ -11,7 +11,7 @@ import logging
 import os
 from dataclasses import dataclass
 
-from nanospan._common.arguments import shown
+from nanospan._common.arguments import safe_repr
 
 __all__ = ["MAX_REQUEST_BYTES", "MAX_REQUEST_SPANS", "QueueSettings", "resolve_settings"]
 
@@ -23,10 +23,10 @@ DEFAULT_EXPORT_TIMEOUT_MILLIS = 30000
 DEFAULT_WAKE_SPANS = 512
 DEFAULT_MAX_QUEUE_BYTES = 64 << 20
 
-MOST_SPANS = 2**31 - 1
-LEAST_QUEUE_BYTES = 64 << 10
-MOST_QUEUE_BYTES = 8 << 30
-LONGEST_MILLIS = 10**12  # in nanoseconds still well within 64 bits
+MAX_SPANS = 2**31 - 1
+MIN_QUEUE_BYTES = 64 << 10
+MAX_QUEUE_BYTES = 8 << 30
+MAX_MILLIS = 10**12  # in nanoseconds still well within 64 bits
 
 MAX_REQUEST_BYTES = (4 << 20) - (64 << 10)
 """Bytes of spans in one request. Receivers take 4 MiB by default (gRPC); the rest is room for resources and scopes."""
@@ -69,7 +69,7 @@ def resolve_settings(
 ) -> QueueSettings:
     """The settings of one processor; raises ValueError or TypeError for a wrong argument."""
     queue_size = _integer(
-        "max_queue_size", max_queue_size, "OTEL_BSP_MAX_QUEUE_SIZE", DEFAULT_MAX_QUEUE_SIZE, 1, MOST_SPANS
+        "max_queue_size", max_queue_size, "OTEL_BSP_MAX_QUEUE_SIZE", DEFAULT_MAX_QUEUE_SIZE, 1, MAX_SPANS
     )
     return QueueSettings(
         max_queue_size=queue_size,
@@ -91,8 +91,8 @@ def resolve_settings(
             max_queue_bytes,
             "OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES",
             DEFAULT_MAX_QUEUE_BYTES,
-            LEAST_QUEUE_BYTES,
-            MOST_QUEUE_BYTES,
+            MIN_QUEUE_BYTES,
+            MAX_QUEUE_BYTES,
         ),
     )
 
@@ -108,7 +108,7 @@ def _check_integer(name: str, argument: int, least: int, most: int) -> None:
     if isinstance(argument, bool) or not isinstance(argument, int):
         raise TypeError(f"{name} must be an integer, not {type(argument).__name__}")
     if not least <= argument <= most:
-        raise ValueError(f"{name} must be an integer from {least} to {most}, not {shown(argument)}")
+        raise ValueError(f"{name} must be an integer from {least} to {most}, not {safe_repr(argument)}")
 
 
 def _integer_from_environment(variable: str, default: int, least: int, most: int) -> int:
@@ -132,14 +132,14 @@ def _clamp(variable: str, value: int, least: int, most: int) -> int:
 
 def _batch_size(argument: int | None, queue_argument: int | None, queue_size: int) -> int | None:
     if argument is not None:
-        _check_integer("max_export_batch_size", argument, 1, MOST_SPANS)
+        _check_integer("max_export_batch_size", argument, 1, MAX_SPANS)
         if argument <= queue_size:
             return argument
         if queue_argument is None and os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE", "").strip():
             # A variable made the queue smaller than the application's batches: no reason not to start.
             logger.warning("max_export_batch_size=%d is more than OTEL_BSP_MAX_QUEUE_SIZE; using %d", argument, queue_size)
             return queue_size
-        raise ValueError(f"max_export_batch_size must be at most max_queue_size ({queue_size}), not {shown(argument)}")
+        raise ValueError(f"max_export_batch_size must be at most max_queue_size ({queue_size}), not {safe_repr(argument)}")
     variable = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
     text = os.environ.get(variable, "").strip()
     if not text:
@@ -153,11 +153,11 @@ def _batch_size(argument: int | None, queue_argument: int | None, queue_size: in
 
 def _milliseconds(name: str, argument: float | None, variable: str, default: int) -> float:
     if argument is None:
-        return _integer_from_environment(variable, default, 1, LONGEST_MILLIS)
+        return _integer_from_environment(variable, default, 1, MAX_MILLIS)
     if isinstance(argument, bool) or not isinstance(argument, (int, float)):
         raise TypeError(f"{name} must be a number of milliseconds, not {type(argument).__name__}")
-    if not 0 < argument <= LONGEST_MILLIS:
+    if not 0 < argument <= MAX_MILLIS:
         raise ValueError(
-            f"{name} must be a number of milliseconds above 0 and at most {LONGEST_MILLIS}, not {shown(argument)}"
+            f"{name} must be a number of milliseconds above 0 and at most {MAX_MILLIS}, not {safe_repr(argument)}"
         )
     return argument

@@ -18,7 +18,7 @@ from nanospan._native.queue.span_queue import ObjectBatch, SpanQueue
 from nanospan._native.sampling import cost_meter
 from nanospan.export import ExportOutcome
 from nanospan.processor._child_processes import shut_down_at_end_of_child
-from nanospan.processor._export_adapter import Sender
+from nanospan.processor._export_adapter import ExportAdapter
 from nanospan.processor._green_threads import end_in_children, green_sleep
 from nanospan.processor._metrics import ProcessorMetrics
 from nanospan.processor._settings import MAX_REQUEST_BYTES, MAX_REQUEST_SPANS, QueueSettings
@@ -63,11 +63,11 @@ class ExportWorker:
     """
 
     def __init__(
-        self, exporter: object, sender: Sender, settings: QueueSettings, metrics: ProcessorMetrics | None
+        self, exporter: object, adapter: ExportAdapter, settings: QueueSettings, metrics: ProcessorMetrics | None
     ) -> None:
         self._exporter = exporter
-        self._sender = sender
-        self._queue = sender.queue
+        self._adapter = adapter
+        self._queue = adapter.queue
         self._metrics = metrics
         self._schedule_delay_millis = settings.schedule_delay_millis
         self._schedule_delay = settings.schedule_delay_millis / 1e3
@@ -122,7 +122,7 @@ class ExportWorker:
         if self._metrics is not None:
             self._metrics.after_fork()
         try:
-            self._sender.after_fork()
+            self._adapter.after_fork()
         except Exception:
             logger.exception("Exception while the exporter took note of a fork")
         if not self._shutdown:
@@ -226,7 +226,7 @@ class ExportWorker:
         try:
             if self._metrics is not None:
                 self._metrics.handed_over(batch.count)
-            outcome = self._sender.send(batch, self._export_timeout)
+            outcome = self._adapter.send(batch, self._export_timeout)
         except BaseException as error:
             self._queue.check_fork()
             if self._worker_thread is not process:
@@ -311,6 +311,6 @@ class ExportWorker:
         if not self._worker_thread.is_alive():
             self._drain()
         try:
-            self._sender.shutdown(max(0.0, (deadline - time.monotonic()) * 1e3))
+            self._adapter.shutdown(max(0.0, (deadline - time.monotonic()) * 1e3))
         except Exception:
             logger.exception("Exception while shutting the exporter down")

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from nanospan._native.queue.span_queue import NativeBatchProcessor
 from nanospan.export._settings.environment import resolve_protocol
-from nanospan.processor._export_adapter import sender_for
+from nanospan.processor._export_adapter import export_adapter_for
 from nanospan.processor._metrics import create_processor_metrics
 from nanospan.processor._settings import resolve_settings
 from nanospan.processor._worker import ExportWorker
@@ -69,10 +69,10 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
             max_queue_size, schedule_delay_millis, max_export_batch_size, export_timeout_millis, max_queue_bytes
         )
         exporter = _default_exporter(meter_provider) if span_exporter is None else span_exporter
-        sender = sender_for(exporter, settings, tail_sampling)
-        metrics = create_processor_metrics(meter_provider, sender.queue)
-        self._attach_queue(sender.queue)
-        self._batch_processor = ExportWorker(exporter, sender, settings, metrics)
+        adapter = export_adapter_for(exporter, settings, tail_sampling)
+        metrics = create_processor_metrics(meter_provider, adapter.queue)
+        self._attach_queue(adapter.queue)
+        self._batch_processor = ExportWorker(exporter, adapter, settings, metrics)
 
     @property
     def span_exporter(self) -> SpanExporter:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from nanospan._common.arguments import number_in, positive, shown
+from nanospan._common.arguments import number_in, positive, safe_repr
 from nanospan._native.sampling.samplers import native_route
-from nanospan._native.sampling.threshold_samplers import NativeControlled, NativeOverheadBudget
+from nanospan._native.sampling.threshold_samplers import NativeOverheadBudget, NativeRateControlled
 
 __all__ = ["Adaptive", "OverheadBudget"]
 
 AVERAGING_SECONDS = 2.0
-LEAST_PROBABILITY = 1e-6
+MIN_PROBABILITY = 1e-6
 _PROBABILITY = "a number from 2**-56 to 1"
 
 
 @native_route
-class Adaptive(NativeControlled, Sampler):
+class Adaptive(NativeRateControlled, Sampler):
     """Sampler that keeps as many traces as give a number of sampled spans a second in this process.
 
     With N new traces a second, M spans a second that come in sampled, from remote parents, and s spans a sampled trace,
@@ -43,7 +43,7 @@ class Adaptive(NativeControlled, Sampler):
         target_spans_per_second: float,
         *,
         averaging_seconds: float = AVERAGING_SECONDS,
-        min_probability: float = LEAST_PROBABILITY,
+        min_probability: float = MIN_PROBABILITY,
     ) -> None:
         self.target_spans_per_second = positive("target_spans_per_second", target_spans_per_second)
         averaging = positive("averaging_seconds", averaging_seconds)
@@ -78,11 +78,11 @@ class OverheadBudget(NativeOverheadBudget, Sampler):
         cpu_fraction: float = 0.02,
         *,
         averaging_seconds: float = AVERAGING_SECONDS,
-        min_probability: float = LEAST_PROBABILITY,
+        min_probability: float = MIN_PROBABILITY,
     ) -> None:
         self.cpu_fraction = positive("cpu_fraction", cpu_fraction)
         if self.cpu_fraction > 1:
-            raise ValueError(f"cpu_fraction must be a number above 0, up to 1, not {shown(cpu_fraction)}")
+            raise ValueError(f"cpu_fraction must be a number above 0, up to 1, not {safe_repr(cpu_fraction)}")
         averaging = positive("averaging_seconds", averaging_seconds)
         least = number_in("min_probability", min_probability, 2.0**-56, 1.0, _PROBABILITY)
         self._bind_budget(self.cpu_fraction, averaging, least)

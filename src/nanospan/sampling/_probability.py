@@ -7,15 +7,15 @@ from typing import Literal
 from opentelemetry.sdk.trace import sampling as sdk
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from nanospan._common.arguments import number_in, positive, shown
+from nanospan._common.arguments import number_in, positive, safe_repr
 from nanospan._native.sampling.samplers import native_route, threshold_from_probability, threshold_to_text
 from nanospan._native.sampling.threshold_samplers import NativeAlwaysRecord, NativeConsistentProbability, NativeRateLimited
 from nanospan.sampling._sdk import native_sampler
 
 __all__ = ["AlwaysRecord", "ConsistentProbability", "RateLimited"]
 
-LEAST_RATIO = 2.0**-56
-MOST_PRECISION = 14
+MIN_RATIO = 2.0**-56
+MAX_PRECISION = 14
 
 
 @native_route
@@ -46,13 +46,13 @@ class ConsistentProbability(NativeConsistentProbability, Sampler):
     def __init__(self, ratio: float, *, precision: int = 4, randomness: Literal["trace_id", "hash"] = "trace_id") -> None:
         if ratio == 0 and not isinstance(ratio, bool):
             raise ValueError("ratio must be a number from 2**-56 to 1; to keep nothing, use nanospan.sampling.ALWAYS_OFF")
-        self.ratio = number_in("ratio", ratio, LEAST_RATIO, 1.0, "a number from 2**-56 to 1")
+        self.ratio = number_in("ratio", ratio, MIN_RATIO, 1.0, "a number from 2**-56 to 1")
         if isinstance(precision, bool) or not isinstance(precision, int):
-            raise TypeError(f"precision must be an int from 1 to {MOST_PRECISION}, not {shown(precision)}")
-        if not 1 <= precision <= MOST_PRECISION:
-            raise ValueError(f"precision must be an int from 1 to {MOST_PRECISION}, not {shown(precision)}")
+            raise TypeError(f"precision must be an int from 1 to {MAX_PRECISION}, not {safe_repr(precision)}")
+        if not 1 <= precision <= MAX_PRECISION:
+            raise ValueError(f"precision must be an int from 1 to {MAX_PRECISION}, not {safe_repr(precision)}")
         if randomness not in ("trace_id", "hash"):
-            raise ValueError(f"randomness must be 'trace_id' or 'hash', not {shown(randomness)}")
+            raise ValueError(f"randomness must be 'trace_id' or 'hash', not {safe_repr(randomness)}")
         self._bind(threshold_from_probability(self.ratio, precision), randomness == "hash")
 
     def get_description(self) -> str:
@@ -93,7 +93,7 @@ class RateLimited(NativeRateLimited, Sampler):
         if burst is None:
             burst = max(1.0, self.traces_per_second)
         elif positive("burst", burst) < 1:
-            raise ValueError(f"burst must be None or a finite number from 1 on, not {shown(burst)}")
+            raise ValueError(f"burst must be None or a finite number from 1 on, not {safe_repr(burst)}")
         self._bind_bucket(self.traces_per_second, float(burst))
 
     def get_description(self) -> str:

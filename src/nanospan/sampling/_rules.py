@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import sampling as sdk
 from opentelemetry.sdk.trace.sampling import Decision, Sampler
 from opentelemetry.trace import SpanKind
 
-from nanospan._common.arguments import shown
+from nanospan._common.arguments import safe_repr
 from nanospan._compat.sdk import static_decision
 from nanospan._native.sampling.rules import PARENT_PLACES, AttributeMatch, NativeRule, NativeRuleBased, TextMatch
 from nanospan._native.sampling.samplers import native_route
@@ -82,13 +82,13 @@ def _text_match(argument: str, text: object) -> TextMatch | None:
     if text is None:
         return None
     if not isinstance(text, str):
-        raise TypeError(f"{argument} must be a str or None, not {shown(text)}")
+        raise TypeError(f"{argument} must be a str or None, not {safe_repr(text)}")
     return TextMatch(str(text), _is_pattern(text))
 
 
 def _attribute_match(key: object, wanted: object) -> AttributeMatch:
     if not isinstance(key, str):
-        raise TypeError(f"attributes must have str keys, not {shown(key)}")
+        raise TypeError(f"attributes must have str keys, not {safe_repr(key)}")
     if wanted is ANY:
         return AttributeMatch(key, any_value=True)
     if isinstance(wanted, str):
@@ -99,7 +99,7 @@ def _attribute_match(key: object, wanted: object) -> AttributeMatch:
     for value in values:
         if not isinstance(value, _SCALARS):
             raise TypeError(
-                f"attributes[{key!r}] must be a str, bool, int or float, a collection of them, or ANY, not {shown(wanted)}"
+                f"attributes[{key!r}] must be a str, bool, int or float, a collection of them, or ANY, not {safe_repr(wanted)}"
             )
     if not values:
         raise ValueError(f"attributes[{key!r}] must not be an empty collection: it would match nothing")
@@ -111,7 +111,7 @@ def _members(argument: str, given: object, one: type, accepted: str) -> tuple[An
         return ()
     members = (given,) if isinstance(given, one) else given
     if not isinstance(members, Collection) or not all(isinstance(member, one) for member in members):
-        raise TypeError(f"{argument} must be {accepted}, a collection of them, or None, not {shown(given)}")
+        raise TypeError(f"{argument} must be {accepted}, a collection of them, or None, not {safe_repr(given)}")
     if not members:
         raise ValueError(f"{argument} must not be an empty collection: it would match nothing")
     return tuple(members)
@@ -122,7 +122,7 @@ def _parents(given: object) -> tuple[str, ...]:
     parents = _members("parent", given, str, accepted)
     for parent in parents:
         if parent not in PARENT_PLACES:
-            raise ValueError(f"parent must be {accepted}, a collection of them, or None, not {shown(given)}")
+            raise ValueError(f"parent must be {accepted}, a collection of them, or None, not {safe_repr(given)}")
     return parents
 
 
@@ -182,11 +182,11 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not isinstance(self.sampler, Sampler):
-            raise TypeError(f"sampler must be a Sampler, not {shown(self.sampler)}")
+            raise TypeError(f"sampler must be a Sampler, not {safe_repr(self.sampler)}")
         if self.external not in (None, True, False):
-            raise TypeError(f"external must be a bool or None, not {shown(self.external)}")
+            raise TypeError(f"external must be a bool or None, not {safe_repr(self.external)}")
         if self.attributes is not None and not isinstance(self.attributes, Mapping):
-            raise TypeError(f"attributes must be a mapping or None, not {shown(self.attributes)}")
+            raise TypeError(f"attributes must be a mapping or None, not {safe_repr(self.attributes)}")
         self.compiled()
         self._refuse_floods()
         if self.attributes is not None:
@@ -224,7 +224,7 @@ class Rule:
             parts.append("kind=" + "|".join(kind.name.lower() for kind in _members("kind", self.kind, SpanKind, "")))
         for key, wanted in (self.attributes or {}).items():
             values = wanted if isinstance(wanted, Collection) and not isinstance(wanted, str) else (wanted,)
-            parts.append(f"{key}=" + "|".join(str(value) if isinstance(value, str) else shown(value) for value in values))
+            parts.append(f"{key}=" + "|".join(str(value) if isinstance(value, str) else safe_repr(value) for value in values))
         if self.parent is not None:
             parts.append("parent=" + "|".join(_parents(self.parent)))
         if self.scope is not None:
@@ -263,9 +263,9 @@ class RuleBased(NativeRuleBased, Sampler):
         self.rules = tuple(rules)
         for rule in self.rules:
             if not isinstance(rule, Rule):
-                raise TypeError(f"rules must be Rule objects, not {shown(rule)}")
+                raise TypeError(f"rules must be Rule objects, not {safe_repr(rule)}")
         if not isinstance(default, Sampler):
-            raise TypeError(f"default must be a Sampler, not {shown(default)}")
+            raise TypeError(f"default must be a Sampler, not {safe_repr(default)}")
         self.default = default
         self._bind(tuple(rule.compiled() for rule in self.rules), native_sampler(default) or default)
 

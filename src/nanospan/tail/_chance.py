@@ -12,9 +12,9 @@ from nanospan.tail._plan import Plan
 
 __all__ = ["BytesLimiting", "Probabilistic", "RateLimiting"]
 
-LEAST_RATIO = 2.0**-56
-LEAST_RATE, MOST_RATE = 1e-6, 1e12
-MOST_BURST = 1e15
+MIN_RATIO = 2.0**-56
+MIN_RATE, MAX_RATE = 1e-6, 1e12
+MAX_BURST = 1e15
 
 DEFAULT_HASH_SALT = "default-hash-seed"  # the Collector's, where none is configured
 
@@ -47,7 +47,7 @@ class Probabilistic(Policy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("ratio", self.ratio, LEAST_RATIO, 1)
+        check_number("ratio", self.ratio, MIN_RATIO, 1)
         if self.hash_salt is not None and not isinstance(self.hash_salt, str):
             raise TypeError(f"hash_salt must be a string or None, not {type(self.hash_salt).__name__}")
 
@@ -98,12 +98,12 @@ class RateLimiting(Policy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("spans_per_second", self.spans_per_second, LEAST_RATE, MOST_RATE)
+        check_number("spans_per_second", self.spans_per_second, MIN_RATE, MAX_RATE)
         check_bool("consistent", self.consistent)
         if self.burst_capacity is not None:
             if self.consistent:
                 raise ValueError("burst_capacity must be None with consistent=True, which has no bucket")
-            check_number("burst_capacity", self.burst_capacity, 1, MOST_BURST)
+            check_number("burst_capacity", self.burst_capacity, 1, MAX_BURST)
 
     def _add_to(self, plan: Plan, allowance: int) -> None:
         kind = "spans_target" if self.consistent else "spans_rate"
@@ -132,9 +132,9 @@ class BytesLimiting(Policy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("bytes_per_second", self.bytes_per_second, LEAST_RATE, MOST_RATE)
+        check_number("bytes_per_second", self.bytes_per_second, MIN_RATE, MAX_RATE)
         if self.burst_capacity is not None:
-            check_number("burst_capacity", self.burst_capacity, 1, MOST_BURST)
+            check_number("burst_capacity", self.burst_capacity, 1, MAX_BURST)
 
     def _add_to(self, plan: Plan, allowance: int) -> None:
         burst = _burst(self.bytes_per_second, self.burst_capacity)

@@ -13,7 +13,7 @@ from nanospan.tail._plan import Plan, policy_names
 
 __all__ = ["And", "Composite", "Drop", "Not"]
 
-MOST_SPANS_PER_SECOND = 2**32 - 1
+MAX_SPANS_PER_SECOND = 2**32 - 1
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -120,7 +120,7 @@ class Composite(Policy):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "policies", check_policies("policies", self.policies))
-        check_integer("max_total_spans_per_second", self.max_total_spans_per_second, 1, MOST_SPANS_PER_SECOND)
+        check_integer("max_total_spans_per_second", self.max_total_spans_per_second, 1, MAX_SPANS_PER_SECOND)
         if self.allocation is not None and not isinstance(self.allocation, Mapping):
             raise TypeError(f"allocation must be a mapping of names to percentages, not {type(self.allocation).__name__}")
         if self.allocation is not None:

@@ -10,7 +10,7 @@ from nanospan.tail._plan import Condition
 
 __all__ = ["compile_patterns", "make_matcher"]
 
-LONGEST_REMEMBERED = 1024
+MAX_REMEMBERED = 1024
 """Characters of a text whose answer is remembered; the cache holds on to its texts."""
 
 
@@ -37,6 +37,6 @@ def make_matcher(condition: Condition) -> Callable[[str], bool]:
     remembered = functools.lru_cache(maxsize=condition.cache_size)(is_found)
 
     def matches(text: str) -> bool:
-        return remembered(text) if len(text) <= LONGEST_REMEMBERED else is_found(text)
+        return remembered(text) if len(text) <= MAX_REMEMBERED else is_found(text)
 
     return matches

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Protocol
 
 __all__ = ["Condition", "Node", "Plan", "policy_names"]
 
-MOST_NODES = 64
-MOST_CONDITIONS = 64
-MOST_DEEP = 8
+MAX_NODES = 64
+MAX_CONDITIONS = 64
+MAX_DEPTH = 8
 
 
 class Plannable(Protocol):
@@ -80,8 +80,8 @@ class Plan:
     def bit_of(self, condition: Condition) -> int:
         """The bit of this condition; two policies that ask the same share it."""
         if condition not in self.conditions:
-            if len(self.conditions) == MOST_CONDITIONS:
-                raise ValueError(f"policies must not ask for more than {MOST_CONDITIONS} different attribute values")
+            if len(self.conditions) == MAX_CONDITIONS:
+                raise ValueError(f"policies must not ask for more than {MAX_CONDITIONS} different attribute values")
             self.conditions.append(condition)
         return 1 << self.conditions.index(condition)
 
@@ -90,12 +90,12 @@ class Plan:
     ) -> None:
         """Add a node and, below it, its parts."""
         self._depth += 1
-        if self._depth > MOST_DEEP:
-            raise ValueError(f"policies must not be nested more than {MOST_DEEP} deep")
+        if self._depth > MAX_DEPTH:
+            raise ValueError(f"policies must not be nested more than {MAX_DEPTH} deep")
         if kind == "drop" and self._depth > 1:
             raise ValueError("policies must have Drop at the top level only, not inside another policy")
-        if len(self.nodes) == MOST_NODES:
-            raise ValueError(f"policies must be at most {MOST_NODES} in all, those inside others included")
+        if len(self.nodes) == MAX_NODES:
+            raise ValueError(f"policies must be at most {MAX_NODES} in all, those inside others included")
         node = Node(kind, **numbers)
         self.nodes.append(node)
         before = len(self.nodes)

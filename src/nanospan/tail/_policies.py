@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from opentelemetry import trace
 
-from nanospan._common.arguments import INT64_LEAST, INT64_MOST, check_bool, check_integer, check_key, check_texts, shown
+from nanospan._common.arguments import INT64_MAX, INT64_MIN, check_bool, check_integer, check_key, check_texts, safe_repr
 from nanospan.tail._base import Policy
 from nanospan.tail._patterns import compile_patterns, make_matcher
 from nanospan.tail._plan import Condition, Plan
@@ -25,9 +25,9 @@ __all__ = [
     "TraceState",
 ]
 
-LONGEST_MS = 10**12
-MOST_SPANS = 2**31 - 1
-LARGEST_CACHE = 2**20
+MAX_MS = 10**12
+MAX_SPANS = 2**31 - 1
+MAX_CACHE = 2**20
 STATUSES = ("UNSET", "OK", "ERROR")  # by the number that OTLP gives them
 
 
@@ -59,7 +59,7 @@ class StatusCode(Policy):
     def __init__(self, *codes: str | trace.StatusCode, name: str | None = None) -> None:
         texts = [code.name if isinstance(code, trace.StatusCode) else code for code in codes]
         if not texts or any(text not in STATUSES for text in texts):
-            raise ValueError(f"codes must be one or more of {', '.join(map(repr, STATUSES))}, not {shown(codes)}")
+            raise ValueError(f"codes must be one or more of {', '.join(map(repr, STATUSES))}, not {safe_repr(codes)}")
         object.__setattr__(self, "codes", tuple(status for status in STATUSES if status in texts))
         object.__setattr__(self, "name", name)
         self.__post_init__()
@@ -95,8 +95,8 @@ class Latency(Policy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("threshold_ms", self.threshold_ms, 0, LONGEST_MS)
-        check_integer("upper_threshold_ms", self.upper_threshold_ms, 0, LONGEST_MS)
+        check_integer("threshold_ms", self.threshold_ms, 0, MAX_MS)
+        check_integer("upper_threshold_ms", self.upper_threshold_ms, 0, MAX_MS)
         if self.upper_threshold_ms and self.upper_threshold_ms <= self.threshold_ms:
             raise ValueError(
                 f"upper_threshold_ms must be 0 or more than threshold_ms ({self.threshold_ms}), "
@@ -159,7 +159,7 @@ class StringAttribute(_AttributePolicy):
         check_key(self.key)
         object.__setattr__(self, "values", check_texts("values", self.values))
         check_bool("enabled_regex_matching", self.enabled_regex_matching)
-        check_integer("cache_max_size", self.cache_max_size, 1, LARGEST_CACHE)
+        check_integer("cache_max_size", self.cache_max_size, 1, MAX_CACHE)
         check_bool("invert_match", self.invert_match)
         if self.enabled_regex_matching:
             compile_patterns("values", tuple(self.values))
@@ -202,16 +202,16 @@ class NumericAttribute(_AttributePolicy):
         if self.min_value is None and self.max_value is None:
             raise ValueError("min_value or max_value must be given")
         if self.min_value is not None:
-            check_integer("min_value", self.min_value, INT64_LEAST, INT64_MOST)
+            check_integer("min_value", self.min_value, INT64_MIN, INT64_MAX)
         if self.max_value is not None:
-            check_integer("max_value", self.max_value, INT64_LEAST, INT64_MOST)
+            check_integer("max_value", self.max_value, INT64_MIN, INT64_MAX)
         if self.min_value is not None and self.max_value is not None and self.min_value > self.max_value:
             raise ValueError(f"max_value must be at least min_value ({self.min_value}), not {self.max_value}")
         check_bool("invert_match", self.invert_match)
 
     def _condition(self) -> Condition:
-        least = INT64_LEAST if self.min_value is None else self.min_value
-        most = INT64_MOST if self.max_value is None else self.max_value
+        least = INT64_MIN if self.min_value is None else self.min_value
+        most = INT64_MAX if self.max_value is None else self.max_value
         return Condition("number_in", self.key, least=least, most=most)
 
 
@@ -264,8 +264,8 @@ class SpanCount(Policy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("min_spans", self.min_spans, 0, MOST_SPANS)
-        check_integer("max_spans", self.max_spans, 0, MOST_SPANS)
+        check_integer("min_spans", self.min_spans, 0, MAX_SPANS)
+        check_integer("max_spans", self.max_spans, 0, MAX_SPANS)
         if self.max_spans and self.max_spans < self.min_spans:
             raise ValueError(f"max_spans must be 0 or at least min_spans ({self.min_spans}), not {self.max_spans}")
 

@@ -11,13 +11,13 @@ from nanospan.tail._plan import Plan, policy_names
 
 __all__ = ["TailSampling"]
 
-LONGEST_SECONDS = 10**9
-MOST_TRACES = 2**24
-MOST_DECISIONS = 2**24
-LEAST_BYTES, MOST_BYTES = 1 << 20, 8 << 30
+MAX_SECONDS = 10**9
+MAX_TRACES = 2**24
+MAX_DECISIONS = 2**24
+MIN_BYTES, MAX_BYTES = 1 << 20, 8 << 30
 
 DECISIONS_A_TRACE = 8
-LEAST_DECISIONS = 131_072
+MIN_DECISIONS = 131_072
 BYTES_A_DECISION = 16
 
 
@@ -61,15 +61,15 @@ class TailSampling:
             raise ValueError("policies must not all be Drop: nothing would ever be kept")
         policy_names(policies)
         Plan(policies)
-        check_number("decision_wait", self.decision_wait, 0, LONGEST_SECONDS, above=True)
-        check_number("decision_wait_after_root_ended", self.decision_wait_after_root_ended, 0, LONGEST_SECONDS)
-        check_integer("num_traces", self.num_traces, 1, MOST_TRACES)
-        check_integer("max_bytes", self.max_bytes, LEAST_BYTES, MOST_BYTES)
+        check_number("decision_wait", self.decision_wait, 0, MAX_SECONDS, above=True)
+        check_number("decision_wait_after_root_ended", self.decision_wait_after_root_ended, 0, MAX_SECONDS)
+        check_integer("num_traces", self.num_traces, 1, MAX_TRACES)
+        check_integer("max_bytes", self.max_bytes, MIN_BYTES, MAX_BYTES)
         if self.decision_cache_size is None:
             affordable = self.max_bytes // 8 // BYTES_A_DECISION
-            wanted = max(DECISIONS_A_TRACE * self.num_traces, LEAST_DECISIONS)
-            object.__setattr__(self, "decision_cache_size", min(wanted, affordable, MOST_DECISIONS))
-        check_integer("decision_cache_size", self.decision_cache_size, 0, MOST_DECISIONS)
+            wanted = max(DECISIONS_A_TRACE * self.num_traces, MIN_DECISIONS)
+            object.__setattr__(self, "decision_cache_size", min(wanted, affordable, MAX_DECISIONS))
+        check_integer("decision_cache_size", self.decision_cache_size, 0, MAX_DECISIONS)
 
     @property
     def policy_names(self) -> tuple[str, ...]:

@@ -5,3 +5,6 @@ from nanospan.trace.span import NonRecordingSpan, Span
 from nanospan.trace.tracer import Tracer
 
 __all__ = ["NonRecordingSpan", "Span", "Tracer", "TracerProvider"]
+
+for _cls in (NonRecordingSpan, Span, Tracer, TracerProvider):
+    _cls.__module__ = __name__  # their public path, for logs and pickles

@@ -18,7 +18,7 @@ from app import App, report
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 SPANS = 10
-MOST_QUEUED = 100_000
+MAX_QUEUED = 100_000
 
 # PyDLL keeps the interpreter lock over the call.
 fork = ctypes.PyDLL(None).fork if sys.argv[2:] == ["libc"] else os.fork
@@ -231,7 +231,7 @@ def busy_threads(app: App) -> None:
             if ended[thread] % 100 == 0:
                 time.sleep(0.002)
                 # However fast the machine, the queue has room.
-                while app.processor.stats()["queued"] > MOST_QUEUED:
+                while app.processor.stats()["queued"] > MAX_QUEUED:
                     time.sleep(0.0005)
 
     threads = [threading.Thread(target=busy, args=(number,)) for number in range(2)]

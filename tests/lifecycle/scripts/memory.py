@@ -40,14 +40,14 @@ def main(endpoint: str, max_queue_bytes: int) -> None:
     gc.collect()
     before = resident_bytes()
     blocks = sys.getallocatedblocks()
-    most = most_blocks = 0
+    most = max_blocks = 0
     for _ in range(SPANS // ROUND):
         for _ in range(ROUND // len(spans)):
             for span in spans:
                 on_end(span)
         most = max(most, resident_bytes() - before)
-        most_blocks = max(most_blocks, sys.getallocatedblocks() - blocks)
-    report(grown=most, blocks=most_blocks, stats=processor.stats())
+        max_blocks = max(max_blocks, sys.getallocatedblocks() - blocks)
+    report(grown=most, blocks=max_blocks, stats=processor.stats())
     os._exit(0)
 
 

@@ -206,6 +206,6 @@ configure_sdk(load_config_file({str(with_sampler(file, "nanospan_probability: {r
         assert "RateLimited{7/s" in entry.load()(traces_per_second=7).get_description()
 
     def test_every_sampler_of_the_file_is_an_entry_point(self):
-        from nanospan.sampling.configuration.declarative import MAKERS
+        from nanospan.sampling.configuration.nodes import MAKERS
 
         assert {entry.name for entry in entry_points(group="opentelemetry_sampler")} >= set(MAKERS)

@@ -20,10 +20,10 @@ from support.parity.pipeline import FOREIGN_PROCESSORS, INDEPENDENT_OF_IDS, SAMP
 from support.parity.private_values import OTHER_CONTEXT, PRIVATE_VALUES, PRIVATE_VALUES_OF_ENDED
 from support.parity.side import Setup, Side
 
-MOST_SPANS = 12
+MAX_SPANS = 12
 """Every one of them is compared after every step."""
 
-picks = st.integers(0, 2 * MOST_SPANS)
+picks = st.integers(0, 2 * MAX_SPANS)
 """Which span to use, counted round the spans there are."""
 
 
@@ -165,7 +165,7 @@ class ParityMachine(RuleBasedStateMachine):
         return bool(self.sides[0].spans)
 
     def _has_room(self) -> bool:
-        return len(self.sides[0].spans) < MOST_SPANS
+        return len(self.sides[0].spans) < MAX_SPANS
 
     # --- starting ---------------------------------------------------------------------------------------------------
 

@@ -3,9 +3,9 @@
 from cpython.object cimport PyObject
 
 cdef extern from "base/freelist.h":
-    ctypedef struct nspy_spare:
+    ctypedef struct nspy_freelist:
         pass
-    object nspy_spare_take(nspy_spare *spare, tuple no_arguments)
-    void nspy_spare_dealloc(nspy_spare *spare, PyObject *instance)
-    void nspy_spare_install(nspy_spare *spare, object cls, void (*dealloc)(PyObject *) noexcept,
+    object nspy_freelist_take(nspy_freelist *spare, tuple no_arguments)
+    void nspy_freelist_dealloc(nspy_freelist *spare, PyObject *instance)
+    void nspy_freelist_install(nspy_freelist *spare, object cls, void (*dealloc)(PyObject *) noexcept,
                             int (*reset)(PyObject *) noexcept)

@@ -1,6 +1,6 @@
 /* What Cython has no spelling for: strings as ns_text, and ids as bytes, over CPython 3.11 to 3.14. */
-#ifndef NANOSPAN_PYSHIM_H
-#define NANOSPAN_PYSHIM_H
+#ifndef NANOSPAN_PYCOMPAT_H
+#define NANOSPAN_PYCOMPAT_H
 
 #include <Python.h>
 #include <string.h>

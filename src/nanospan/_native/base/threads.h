@@ -39,7 +39,7 @@ typedef PyMutex nspy_lock;
 #define nspy_lock_take(lock)  PyMutex_Lock(lock)
 #define nspy_lock_leave(lock) PyMutex_Unlock(lock)
 /* In a forked child, where whoever held it is no more. */
-#define nspy_lock_renew(lock) (*(lock) = (PyMutex){0})
+#define nspy_lock_reset(lock) (*(lock) = (PyMutex){0})
 
 #elif defined(NSPY_PRETEND_FREE)
 
@@ -53,7 +53,7 @@ static inline void nspy_require(bool so, const char *what) {
 typedef char nspy_lock;
 #define nspy_lock_take(lock)  (nspy_require(!*(lock), "a lock was held while another thread ran"), (void)(*(lock) = 1))
 #define nspy_lock_leave(lock) (nspy_require(*(lock), "a lock is given back that is not held"), (void)(*(lock) = 0))
-#define nspy_lock_renew(lock) ((void)(*(lock) = 0))
+#define nspy_lock_reset(lock) ((void)(*(lock) = 0))
 
 #else
 
@@ -64,7 +64,7 @@ typedef char nspy_section;
 typedef char nspy_lock;
 #define nspy_lock_take(lock)  ((void)(lock))
 #define nspy_lock_leave(lock) ((void)(lock))
-#define nspy_lock_renew(lock) ((void)(lock))
+#define nspy_lock_reset(lock) ((void)(lock))
 
 #endif
 

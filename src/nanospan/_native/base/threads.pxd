@@ -15,7 +15,7 @@ cdef extern from "base/threads.h" nogil:
         pass
     void take_lock "nspy_lock_take"(nspy_lock *lock)
     void leave_lock "nspy_lock_leave"(nspy_lock *lock)
-    void renew_lock "nspy_lock_renew"(nspy_lock *lock)
+    void reset_lock "nspy_lock_reset"(nspy_lock *lock)
 
     bint load_flag "nspy_load"(const bint *flag)
     void store_flag "nspy_store"(bint *flag, bint value)
@@ -38,13 +38,13 @@ cdef extern from "base/threads.h":
     void enter "nspy_enter"(nspy_section *section, object owner)
 
 
-cdef inline list retired(list former, PyObject *owned):
-    """Lets go of what a field held; without an interpreter lock not before the field's owner goes, whose `former` this is: a
+cdef inline list keep_alive(list kept_alive, PyObject *owned):
+    """Lets go of what a field held; without an interpreter lock not before the field's owner goes, whose `kept_alive` this is: a
     thread may be reading it."""
     was = <object> owned
     Py_DECREF(was)
     if FREE and was is not None:
-        if former is None:
-            former = []
-        former.append(was)
-    return former
+        if kept_alive is None:
+            kept_alive = []
+        kept_alive.append(was)
+    return kept_alive

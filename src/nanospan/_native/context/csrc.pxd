@@ -16,7 +16,7 @@ cdef extern from "context/ns_ids.h" nogil:
 
 cdef extern from "context/ns_traceparent.h" nogil:
     enum: NS_TRACEPARENT_LENGTH
-    enum: NS_TRACEPARENT_LONGEST
+    enum: NS_TRACEPARENT_MAX_LENGTH
 
     ctypedef struct ns_traceparent:
         uint64_t trace_id_high

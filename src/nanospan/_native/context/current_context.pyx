@@ -128,9 +128,9 @@ cdef object span_in(object context):
 # A Context is a dict of a Python class, and making one costs as much as starting a span. One that held nothing but a span
 # and has come back with nobody else holding it serves again.
 cdef enum:
-    MOST_SPARE = 32
+    MAX_SPARE = 32
 
-cdef PyObject *spare[MOST_SPARE]
+cdef PyObject *spare[MAX_SPARE]
 cdef int spare_count = 0
 
 cdef object context_with(object context, object span):
@@ -166,9 +166,9 @@ cdef bint is_as_made(object context) except -1:
 cdef void recycle(object context) noexcept:
     global spare_count
     try:
-        if not FREE and spare_count < MOST_SPARE and is_as_made(context):
+        if not FREE and spare_count < MAX_SPARE and is_as_made(context):
             PyDict_SetItem(context, span_key, None)
-            if spare_count < MOST_SPARE:  # letting go of the span may have run Python code
+            if spare_count < MAX_SPARE:  # letting go of the span may have run Python code
                 Py_INCREF(context)
                 spare[spare_count] = <PyObject *> context
                 spare_count += 1

@@ -24,7 +24,7 @@ cdef class ContextCell:
 
 
 # The base of every native span, recording or not.
-cdef class Identified(EncodableSpan):
+cdef class NativeSpanBase(EncodableSpan):
     cdef Ids ids
     cdef bint as_numbers      # `ids` and `trace_state` say the same as the context; if not, only `context` holds
     cdef bint has_context     # `context` was made or assigned
@@ -40,7 +40,7 @@ cdef class Identified(EncodableSpan):
     cdef bint forget(self) except -1                # for another use; False if somebody has an eye on the instance
 
 
-cdef class NativeNonRecordingSpan(Identified):
+cdef class NativeNonRecordingSpan(NativeSpanBase):
     pass
 
 

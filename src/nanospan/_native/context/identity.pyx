@@ -9,7 +9,7 @@ from libc.stdint cimport uint8_t, uint64_t
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
-from nanospan._native.base.freelist cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
+from nanospan._native.base.freelist cimport nspy_freelist, nspy_freelist_dealloc, nspy_freelist_install, nspy_freelist_take
 from nanospan._native.base.pycompat cimport has_weakrefs, nspy_id_halves, nspy_trace_id
 from nanospan._native.base.threads cimport enter, leave, load_flag, nspy_section, store_flag
 from nanospan._native.encoding.encoder cimport EncodableSpan
@@ -104,7 +104,7 @@ cdef class ContextCell:
         return self.context
 
 
-cdef class Identified(EncodableSpan):
+cdef class NativeSpanBase(EncodableSpan):
     """A span that knows its ids as numbers."""
 
     def __setattr__(self, str name, value):
@@ -184,7 +184,7 @@ cdef class Identified(EncodableSpan):
         self.adopt(context)
 
 
-cdef class NativeNonRecordingSpan(Identified):
+cdef class NativeNonRecordingSpan(NativeSpanBase):
     """Does nothing but carry its SpanContext. `nanospan.NonRecordingSpan` is its public class."""
 
     def is_recording(self):
@@ -220,22 +220,22 @@ cdef class NativeNonRecordingSpan(Identified):
 
 def own_dict(span):
     """The dict of a span's own attributes: ``__dict__`` of the public classes. Whoever asks may change it."""
-    store_flag(&(<Identified?> span).customised, True)
+    store_flag(&(<NativeSpanBase?> span).customised, True)
     return PyObject_GenericGetDict(span, NULL)
 
 
-cdef nspy_spare spare
+cdef nspy_freelist spare
 cdef object non_recording_class = None
 cdef tuple no_arguments = ()
 
 
 cdef void dealloc(PyObject *span) noexcept:
-    nspy_spare_dealloc(&spare, span)
+    nspy_freelist_dealloc(&spare, span)
 
 
 cdef int reset(PyObject *span) noexcept:
     try:
-        return (<Identified> span).forget()
+        return (<NativeSpanBase> span).forget()
     except BaseException:
         return False
 
@@ -244,7 +244,7 @@ def bind_non_recording_class(cls):
     """Names the public class of spans that were sampled out, once, at import."""
     global non_recording_class
     non_recording_class = cls
-    nspy_spare_install(&spare, cls, dealloc, reset)
+    nspy_freelist_install(&spare, cls, dealloc, reset)
     return cls
 
 cdef object span_class = None
@@ -262,10 +262,10 @@ cdef bint shows_ids(object span) noexcept:
     if type(span) is not span_class and type(span) is not non_recording_class:
         return False
     enter(&held, span)
-    as_numbers = (<Identified> span).as_numbers
+    as_numbers = (<NativeSpanBase> span).as_numbers
     leave(&held)
-    return as_numbers and not load_flag(&(<Identified> span).customised)
+    return as_numbers and not load_flag(&(<NativeSpanBase> span).customised)
 
 
 cdef NativeNonRecordingSpan new_non_recording_span():
-    return <NativeNonRecordingSpan> nspy_spare_take(&spare, no_arguments)
+    return <NativeNonRecordingSpan> nspy_freelist_take(&spare, no_arguments)

@@ -13,11 +13,11 @@ from nanospan._native.base.csrc cimport NS_TEXT_UTF8, ns_text
 from nanospan._native.base.pycompat cimport nspy_text, nspy_trace_id
 from nanospan._native.base.threads cimport enter, leave, nspy_section
 from nanospan._native.context.csrc cimport (
-    NS_TRACEPARENT_LENGTH, NS_TRACEPARENT_LONGEST, ns_traceparent, ns_traceparent_read, ns_traceparent_write
+    NS_TRACEPARENT_LENGTH, NS_TRACEPARENT_MAX_LENGTH, ns_traceparent, ns_traceparent_read, ns_traceparent_write
 )
 from nanospan._native.context.current_context cimport context_is_dict, context_with, span_in
 from nanospan._native.context.identity cimport (
-    BorrowedState, Identified, Ids, context_is_tuple, ids_are_valid, make_context, read_context, shows_ids
+    BorrowedState, NativeSpanBase, Ids, context_is_tuple, ids_are_valid, make_context, read_context, shows_ids
 )
 
 from opentelemetry import trace
@@ -69,7 +69,7 @@ cdef Verdict read_traceparent(object header, ns_traceparent *parsed) noexcept:
     if type(header) is not str:
         return UNUSUAL
     text = nspy_text(header)
-    if text.width != NS_TEXT_UTF8 or text.length > NS_TRACEPARENT_LONGEST:
+    if text.width != NS_TEXT_UTF8 or text.length > NS_TRACEPARENT_MAX_LENGTH:
         return UNUSUAL
     return READ if ns_traceparent_read(<const char *> text.data, text.length, parsed) else REFUSED
 
@@ -119,7 +119,7 @@ cdef bint reads_and_writes_as_the_api():
     headers = (
         f"00-{ids}-01", f" \t00-{ids}-ff\t \n", f"cc-{ids}-02-later", f"00-{ids}-01-later", f"ff-{ids}-01",
         f"00-{ids}-01\n\n", f"00-{ids}-0A", f"00-{0:032x}-{1:016x}-01", f"00-{1:032x}-{0:016x}-01",
-        f"01-{ids}-00-".ljust(NS_TRACEPARENT_LONGEST),
+        f"01-{ids}-00-".ljust(NS_TRACEPARENT_MAX_LENGTH),
     )
     for header in headers:
         context = api.extract({TRACEPARENT: header})
@@ -290,8 +290,8 @@ cdef class NativeTraceContextPropagator:
         span = span_in(context)
         if shows_ids(span):
             enter(&held, span)
-            ids = (<Identified> span).ids
-            state = (<Identified> span).trace_state
+            ids = (<NativeSpanBase> span).ids
+            state = (<NativeSpanBase> span).trace_state
             leave(&held)
             if ids_are_valid(&ids):
                 put(carrier, setter, TRACEPARENT, write_traceparent(&ids))
@@ -332,7 +332,7 @@ def traceparent_from_text(text):
     cdef ns_traceparent parsed
     cdef Verdict verdict = read_traceparent(text, &parsed)
     if verdict == UNUSUAL:
-        raise ValueError(f"text must be ASCII and of at most {NS_TRACEPARENT_LONGEST} characters, not {text!r}")
+        raise ValueError(f"text must be ASCII and of at most {NS_TRACEPARENT_MAX_LENGTH} characters, not {text!r}")
     if verdict == REFUSED:
         return None
     return nspy_trace_id(parsed.trace_id_high, parsed.trace_id_low), parsed.span_id, parsed.flags

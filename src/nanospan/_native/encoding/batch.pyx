@@ -83,7 +83,7 @@ cdef enum:
     FIRST_RECORDS = 64
 
 # A request is bounded by what a length in protobuf can say.
-cdef size_t MOST_BYTES = 0x7FFFFFFF
+cdef size_t MAX_BYTES = 0x7FFFFFFF
 
 
 cdef class RecordList:
@@ -102,7 +102,7 @@ cdef class RecordList:
         self.records = NULL
         self.count = self.room = self.failed = 0
         memset(&self.counts, 0, sizeof(self.counts))
-        ns_buf_init(&self.encoded, NULL, 0, MOST_BYTES)
+        ns_buf_init(&self.encoded, NULL, 0, MAX_BYTES)
 
     def __dealloc__(self):
         buffer_free(&self.encoded)

@@ -111,12 +111,12 @@ cdef extern from "encoding/ns_frame.h" nogil:
     void ns_frame_free(uint8_t *body)
 
 cdef extern from "encoding/ns_source_slots.h":
-    ctypedef struct ns_slot:
+    ctypedef struct ns_source_slot:
         pass
 
-    bint ns_slot_take(ns_slot *slot, const void *resource, const void *scope) nogil
-    void ns_slot_retain(ns_slot *slot) nogil
-    void ns_slot_release(ns_slot *slot) nogil
-    void ns_slot_fill(ns_slot *slot, const void *resource, const void *scope) nogil
-    void ns_slot_open(ns_slot *slot) nogil
-    bint ns_slot_close(ns_slot *slot) nogil
+    bint ns_source_slot_take(ns_source_slot *slot, const void *resource, const void *scope) nogil
+    void ns_source_slot_retain(ns_source_slot *slot) nogil
+    void ns_source_slot_release(ns_source_slot *slot) nogil
+    void ns_source_slot_fill(ns_source_slot *slot, const void *resource, const void *scope) nogil
+    void ns_source_slot_open(ns_source_slot *slot) nogil
+    bint ns_source_slot_close(ns_source_slot *slot) nogil

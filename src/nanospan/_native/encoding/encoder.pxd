@@ -19,14 +19,14 @@ cdef struct AttributePair:
     PyObject *value
 
 # What a native span holds as plain numbers. Of `head`, ids, has_parent and times are filled in.
-cdef struct SpanParts:
+cdef struct SpanView:
     ns_span_head head
     uint32_t flags
     const AttributePair *pairs
     size_t pair_count
 
 # encode_span for spans that are no ReadableSpan. The attributes are the pairs, unless `attributes` is not None.
-cdef int encode_parts(ns_buf *buf, SpanParts *parts, object trace_state, object name, object kind, object attributes,
+cdef int encode_parts(ns_buf *buf, SpanView *parts, object trace_state, object name, object kind, object attributes,
                       object events, object links, object status, EncodeCounts *counts) except -1
 
 # Nanoseconds since the epoch as OTLP can carry them.

@@ -57,9 +57,9 @@ cdef object OK = StatusCode.OK
 cdef object ERROR = StatusCode.ERROR
 
 # A resource or scope stands in every request; one too large for any request would stop them all.
-cdef size_t MOST_SHARED = 1 << 20
-cdef uint64_t LATEST = <uint64_t> 0xFFFFFFFFFFFFFFFF
-cdef uint32_t MOST_DROPPED = <uint32_t> 0xFFFFFFFF
+cdef size_t MAX_SHARED = 1 << 20
+cdef uint64_t MAX_TIME = <uint64_t> 0xFFFFFFFFFFFFFFFF
+cdef uint32_t MAX_DROPPED = <uint32_t> 0xFFFFFFFF
 
 cdef enum Outcome:
     ENCODED = 0
@@ -325,7 +325,7 @@ cdef bytes take_bytes(ns_buf *buf):
 
 cdef bytes encode_resource(object resource, EncodeCounts *counts):
     cdef ns_buf buf
-    ns_buf_init(&buf, NULL, 0, MOST_SHARED)
+    ns_buf_init(&buf, NULL, 0, MAX_SHARED)
     cdef ns_mark mark = ns_otlp_resource_open(&buf)
     if resource is not None:
         put_pairs(&buf, NS_TAG_RESOURCE_ATTRIBUTE, resource.attributes, counts)
@@ -342,7 +342,7 @@ cdef bytes encode_scope(object scope, EncodeCounts *counts):
         version = as_str(scope.version, counts)
     cdef ns_text name_text = text_or_empty(name)
     cdef ns_text version_text = text_or_empty(version)
-    ns_buf_init(&buf, NULL, 0, MOST_SHARED)
+    ns_buf_init(&buf, NULL, 0, MAX_SHARED)
     cdef ns_mark mark = ns_otlp_scope_open(&buf, &name_text, &version_text, &replaced)
     if scope is not None:
         put_pairs(&buf, NS_TAG_SCOPE_ATTRIBUTE, scope.attributes, counts)
@@ -355,6 +355,6 @@ cdef bytes encode_schema_url(object owner, EncodeCounts *counts):
     cdef ns_buf buf
     url = as_str(getattr(owner, "schema_url", None), counts)
     cdef ns_text url_text = text_or_empty(url)
-    ns_buf_init(&buf, NULL, 0, MOST_SHARED)
+    ns_buf_init(&buf, NULL, 0, MAX_SHARED)
     counts.repaired += ns_otlp_schema_url(&buf, &url_text)
     return take_bytes(&buf)

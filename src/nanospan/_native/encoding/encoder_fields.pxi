@@ -46,7 +46,7 @@ cdef uint64_t timestamp(object value, EncodeCounts *counts) except? 0:
         nanoseconds = PyLong_AsLongLongAndOverflow(value, &overflow)
         if not overflow and nanoseconds >= 0:
             return <uint64_t> nanoseconds
-        if overflow > 0 and value <= LATEST:
+        if overflow > 0 and value <= MAX_TIME:
             return value
     try:
         value = int(value)
@@ -54,7 +54,7 @@ cdef uint64_t timestamp(object value, EncodeCounts *counts) except? 0:
         counts.lost += 1
         return 0
     counts.repaired += 1
-    return min(max(value, 0), LATEST)
+    return min(max(value, 0), MAX_TIME)
 
 
 cdef uint32_t dropped_count(object value, EncodeCounts *counts) except? 0:
@@ -64,11 +64,11 @@ cdef uint32_t dropped_count(object value, EncodeCounts *counts) except? 0:
         return 0
     if type(value) is int:
         number = PyLong_AsLongLongAndOverflow(value, &overflow)
-        if not overflow and 0 <= number <= MOST_DROPPED:
+        if not overflow and 0 <= number <= MAX_DROPPED:
             return <uint32_t> number
     counts.repaired += 1
     try:
-        return min(max(int(value), 0), MOST_DROPPED)
+        return min(max(int(value), 0), MAX_DROPPED)
     except Exception:
         return 0
 

@@ -4,7 +4,7 @@ cdef uint64_t time_of(object value, EncodeCounts *counts) except? 0:
     return timestamp(value, counts)
 
 
-cdef int encode_parts(ns_buf *buf, SpanParts *parts, object trace_state, object name, object kind, object attributes,
+cdef int encode_parts(ns_buf *buf, SpanView *parts, object trace_state, object name, object kind, object attributes,
                       object events, object links, object status, EncodeCounts *counts) except -1:
     cdef size_t i
     try:

@@ -6,7 +6,7 @@
 # A receiver's parser gives up beyond 100 nested messages (the default of most protobuf libraries), and with it the whole
 # request. A value starts seven deep (request, resource spans, scope spans, span, event, pair, value); one level of an
 # array adds two, of a mapping three.
-cdef int DEEPEST = 100
+cdef int MAX_DEPTH = 100
 cdef int VALUE_DEPTH = 7
 
 
@@ -41,7 +41,7 @@ cdef int put_sequence(ns_buf *buf, uint8_t tag, object values, int depth, Encode
     cdef ns_savepoint before
     cdef Py_ssize_t index = 0
     cdef bint written
-    if depth + 2 > DEEPEST:
+    if depth + 2 > MAX_DEPTH:
         raise ValueError("nested too deeply for OTLP receivers")
     if type(values) is not tuple and type(values) is not list:
         values = list(values)
@@ -65,7 +65,7 @@ cdef int put_sequence(ns_buf *buf, uint8_t tag, object values, int depth, Encode
 
 cdef int put_mapping(ns_buf *buf, uint8_t tag, object values, int depth, EncodeCounts *counts) except -1:
     cdef ns_container container
-    if depth + 3 > DEEPEST:
+    if depth + 3 > MAX_DEPTH:
         raise ValueError("nested too deeply for OTLP receivers")
     container = ns_otlp_kvlist_open(buf, tag)
     for key, value in values.items():

@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from nanospan._native.encoding.csrc cimport ns_record, ns_slot, ns_source
+from nanospan._native.encoding.csrc cimport ns_record, ns_source_slot, ns_source
 from nanospan._native.encoding.encoder cimport EncodeCounts
 
 
@@ -19,7 +19,7 @@ cdef class Source:
 
 cdef class SourceTable:
     cdef const ns_source **described  # by slot; an address stays while a record names the slot
-    cdef ns_slot *slots
+    cdef ns_source_slot *slots
     cdef uint32_t capacity
     cdef uint32_t used
     cdef bint may_move

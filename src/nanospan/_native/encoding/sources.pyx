@@ -14,7 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from nanospan._native.base.threads cimport add_u64, load_u32, store_u32
 from nanospan._native.encoding.csrc cimport (
-    ns_slice, ns_slot_close, ns_slot_fill, ns_slot_open, ns_slot_release, ns_slot_retain, ns_slot_take
+    ns_slice, ns_source_slot_close, ns_source_slot_fill, ns_source_slot_open, ns_source_slot_release, ns_source_slot_retain, ns_source_slot_take
 )
 from nanospan._native.encoding.encoder cimport encode_resource, encode_schema_url, encode_scope
 
@@ -65,7 +65,7 @@ cdef class SourceTable:
         self.may_move = not concurrent
         self.capacity = SLOTS if concurrent else FIRST_SLOTS
         self.described = <const ns_source **> calloc(self.capacity, sizeof(ns_source *))
-        self.slots = <ns_slot *> calloc(self.capacity, sizeof(ns_slot))
+        self.slots = <ns_source_slot *> calloc(self.capacity, sizeof(ns_source_slot))
         if self.described == NULL or self.slots == NULL:
             raise MemoryError
         self.used = 0
@@ -92,7 +92,7 @@ cdef class SourceTable:
         """The slot of a pair, held until released; -1 when all slots are taken or the pair cannot be encoded."""
         cdef uint32_t *guess = &self.cache[cache_index(<void *> resource, <void *> scope)]
         cdef int64_t slot = load_u32(guess)
-        if ns_slot_take(&self.slots[slot], <void *> resource, <void *> scope):
+        if ns_source_slot_take(&self.slots[slot], <void *> resource, <void *> scope):
             return slot
         slot = self.find(resource, scope)
         if slot >= 0:
@@ -100,10 +100,10 @@ cdef class SourceTable:
         return slot
 
     cdef void retain(self, uint32_t slot) noexcept nogil:
-        ns_slot_retain(&self.slots[slot])
+        ns_source_slot_retain(&self.slots[slot])
 
     cdef void release(self, uint32_t slot) noexcept nogil:
-        ns_slot_release(&self.slots[slot])
+        ns_source_slot_release(&self.slots[slot])
 
     cdef void release_all(self, const ns_record *records, size_t count) noexcept nogil:
         cdef size_t i
@@ -124,7 +124,7 @@ cdef class SourceTable:
 
     cdef int64_t held(self, tuple identity, object resource, object scope) except -2:
         cdef int64_t slot = self.by_identity[identity]
-        ns_slot_take(&self.slots[slot], <void *> resource, <void *> scope)
+        ns_source_slot_take(&self.slots[slot], <void *> resource, <void *> scope)
         return slot
 
     cdef Source describe(self, object resource, object scope):
@@ -165,21 +165,21 @@ cdef class SourceTable:
             slot = self.used
             self.sources.append(source)
             self.used += 1
-        ns_slot_fill(&self.slots[slot], <void *> resource, <void *> scope)
+        ns_source_slot_fill(&self.slots[slot], <void *> resource, <void *> scope)
         self.described[slot] = &source.described
         self.by_identity[identity] = slot
-        ns_slot_open(&self.slots[slot])
+        ns_source_slot_open(&self.slots[slot])
         return slot
 
     cdef bint grow(self) except -1:
         cdef const ns_source **moved
-        cdef ns_slot *slots
+        cdef ns_source_slot *slots
         if not self.may_move or self.capacity >= SLOTS:
             return False
-        slots = <ns_slot *> calloc(2 * self.capacity, sizeof(ns_slot))
+        slots = <ns_source_slot *> calloc(2 * self.capacity, sizeof(ns_source_slot))
         if slots == NULL:
             return False
-        memcpy(slots, self.slots, self.capacity * sizeof(ns_slot))
+        memcpy(slots, self.slots, self.capacity * sizeof(ns_source_slot))
         free(self.slots)
         self.slots = slots
         moved = <const ns_source **> realloc(self.described, 2 * self.capacity * sizeof(ns_source *))
@@ -230,7 +230,7 @@ cdef class SourceTable:
                 continue
             slot = self.by_identity[identity]
             source = <Source> self.sources[slot]
-            if not ns_slot_close(&self.slots[slot]):
+            if not ns_source_slot_close(&self.slots[slot]):
                 live_resources[source.described.resource_id] = source.resource
                 live_scopes[source.described.scope_id] = source.scope
                 continue

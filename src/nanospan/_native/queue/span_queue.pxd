@@ -43,9 +43,9 @@ cdef class SpanQueue:
     cdef int put_native(self, EncodableSpan span) except -1
     cdef int put_native_again(self, EncodableSpan span, bint wanted) except -1
     cdef int notice_fork(self) except -1
-    cdef bint renew(self) except -1
-    cdef bint begin_process(self) noexcept
-    cdef void end_beginning(self) noexcept
+    cdef bint reset_after_fork(self) except -1
+    cdef bint claim_generation(self) noexcept
+    cdef void publish_generation(self) noexcept
     cdef tuple figures(self)
     cdef uint32_t ticket_now(self) noexcept nogil
     cdef uint32_t spans_now(self) noexcept nogil
@@ -60,7 +60,7 @@ cdef class EncodedQueue(SpanQueue):
     cdef EncodeCounts encode_counts
     cdef readonly uint64_t max_bytes
     cdef uint64_t wake_bytes
-    cdef size_t most_span_bytes
+    cdef size_t max_span_bytes
     cdef bint closed            # nothing more is read from the ring
     cdef bint is_read           # by one thread at a time
 
@@ -80,7 +80,7 @@ cdef class ObjectQueue(SpanQueue):
 
 cdef class NativeBatchProcessor:
     cdef SpanQueue _queue
-    cdef list former   # what _queue was before
+    cdef list kept_alive   # what _queue was before
     cdef bint patched  # one of on_start, _on_ending, on_end was assigned on the instance
 
 

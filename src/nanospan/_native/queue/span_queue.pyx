@@ -58,7 +58,7 @@ cdef class SpanQueue:
     """What both queues share: counting, waking the worker, noticing a fork."""
 
     def __cinit__(self, *args, **kwargs):
-        self.generation = GENERATION[0] - 1  # of no process: the first renew() is as any other
+        self.generation = GENERATION[0] - 1  # of no process: the first reset_after_fork() is as any other
         self.stopped = self.wants_starts = self.takes_unsampled = False
         self.on_fork = None
 
@@ -141,25 +141,25 @@ cdef class SpanQueue:
         return 0
 
     cdef int notice_fork(self) except -1:
-        if self.renew() and self.on_fork is not None:
+        if self.reset_after_fork() and self.on_fork is not None:
             self.on_fork()
         return 0
 
-    cdef bint renew(self) except -1:
+    cdef bint reset_after_fork(self) except -1:
         """Makes the state of a new process. False if another thread has done so meanwhile.
 
         Within the section of the queue. What can run Python code, and so let other threads in, comes first and last; between
-        `begin_process` and `end_beginning` nothing does, so that no thread meets half of it."""
+        `claim_generation` and `publish_generation` nothing does, so that no thread meets half of it."""
         raise NotImplementedError
 
-    cdef bint begin_process(self) noexcept:
+    cdef bint claim_generation(self) noexcept:
         if self.generation == GENERATION[0]:
             return False
         ns_counters_reset(&self.counters)
         memset(&self.wake, 0, sizeof(self.wake))
         return True
 
-    cdef void end_beginning(self) noexcept:
+    cdef void publish_generation(self) noexcept:
         # Whoever sees this number goes on without the section, and must find all of it.
         show_u32(&self.generation, GENERATION[0])
 
@@ -306,7 +306,7 @@ cdef class NativeBatchProcessor:
     def _attach_queue(self, SpanQueue queue not None):
         if self._queue is not None:
             # Constructed once more: other threads may be in the first queue.
-            self.former = [self.former, self._queue]
+            self.kept_alive = [self.kept_alive, self._queue]
         attach(self, queue)
 
 

@@ -12,23 +12,23 @@ cdef class EncodedQueue(SpanQueue):
         cdef int error = ns_ring_map(&self.ring, self.max_bytes, self.max_spans)
         if error:
             raise OSError(error, f"cannot map a queue of {self.max_bytes} bytes and {self.max_spans} spans")
-        self.most_span_bytes = ns_ring_max_record(self.ring) - NS_OTLP_FIXED_ROOM
-        self.renew()
+        self.max_span_bytes = ns_ring_max_record(self.ring) - NS_OTLP_FIXED_ROOM
+        self.reset_after_fork()
 
     def __dealloc__(self):
         ns_ring_unmap(self.ring)
 
     @cython.critical_section
-    cdef bint renew(self) except -1:
+    cdef bint reset_after_fork(self) except -1:
         sources = SourceTable()
-        if not self.begin_process():
+        if not self.claim_generation():
             return False
         old_sources = self.sources  # kept until all is in place: letting go of it may run Python code
         self.sources = sources
         ns_ring_reset(self.ring)
         memset(&self.encode_counts, 0, sizeof(self.encode_counts))
         self.is_read = False
-        self.end_beginning()
+        self.publish_generation()
         return True
 
     cdef int put_native(self, EncodableSpan span) except -1:
@@ -39,7 +39,7 @@ cdef class EncodedQueue(SpanQueue):
         if ns_ring_refuse(self.ring):
             return 0
         counts = own_counts(&own, &self.encode_counts)
-        ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
+        ns_buf_init(&encoded, storage, STACK_BYTES, self.max_span_bytes)
         try:
             if span.encode(&encoded, counts) != 0:
                 ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
@@ -58,7 +58,7 @@ cdef class EncodedQueue(SpanQueue):
         if ns_ring_refuse(self.ring):
             return 0
         counts = own_counts(&own, &self.encode_counts)
-        ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
+        ns_buf_init(&encoded, storage, STACK_BYTES, self.max_span_bytes)
         try:
             if encode_span(&encoded, span, counts) != 0:
                 ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)

@@ -6,18 +6,18 @@ cdef class ObjectQueue(SpanQueue):
     def __cinit__(self, max_spans, wake_spans):
         self.max_spans = max_spans
         self.wake_spans = wake_spans
-        self.renew()
+        self.reset_after_fork()
 
     @cython.critical_section
-    cdef bint renew(self) except -1:
+    cdef bint reset_after_fork(self) except -1:
         spans = deque()
-        if not self.begin_process():
+        if not self.claim_generation():
             return False
         old_spans = self.spans  # kept until all is in place: letting go of spans may run Python code
         self.spans = spans
         store_u32(&self.pushed, 0)
         store_u32(&self.taken, 0)
-        self.end_beginning()
+        self.publish_generation()
         return True
 
     # Nobody else has the deque: nothing in the sections below waits, runs Python code or lets other threads in.

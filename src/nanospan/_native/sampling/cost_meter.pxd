@@ -2,11 +2,11 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from nanospan._native.sampling.csrc cimport ns_meter
+from nanospan._native.sampling.csrc cimport ns_cost_meter
 
 
 # By address, so that other modules reach them without a call.
-cdef ns_meter *process_meter() noexcept nogil
+cdef ns_cost_meter *process_meter() noexcept nogil
 
 # How many samplers read the meter: while there is none, nobody else looks at it.
 cdef const uint32_t *meter_readers() noexcept nogil

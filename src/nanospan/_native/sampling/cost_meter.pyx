@@ -4,14 +4,14 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from nanospan._native.base.fork cimport generation_address
 from nanospan._native.base.threads cimport load_u32
-from nanospan._native.sampling.csrc cimport ns_meter_read, ns_meter_reading, ns_meter_reset, ns_meter_worker
+from nanospan._native.sampling.csrc cimport ns_cost_meter_read, ns_cost_meter_reading, ns_cost_meter_reset, ns_cost_meter_worker
 
 cdef extern from *:
     """
     #include "sampling/ns_cost_meter.h"
     #include <stdint.h>
 
-    static ns_meter nspy_meter;
+    static ns_cost_meter nspy_meter;
     static uint32_t nspy_readers;
 
     static inline uint32_t nspy_exchange(uint32_t *word, uint32_t value) {
@@ -20,7 +20,7 @@ cdef extern from *:
 
     static inline void nspy_readers_add(int by) { __atomic_fetch_add(&nspy_readers, (uint32_t)by, __ATOMIC_RELAXED); }
     """
-    ns_meter meter "nspy_meter"
+    ns_cost_meter meter "nspy_meter"
     const uint32_t readers "nspy_readers"
     void nspy_readers_add(int by) nogil
     uint32_t exchange_generation "nspy_exchange"(uint32_t *word, uint32_t value) nogil
@@ -29,7 +29,7 @@ cdef const uint32_t *generation_now = generation_address()
 cdef uint32_t meter_generation = generation_now[0]
 
 
-cdef ns_meter *process_meter() noexcept nogil:
+cdef ns_cost_meter *process_meter() noexcept nogil:
     return &meter
 
 cdef const uint32_t *meter_readers() noexcept nogil:
@@ -49,7 +49,7 @@ cdef int remove_reader() noexcept:
 cdef void meter_after_fork() noexcept:
     # Of two readers that come here at once, one sets it to zero.
     if exchange_generation(&meter_generation, generation_now[0]) != generation_now[0]:
-        ns_meter_reset(&meter)
+        ns_cost_meter_reset(&meter)
 
 
 def is_read():
@@ -59,13 +59,13 @@ def is_read():
 
 def add_worker_time(uint64_t cpu_nanoseconds):
     """Book what exporting has used: CPU of an export thread, in nanoseconds."""
-    ns_meter_worker(&meter, cpu_nanoseconds)
+    ns_cost_meter_worker(&meter, cpu_nanoseconds)
 
 
 def reading():
     """The sums since the process began: spans, in nanoseconds what the timed ones of them cost, and exporting's CPU."""
-    cdef ns_meter_reading read
-    ns_meter_read(&meter, &read)
+    cdef ns_cost_meter_reading read
+    ns_cost_meter_read(&meter, &read)
     return {
         "spans": read.spans,
         "sampled": read.sampled,

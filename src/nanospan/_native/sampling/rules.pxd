@@ -3,8 +3,8 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 
-from nanospan._native.sampling.samplers cimport Answer, NativeSampler, Question
-from nanospan._native.sampling.threshold_samplers cimport NativeStrategy
+from nanospan._native.sampling.samplers cimport SamplingOutput, NativeSampler, SamplingInput
+from nanospan._native.sampling.threshold_samplers cimport NativeOwnSampler
 
 
 # A text that is to be equal, or to be like a pattern.
@@ -36,28 +36,28 @@ cdef class NativeOutcome:
     cdef uint64_t matched
     cdef uint64_t sampled
 
-    cdef int decide_on(self, Question *question, Answer *answer) except -2
-    cdef int tell_all_kept(self, Question *question, Answer *answer) except -1
+    cdef int decide_on(self, SamplingInput *question, SamplingOutput *answer) except -2
+    cdef int tell_all_kept(self, SamplingInput *question, SamplingOutput *answer) except -1
 
 
 cdef enum:
-    MOST_KINDS = 5
+    MAX_KINDS = 5
 
 cdef class NativeRule(NativeOutcome):
     cdef TextMatch name
     cdef TextMatch scope
     cdef tuple attributes
     cdef tuple kinds             # keeps alive what is in kind
-    cdef PyObject *kind[MOST_KINDS]
+    cdef PyObject *kind[MAX_KINDS]
     cdef int kind_count          # 0: any
     cdef int parents             # 1 << parent_place of those that match; 0: any
 
-    cdef bint matches(self, const Question *question) except -1
+    cdef bint matches(self, const SamplingInput *question) except -1
 
 
-cdef class NativeRuleBased(NativeStrategy):
+cdef class NativeRuleBased(NativeOwnSampler):
     cdef tuple rules
     cdef NativeOutcome default
     cdef tuple counting          # the routes that want to be told of spans
 
-    cdef NativeOutcome outcome_for(self, const Question *question)
+    cdef NativeOutcome outcome_for(self, const SamplingInput *question)

@@ -4,7 +4,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import SpanKind
 
 from nanospan._native.sampling.samplers import NativeSampler
-from nanospan._native.sampling.threshold_samplers import NativeStrategy
+from nanospan._native.sampling.threshold_samplers import NativeOwnSampler
 
 PARENT_PLACES: dict[str, int]
 
@@ -32,6 +32,6 @@ class NativeRule(NativeOutcome):
         parents: Iterable[str] = (),
     ) -> None: ...
 
-class NativeRuleBased(NativeStrategy):
+class NativeRuleBased(NativeOwnSampler):
     def _bind(self, rules: tuple[NativeRule, ...], default: Sampler | NativeSampler) -> None: ...
     def outcome_counts(self) -> list[dict[str, int]]: ...

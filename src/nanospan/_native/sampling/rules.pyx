@@ -12,13 +12,13 @@ from opentelemetry.trace import SpanKind
 
 from nanospan._native.base.threads cimport load_flag, store_u64
 from nanospan._native.sampling.csrc cimport NS_OT_NONE, ns_ot
-from nanospan._native.sampling.sample_counts cimport nspy_tallied, nspy_tally
+from nanospan._native.sampling.sample_counts cimport nspy_sample_count, nspy_count_sample
 from nanospan._native.sampling.samplers cimport (
-    PARENT_REMOTE, PARENT_VALID, RECORD_AND_SAMPLE, Answer, NativeSampler, NativeStaticSampler, Question, answer_of,
+    PARENT_REMOTE, PARENT_VALID, RECORD_AND_SAMPLE, SamplingOutput, NativeSampler, NativeStaticSampler, SamplingInput, answer_of,
     route_of, state_of_threshold, write_ot
 )
 from nanospan._native.sampling.text_match cimport nspy_dict_value, nspy_like, nspy_same_text
-from nanospan._native.sampling.threshold_samplers cimport NativeAlwaysRecord, NativeStrategy
+from nanospan._native.sampling.threshold_samplers cimport NativeAlwaysRecord, NativeOwnSampler
 
 cdef object keep_all_state = state_of_threshold(0)
 
@@ -116,7 +116,7 @@ cdef bint is_always_on(NativeSampler route):
         route = (<NativeAlwaysRecord> route).route
     if not isinstance(route, NativeStaticSampler):
         return False
-    return load_flag(&route.native) and (<NativeStaticSampler> route).verdict == RECORD_AND_SAMPLE
+    return load_flag(&route.is_unmodified) and (<NativeStaticSampler> route).verdict == RECORD_AND_SAMPLE
 
 
 cdef class NativeOutcome:
@@ -127,13 +127,13 @@ cdef class NativeOutcome:
         self.route = route_of(sampler)
         self.keeps_all = is_always_on(self.route)
 
-    cdef int decide_on(self, Question *question, Answer *answer) except -2:
+    cdef int decide_on(self, SamplingInput *question, SamplingOutput *answer) except -2:
         cdef int decision
-        nspy_tally(&self.matched)
+        nspy_count_sample(&self.matched)
         decision = answer_of(self.route, self.sampler, question, answer)
         if decision == RECORD_AND_SAMPLE:
-            nspy_tally(&self.sampled)
-            if self.keeps_all and load_flag(&self.route.native):
+            nspy_count_sample(&self.sampled)
+            if self.keeps_all and load_flag(&self.route.is_unmodified):
                 self.tell_all_kept(question, answer)
                 return decision
         # Of a sampler that tells no threshold, nobody knows how many traces a kept one stands for.
@@ -141,7 +141,7 @@ cdef class NativeOutcome:
             write_ot(question, answer, NS_OT_NONE, NS_OT_NONE)
         return decision
 
-    cdef int tell_all_kept(self, Question *question, Answer *answer) except -1:
+    cdef int tell_all_kept(self, SamplingInput *question, SamplingOutput *answer) except -1:
         if question.parent_state is NULL:
             Py_INCREF(keep_all_state)
             answer.state = <PyObject *> keep_all_state
@@ -152,7 +152,7 @@ cdef class NativeOutcome:
 
     def counts(self):
         """How many spans the sampler was asked about, and how many of them it sampled."""
-        return {"matched": nspy_tallied(&self.matched), "sampled": nspy_tallied(&self.sampled)}
+        return {"matched": nspy_sample_count(&self.matched), "sampled": nspy_sample_count(&self.sampled)}
 
 
 cdef class NativeRule(NativeOutcome):
@@ -163,14 +163,14 @@ cdef class NativeRule(NativeOutcome):
         self.name, self.scope, self.attributes = name, scope, attributes
         self.kinds = tuple(set(kinds))
         for kind in self.kinds:
-            if not isinstance(kind, SpanKind) or self.kind_count == MOST_KINDS:
+            if not isinstance(kind, SpanKind) or self.kind_count == MAX_KINDS:
                 raise TypeError(f"kinds must be SpanKind members, not {kinds!r}")
             self.kind[self.kind_count] = <PyObject *> kind
             self.kind_count += 1
         for parent in parents:
             self.parents |= 1 << <int> PARENT_PLACES[parent]
 
-    cdef bint matches(self, const Question *question) except -1:
+    cdef bint matches(self, const SamplingInput *question) except -1:
         cdef int i
         if self.name is not None and not self.name.holds(<object> question.name):
             return False
@@ -191,7 +191,7 @@ cdef class NativeRule(NativeOutcome):
         return True
 
 
-cdef class NativeRuleBased(NativeStrategy):
+cdef class NativeRuleBased(NativeOwnSampler):
     """Gives a span to the sampler of the first rule that it matches."""
 
     def _bind(self, tuple rules not None, default):
@@ -206,14 +206,14 @@ cdef class NativeRuleBased(NativeStrategy):
         self.root_only = not any([(<NativeRule> rule).parents for rule in rules])
         self.take_shape(1 + max([(<NativeSampler> route).depth for route in routes]))
 
-    cdef NativeOutcome outcome_for(self, const Question *question):
+    cdef NativeOutcome outcome_for(self, const SamplingInput *question):
         cdef Py_ssize_t i
         for i in range(len(self.rules)):
             if (<NativeRule> self.rules[i]).matches(question):
                 return <NativeRule> self.rules[i]
         return self.default
 
-    cdef int judge(self, Question *question, Answer *answer) except -2:
+    cdef int decide_full(self, SamplingInput *question, SamplingOutput *answer) except -2:
         cdef NativeOutcome outcome = self.outcome_for(question)
         cdef int decision = outcome.decide_on(question, answer)
         if self.counts_spans and decision == RECORD_AND_SAMPLE:
@@ -222,10 +222,10 @@ cdef class NativeRuleBased(NativeStrategy):
                     (<NativeSampler> route).note(question)
         return decision
 
-    cdef uint64_t randomness_of(self, const Question *question, const ns_ot *ot) noexcept:
+    cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept:
         return self.default.route.randomness_of(question, ot)
 
-    cdef void note(self, const Question *question) noexcept:
+    cdef void note(self, const SamplingInput *question) noexcept:
         for route in self.counting:
             (<NativeSampler> route).note(question)
 

@@ -1,11 +1,11 @@
 /* Counts that samplers keep: one more, and how many. Where the interpreter has its lock, whoever counts holds it, and a
  * plain addition misses nothing; a locked one costs a tenth of a decision. Readers need no lock either way. */
-#ifndef NANOSPAN_TALLY_H
-#define NANOSPAN_TALLY_H
+#ifndef NANOSPAN_SAMPLE_COUNTS_H
+#define NANOSPAN_SAMPLE_COUNTS_H
 
 #include "base/threads.h"
 
-static inline void nspy_tally(uint64_t *count) {
+static inline void nspy_count_sample(uint64_t *count) {
 #if NSPY_FREE
     __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
 #else
@@ -13,6 +13,6 @@ static inline void nspy_tally(uint64_t *count) {
 #endif
 }
 
-static inline uint64_t nspy_tallied(const uint64_t *count) { return __atomic_load_n(count, __ATOMIC_RELAXED); }
+static inline uint64_t nspy_sample_count(const uint64_t *count) { return __atomic_load_n(count, __ATOMIC_RELAXED); }
 
 #endif

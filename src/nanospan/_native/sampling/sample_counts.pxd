@@ -3,5 +3,5 @@
 from libc.stdint cimport uint64_t
 
 cdef extern from "sampling/sample_counts.h" nogil:
-    void nspy_tally(uint64_t *count)
-    uint64_t nspy_tallied(const uint64_t *count)
+    void nspy_count_sample(uint64_t *count)
+    uint64_t nspy_sample_count(const uint64_t *count)

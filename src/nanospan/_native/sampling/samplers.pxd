@@ -35,7 +35,7 @@ cdef enum:
 
 
 # About one span. Every pointer is borrowed.
-cdef struct Question:
+cdef struct SamplingInput:
     uint64_t trace_high
     uint64_t trace_low
     int parent               # PARENT_* bits
@@ -51,7 +51,7 @@ cdef struct Question:
 
 
 # What `answer` says besides the decision. Whoever asks clears it before, and owns both references after.
-cdef struct Answer:
+cdef struct SamplingOutput:
     PyObject *state          # read if state_changed: the TraceState of the span; NULL: an empty one
     PyObject *attributes     # what the span starts with; NULL: the attributes of the question
     bint state_changed       # if not, the span has the parent's trace state as it came
@@ -60,8 +60,8 @@ cdef struct Answer:
 cdef class NativeSampler:
     # True once constructed as exactly one of the classes that `native_route` registered: only then does the
     # native route stand for the methods that Python would find on the object.
-    cdef bint native
-    cdef bint plain          # `decide` says it all; false only of a native one
+    cdef bint is_unmodified
+    cdef bint decides_by_id          # `decide` says it all; false only of a native one
     cdef bint consistent     # its thresholds, or that there is none, are told in the trace state
     cdef bint root_only      # asked about the child of a remote parent, it tears traces: that earns a warning
     cdef bint counts_spans   # wants to be told with `note` of sampled spans that others decided on
@@ -71,13 +71,13 @@ cdef class NativeSampler:
     # trace_id_low: the least significant 64 bits of the trace id.
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil
 
-    cdef int answer(self, Question *question, Answer *answer) except -2
+    cdef int answer(self, SamplingInput *question, SamplingOutput *answer) except -2
 
     # R of the trace: `rv`, or what this sampler takes in its place.
-    cdef uint64_t randomness_of(self, const Question *question, const ns_ot *ot) noexcept
+    cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept
 
     # A span was sampled for its parent's sake, or by another rule.
-    cdef void note(self, const Question *question) noexcept
+    cdef void note(self, const SamplingInput *question) noexcept
 
     # should_sample for a caller that has read the parent already (parent: its valid SpanContext, or None).
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
@@ -86,7 +86,7 @@ cdef class NativeSampler:
     # The same by way of `answer`; the second for a caller that has put the parent's bits and the scope into the question.
     cdef object sample_by_answer(self, object parent_context, object parent, object trace_id, object name, object kind,
                                  object attributes, object links, object trace_state)
-    cdef object sample_question(self, Question *question, object parent_context, object parent, object trace_id, object name,
+    cdef object sample_question(self, SamplingInput *question, object parent_context, object parent, object trace_id, object name,
                                 object kind, object attributes, object links, object trace_state)
 
 
@@ -110,8 +110,8 @@ cdef class NativeParentBased(NativeSampler):
     cdef NativeSampler local_not_sampled_route
 
     cdef NativeSampler route_at(self, int index)
-    cdef int raise_threshold(self, Question *question, Answer *answer, NativeSampler route) except -1
-    cdef int check_threshold(self, Question *question, Answer *answer, NativeSampler route, int decision) except -1
+    cdef int raise_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler route) except -1
+    cdef int check_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler route, int decision) except -1
 
 
 # The sampler itself if it is native, else one that answers ASK.
@@ -121,7 +121,7 @@ cdef NativeSampler route_of(object sampler)
 cdef bint is_routed(object sampler)
 
 # What a sampler of any make says to a question; `route` is its route_of.
-cdef int answer_of(NativeSampler route, object sampler, Question *question, Answer *answer) except -2
+cdef int answer_of(NativeSampler route, object sampler, SamplingInput *question, SamplingOutput *answer) except -2
 
 # A Decision of the SDK's, or what takes its place, as the value that the native route deals in.
 cdef int decision_of(object verdict) except -1
@@ -130,11 +130,11 @@ cdef int decision_of(object verdict) except -1
 cdef int warn_of_torn_traces(NativeSampler sampler) except -1
 
 # What the `ot` member of the question's trace state says. False if it has none, or a malformed one.
-cdef bint read_ot(const Question *question, ns_ot *ot) except -1
+cdef bint read_ot(const SamplingInput *question, ns_ot *ot) except -1
 
 # Gives the span the question's trace state with `th` set to `threshold` (NS_OT_NONE: removed) and, unless NS_OT_NONE, an
 # `rv` added where there is none. Leaves the answer as it is where nothing changes.
-cdef int write_ot(const Question *question, Answer *answer, uint64_t threshold, uint64_t randomness) except -1
+cdef int write_ot(const SamplingInput *question, SamplingOutput *answer, uint64_t threshold, uint64_t randomness) except -1
 
 # A TraceState of nothing but this threshold.
 cdef object state_of_threshold(uint64_t threshold)

@@ -21,7 +21,7 @@ from nanospan._native.base.threads cimport claim, load_flag, store_flag
 from nanospan._native.context.current_context cimport span_in
 from nanospan._native.context.identity cimport context_is_tuple
 from nanospan._native.sampling.csrc cimport (
-    NS_OT_MOST, NS_OT_NONE, NS_THRESHOLD_DIGITS, ns_ot_read, ns_ot_write, ns_randomness_decode, ns_randomness_of_trace,
+    NS_OT_MAX_LENGTH, NS_OT_NONE, NS_THRESHOLD_DIGITS, ns_ot_read, ns_ot_write, ns_randomness_decode, ns_randomness_of_trace,
     ns_ratio_keeps, ns_threshold_decode, ns_threshold_encode, ns_threshold_keeps, ns_threshold_of_probability
 )
 
@@ -61,25 +61,25 @@ cdef class NativeSampler:
     """Base of the native samplers: the SDK's should_sample, and `decide` and `answer` for native callers."""
 
     def __cinit__(self):
-        self.plain = True
+        self.decides_by_id = True
 
     def __setattr__(self, str name, value):
         if name == "should_sample":
             # Whoever puts a function of his own there wants it called.
-            store_flag(&self.native, False)
-            store_flag(&self.plain, True)
+            store_flag(&self.is_unmodified, False)
+            store_flag(&self.decides_by_id, True)
         PyObject_GenericSetAttr(self, name, value)
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
         return ASK
 
-    cdef int answer(self, Question *question, Answer *answer) except -2:
+    cdef int answer(self, SamplingInput *question, SamplingOutput *answer) except -2:
         return self.decide(question.trace_low, question.parent)
 
-    cdef uint64_t randomness_of(self, const Question *question, const ns_ot *ot) noexcept:
+    cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept:
         return ot.randomness if ot.has_randomness else ns_randomness_of_trace(question.trace_low)
 
-    cdef void note(self, const Question *question) noexcept:
+    cdef void note(self, const SamplingInput *question) noexcept:
         pass
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
@@ -88,17 +88,17 @@ cdef class NativeSampler:
 
     cdef object sample_by_answer(self, object parent_context, object parent, object trace_id, object name, object kind,
                                  object attributes, object links, object trace_state):
-        cdef Question question
+        cdef SamplingInput question
         question.parent = PARENT_UNSURE
         if parent is not None:
             question.parent = parent_bits(parent) | (PARENT_RANDOM if is_random(parent) else 0)
         question.scope_name = NULL
         return self.sample_question(&question, parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
 
-    cdef object sample_question(self, Question *question, object parent_context, object parent, object trace_id, object name,
+    cdef object sample_question(self, SamplingInput *question, object parent_context, object parent, object trace_id, object name,
                                 object kind, object attributes, object links, object trace_state):
         """`question` knows the parent's bits and the scope."""
-        cdef Answer answer
+        cdef SamplingOutput answer
         cdef int decision
         if nspy_id_halves(trace_id, &question.trace_high, &question.trace_low) != 0:
             # No trace id; the SDK's samplers take its lowest bits all the same.
@@ -144,15 +144,15 @@ cdef NativeSampler route_of(object sampler):
     return <NativeSampler>sampler if isinstance(sampler, NativeSampler) else foreign_route
 
 
-cdef int answer_of(NativeSampler route, object sampler, Question *question, Answer *answer) except -2:
+cdef int answer_of(NativeSampler route, object sampler, SamplingInput *question, SamplingOutput *answer) except -2:
     cdef int decision
-    if not load_flag(&route.plain):
+    if not load_flag(&route.decides_by_id):
         return route.answer(question, answer)
     decision = route.decide(question.trace_low, question.parent)
     return answer_from_python(sampler, question, answer) if decision == ASK else decision
 
 
-cdef int answer_from_python(object sampler, Question *question, Answer *answer) except -2:
+cdef int answer_from_python(object sampler, SamplingInput *question, SamplingOutput *answer) except -2:
     cdef int decision
     if question.trace_id is NULL:
         trace_id = nspy_trace_id(question.trace_high, question.trace_low)
@@ -189,9 +189,9 @@ def sample_span(
 
     `trace_id_random`: the random flag of a trace that starts here. `scope_name`: of the instrumentation scope, or None.
     """
-    cdef Question question
+    cdef SamplingInput question
     cdef NativeSampler route = route_of(sampler)
-    if load_flag(&route.plain):
+    if load_flag(&route.decides_by_id):
         return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links)
     parent = valid_parent(parent_context)
     if route.root_only and parent is not None and is_remote(parent):
@@ -224,12 +224,12 @@ cdef class NativeStaticSampler(NativeSampler):
 
     def _bind(self, decision):
         self.decision = decision
-        self.native = type(self) in routed_types and isinstance(decision, Decision)
-        if self.native:
+        self.is_unmodified = type(self) in routed_types and isinstance(decision, Decision)
+        if self.is_unmodified:
             self.verdict = decision.value
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        return self.verdict if load_flag(&self.native) else ASK
+        return self.verdict if load_flag(&self.is_unmodified) else ASK
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
                        object attributes, object links, object trace_state):
@@ -241,21 +241,21 @@ cdef class NativeTraceIdRatioBased(NativeSampler):
 
     def _bind(self, bound):
         # A subclass may compute its bound anew for every span; then the numbers stay in Python.
-        self.native = type(self) in routed_types and type(bound) is int and 0 <= bound <= 2**64
+        self.is_unmodified = type(self) in routed_types and type(bound) is int and 0 <= bound <= 2**64
         self.root_only = True
-        if self.native:
+        if self.is_unmodified:
             self.ratio.always = bound == 2**64
             self.ratio.bound = PyLong_AsUnsignedLongLongMask(bound)
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        if not load_flag(&self.native):
+        if not load_flag(&self.is_unmodified):
             return ASK
         return RECORD_AND_SAMPLE if ns_ratio_keeps(self.ratio, trace_id_low) else DROP
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
                        object attributes, object links, object trace_state):
         cdef bint keep
-        if self.native:
+        if self.is_unmodified:
             keep = ns_ratio_keeps(self.ratio, PyLong_AsUnsignedLongLongMask(trace_id))
         else:
             keep = trace_id & self.TRACE_ID_LIMIT < self.bound

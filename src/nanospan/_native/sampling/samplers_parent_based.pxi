@@ -21,11 +21,11 @@ cdef class NativeParentBased(NativeSampler):
         self.local_sampled_route = route_of(local_sampled)
         self.local_not_sampled_route = route_of(local_not_sampled)
         self.depth = 1 + max([route_of(delegate).depth for delegate in self.delegates])
-        self.native = first and type(self) in routed_types and self.depth <= NATIVE_DEPTH_LIMIT
+        self.is_unmodified = first and type(self) in routed_types and self.depth <= NATIVE_DEPTH_LIMIT
         self.consistent = self.root_route.consistent
         self.counts_spans = self.root_route.counts_spans
-        self.asks_more = not all([route_of(delegate).plain for delegate in self.delegates])
-        self.plain = not (self.native and self.asks_more)
+        self.asks_more = not all([route_of(delegate).decides_by_id for delegate in self.delegates])
+        self.decides_by_id = not (self.is_unmodified and self.asks_more)
 
     cdef inline NativeSampler route_at(self, int index):
         if index == 0:
@@ -37,7 +37,7 @@ cdef class NativeParentBased(NativeSampler):
         return self.local_sampled_route if index == 3 else self.local_not_sampled_route
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        if not load_flag(&self.native):
+        if not load_flag(&self.is_unmodified):
             return ASK
         cdef int index = delegate_index(parent)
         if index == 0:
@@ -50,7 +50,7 @@ cdef class NativeParentBased(NativeSampler):
             return self.local_sampled_route.decide(trace_id_low, parent)
         return self.local_not_sampled_route.decide(trace_id_low, parent)
 
-    cdef int answer(self, Question *question, Answer *answer) except -2:
+    cdef int answer(self, SamplingInput *question, SamplingOutput *answer) except -2:
         cdef int decision, index = delegate_index(question.parent)
         cdef NativeSampler route = self.route_at(index)
         decision = answer_of(route, self.delegates[index], question, answer)
@@ -65,10 +65,10 @@ cdef class NativeParentBased(NativeSampler):
             self.check_threshold(question, answer, route, decision)
         return decision
 
-    cdef int raise_threshold(self, Question *question, Answer *answer, NativeSampler route) except -1:
+    cdef int raise_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler route) except -1:
         """A child kept by a threshold of its own was kept by its parent before: the larger of the two thresholds says how
         likely both were. Where the parent's is not known, or the parent was not kept, neither says it."""
-        cdef Question answered = question[0]
+        cdef SamplingInput answered = question[0]
         cdef ns_ot own, came
         cdef uint64_t threshold = NS_OT_NONE
         answered.parent_state = answer.state
@@ -81,7 +81,7 @@ cdef class NativeParentBased(NativeSampler):
         answer.state_changed = False
         return write_ot(question, answer, threshold, NS_OT_NONE)
 
-    cdef int check_threshold(self, Question *question, Answer *answer, NativeSampler route, int decision) except -1:
+    cdef int check_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler route, int decision) except -1:
         """Erases a threshold that does not hold, or does not hold any more."""
         cdef ns_ot ot
         cdef bint sampled = decision == RECORD_AND_SAMPLE
@@ -96,10 +96,10 @@ cdef class NativeParentBased(NativeSampler):
                 return 0
         return write_ot(question, answer, NS_OT_NONE, NS_OT_NONE)
 
-    cdef uint64_t randomness_of(self, const Question *question, const ns_ot *ot) noexcept:
+    cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept:
         return self.root_route.randomness_of(question, ot)
 
-    cdef void note(self, const Question *question) noexcept:
+    cdef void note(self, const SamplingInput *question) noexcept:
         if self.counts_spans:
             self.root_route.note(question)
 
@@ -110,7 +110,7 @@ cdef class NativeParentBased(NativeSampler):
         if self.asks_more:
             return self.sample_by_answer(parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
         delegate = self.delegates[delegate_index(parent_bits(parent))]
-        if isinstance(delegate, NativeSampler) and load_flag(&(<NativeSampler>delegate).native):
+        if isinstance(delegate, NativeSampler) and load_flag(&(<NativeSampler>delegate).is_unmodified):
             return (<NativeSampler>delegate).sample(
                 parent_context, parent, trace_id, name, kind, attributes, links, None
             )

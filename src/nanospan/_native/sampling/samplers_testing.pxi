@@ -22,8 +22,8 @@ def decide(NativeSampler sampler not None, trace_id, *, valid=False, remote=Fals
 def sampled_of(NativeSampler sampler not None, uint64_t count, uint64_t seed=0):
     """How many of `count` traces that start here the sampler keeps, asked as a native tracer asks. The trace ids follow from
     the seed (splitmix64)."""
-    cdef Question question
-    cdef Answer answer
+    cdef SamplingInput question
+    cdef SamplingOutput answer
     cdef uint64_t i, kept = 0
     cdef int decision
     nothing, no_name = None, ""
@@ -33,7 +33,7 @@ def sampled_of(NativeSampler sampler not None, uint64_t count, uint64_t seed=0):
     question.name = <PyObject *> no_name
     for i in range(count):
         question.trace_high, question.trace_low = splitmix64(&seed), splitmix64(&seed)
-        if load_flag(&sampler.plain):
+        if load_flag(&sampler.decides_by_id):
             decision = sampler.decide(question.trace_low, 0)
         else:
             answer.state = answer.attributes = NULL

@@ -4,7 +4,7 @@
 # that takes microseconds, and happens where a service is entered, or a threshold changes.
 
 cdef enum:
-    MOST_MEMBERS = 32  # of a trace state, by the W3C
+    MAX_MEMBERS = 32  # of a trace state, by the W3C
 
 cdef str OT = "ot"
 cdef object trace_state_type = TraceState
@@ -25,7 +25,7 @@ cdef bytes ascii_text(object text):
     return (<str> text).encode("ascii", "replace")
 
 
-cdef bint read_ot(const Question *question, ns_ot *ot) except -1:
+cdef bint read_ot(const SamplingInput *question, ns_ot *ot) except -1:
     cdef bytes text
     ot[0] = ns_ot(False, False, 0, 0)
     if question.parent_state is NULL:
@@ -37,8 +37,8 @@ cdef bint read_ot(const Question *question, ns_ot *ot) except -1:
     return ns_ot_read(text, len(text), ot)
 
 
-cdef int write_ot(const Question *question, Answer *answer, uint64_t threshold, uint64_t randomness) except -1:
-    cdef char written[NS_OT_MOST]
+cdef int write_ot(const SamplingInput *question, SamplingOutput *answer, uint64_t threshold, uint64_t randomness) except -1:
+    cdef char written[NS_OT_MAX_LENGTH]
     cdef bytes text = b""
     cdef int length
     state = None if question.parent_state is NULL else <object> question.parent_state
@@ -57,7 +57,7 @@ cdef int write_ot(const Question *question, Answer *answer, uint64_t threshold, 
     answer.state_changed = True
     others = [] if state is None else [pair for pair in state.items() if pair[0] != OT]
     if value:
-        others = [(OT, value), *others[: MOST_MEMBERS - 1]]
+        others = [(OT, value), *others[: MAX_MEMBERS - 1]]
     if others:
         changed = trace_state_type(others)
         Py_INCREF(changed)

@@ -22,15 +22,15 @@ from nanospan._native.base.threads cimport (
 )
 from nanospan._native.sampling.cost_meter cimport add_reader, meter_after_fork, process_meter, remove_reader
 from nanospan._native.sampling.csrc cimport (
-    NS_CONTROLLER_SPANS, NS_CONTROLLER_TRACES, NS_OT_NONE, NS_THRESHOLD_LIMIT, ns_bucket_init, ns_bucket_take,
-    ns_budget_due, ns_budget_init, ns_budget_read, ns_budget_state, ns_budget_step, ns_controller_ask, ns_controller_init,
-    ns_controller_note_entry, ns_controller_note_span_of, ns_controller_read, ns_controller_retarget, ns_controller_state,
-    ns_controller_threshold, ns_randomness_of_trace, ns_threshold_keeps, ns_xxh3_16
+    NS_RATE_CONTROLLER_SPANS, NS_RATE_CONTROLLER_TRACES, NS_OT_NONE, NS_THRESHOLD_LIMIT, ns_token_bucket_init, ns_token_bucket_take,
+    ns_cpu_budget_due, ns_cpu_budget_init, ns_cpu_budget_read, ns_cpu_budget_state, ns_cpu_budget_step, ns_rate_controller_ask, ns_rate_controller_init,
+    ns_rate_controller_note_entry, ns_rate_controller_note_span_of, ns_rate_controller_read, ns_rate_controller_retarget, ns_rate_controller_state,
+    ns_rate_controller_threshold, ns_randomness_of_trace, ns_threshold_keeps, ns_xxh3_16
 )
-from nanospan._native.sampling.sample_counts cimport nspy_tallied, nspy_tally
+from nanospan._native.sampling.sample_counts cimport nspy_sample_count, nspy_count_sample
 from nanospan._native.sampling.samplers cimport (
     DROP, NATIVE_DEPTH_LIMIT, PARENT_RANDOM, PARENT_REMOTE, PARENT_UNSURE, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY,
-    Answer, NativeSampler, Question, answer_of, is_routed, read_ot, route_of, state_of_threshold, write_ot
+    SamplingOutput, NativeSampler, SamplingInput, answer_of, is_routed, read_ot, route_of, state_of_threshold, write_ot
 )
 
 cdef enum:
@@ -65,28 +65,28 @@ cdef inline uint64_t rough_time() noexcept nogil:
 
 # ---- the base ----
 
-cdef class NativeStrategy(NativeSampler):
+cdef class NativeOwnSampler(NativeSampler):
     """Base of nanospan's own samplers."""
 
     cdef int take_shape(self, int depth) except -1:
         self.depth = depth
-        self.native = is_routed(self) and depth <= NATIVE_DEPTH_LIMIT
-        self.plain = not self.native
+        self.is_unmodified = is_routed(self) and depth <= NATIVE_DEPTH_LIMIT
+        self.decides_by_id = not self.is_unmodified
         self.generation = generation_now[0]
         self.built = True
         return 0
 
-    cdef int judge(self, Question *question, Answer *answer) except -2:
+    cdef int decide_full(self, SamplingInput *question, SamplingOutput *answer) except -2:
         raise NotImplementedError
 
-    cdef int answer(self, Question *question, Answer *answer) except -2:
+    cdef int answer(self, SamplingInput *question, SamplingOutput *answer) except -2:
         cdef int decision
         if seen_u32(&self.generation) != generation_now[0]:
             self.look_for_fork()
-        decision = self.judge(question, answer)
-        nspy_tally(&self.asked)
+        decision = self.decide_full(question, answer)
+        nspy_count_sample(&self.asked)
         if decision == RECORD_AND_SAMPLE:
-            nspy_tally(&self.sampled)
+            nspy_count_sample(&self.sampled)
         return decision
 
     @cython.critical_section
@@ -112,7 +112,7 @@ cdef class NativeStrategy(NativeSampler):
         """What was decided in this process: ``asked`` spans, and how many of them were ``sampled``."""
         if self.built:
             self.look_for_fork()
-        return {"asked": nspy_tallied(&self.asked), "sampled": nspy_tallied(&self.sampled)}
+        return {"asked": nspy_sample_count(&self.asked), "sampled": nspy_sample_count(&self.sampled)}
 
 
 # ---- thresholds ----
@@ -138,12 +138,12 @@ cdef extern from *:
     PyObject *tell "nspy_tell"(NativeThresholdSampler sampler, object state)
 
 
-cdef class NativeThresholdSampler(NativeStrategy):
+cdef class NativeThresholdSampler(NativeOwnSampler):
     """Base of the samplers that keep a trace if its randomness reaches a threshold."""
 
     cdef int take_shape(self, int depth) except -1:
         self.consistent = self.root_only = True
-        return NativeStrategy.take_shape(self, depth)
+        return NativeOwnSampler.take_shape(self, depth)
 
     cdef object state_for(self, uint64_t threshold):
         cdef nspy_section held
@@ -169,14 +169,14 @@ cdef class NativeThresholdSampler(NativeStrategy):
         leave(&held)
         return is_told
 
-    cdef uint64_t randomness_of(self, const Question *question, const ns_ot *ot) noexcept:
+    cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept:
         if ot.has_randomness:
             return ot.randomness
         if self.hashes and not question.parent & PARENT_RANDOM:
             return ns_randomness_of_trace(ns_xxh3_16(question.trace_high, question.trace_low))
         return ns_randomness_of_trace(question.trace_low)
 
-    cdef int read(self, const Question *question, Reading *reading) except -1:
+    cdef int read(self, const SamplingInput *question, Reading *reading) except -1:
         reading.ot = ns_ot(False, False, 0, 0)
         # Compared, not followed: the trace state of our making tells no randomness.
         if question.parent_state is not NULL and question.parent_state is not told_state_of(self):
@@ -189,7 +189,7 @@ cdef class NativeThresholdSampler(NativeStrategy):
                 warn_of_presumption()
         return 0
 
-    cdef int settle(self, const Question *question, Answer *answer, const Reading *reading, uint64_t threshold) except -2:
+    cdef int apply_threshold(self, const SamplingInput *question, SamplingOutput *answer, const Reading *reading, uint64_t threshold) except -2:
         cdef bint keeps = ns_threshold_keeps(reading.randomness, threshold)
         cdef uint64_t tells = NS_OT_NONE
         if reading.hashed and not question.parent & PARENT_VALID:
@@ -217,10 +217,10 @@ cdef class NativeConsistentProbability(NativeThresholdSampler):
         self.state_for(threshold)
         self.take_shape(0)
 
-    cdef int judge(self, Question *question, Answer *answer) except -2:
+    cdef int decide_full(self, SamplingInput *question, SamplingOutput *answer) except -2:
         cdef Reading reading
         self.read(question, &reading)
-        return self.settle(question, answer, &reading, self.own_threshold)
+        return self.apply_threshold(question, answer, &reading, self.own_threshold)
 
     @property
     def threshold(self):
@@ -236,7 +236,7 @@ cdef class NativeConsistentProbability(NativeThresholdSampler):
 include "threshold_samplers_rate.pxi"
 
 
-cdef class NativeAlwaysRecord(NativeStrategy):
+cdef class NativeAlwaysRecord(NativeOwnSampler):
     """Decides as another sampler, but records what that one drops."""
 
     def _bind(self, root):
@@ -246,7 +246,7 @@ cdef class NativeAlwaysRecord(NativeStrategy):
         self.counts_spans = self.route.counts_spans
         self.take_shape(self.route.depth + 1)
 
-    cdef int judge(self, Question *question, Answer *answer) except -2:
+    cdef int decide_full(self, SamplingInput *question, SamplingOutput *answer) except -2:
         cdef int decision = answer_of(self.route, self.root, question, answer)
         if decision != DROP:
             return decision
@@ -255,8 +255,8 @@ cdef class NativeAlwaysRecord(NativeStrategy):
             Py_CLEAR(answer.attributes)
         return RECORD_ONLY
 
-    cdef uint64_t randomness_of(self, const Question *question, const ns_ot *ot) noexcept:
+    cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept:
         return self.route.randomness_of(question, ot)
 
-    cdef void note(self, const Question *question) noexcept:
+    cdef void note(self, const SamplingInput *question) noexcept:
         self.route.note(question)

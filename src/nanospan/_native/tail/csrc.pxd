@@ -56,9 +56,9 @@ cdef extern from "tail/ns_facts.h" nogil:
 
 cdef extern from "tail/ns_policy.h" nogil:
     enum:
-        NS_POLICIES_MOST
+        NS_POLICIES_MAX
 
-    ctypedef struct ns_trace:
+    ctypedef struct ns_trace_facts:
         uint64_t trace_high
         uint64_t trace_low
         uint64_t start
@@ -119,13 +119,13 @@ cdef extern from "tail/ns_policy.h" nogil:
 
     ns_policies *ns_policies_new(const ns_policy *nodes, size_t count)
     void ns_policies_free(ns_policies *policies)
-    ns_verdict ns_policies_decide(ns_policies *policies, const ns_trace *trace, uint64_t now)
+    ns_verdict ns_policies_decide(ns_policies *policies, const ns_trace_facts *trace, uint64_t now)
     size_t ns_policies_count(const ns_policies *policies)
     ns_policy_counts ns_policies_counts(const ns_policies *policies, size_t index)
     uint64_t ns_fnv1a_start(const void *bytes, size_t size)
 
 cdef extern from "tail/ns_trace_table.h" nogil:
-    ctypedef struct ns_traces_counts:
+    ctypedef struct ns_trace_table_counts:
         uint64_t spans_kept
         uint64_t spans_sampled_out
         uint64_t spans_evicted
@@ -141,7 +141,7 @@ cdef extern from "tail/ns_trace_table.h" nogil:
         uint64_t decided_by_time
         uint64_t thresholds_unwritten
 
-    ctypedef struct ns_traces_settings:
+    ctypedef struct ns_trace_table_settings:
         uint64_t max_bytes
         uint32_t max_traces
         uint32_t remembered
@@ -153,38 +153,38 @@ cdef extern from "tail/ns_trace_table.h" nogil:
         void *context
         uint64_t (*clock)()
 
-    ctypedef struct ns_traces:
+    ctypedef struct ns_trace_table:
         uint32_t traces_held
         uint64_t spans_held
         uint64_t bytes_held
         uint32_t spans_queued
         uint32_t spans_read
         uint32_t chunks_queued
-        uint32_t most_queued
+        uint32_t max_queued
         uint32_t chunks_free
         uint32_t chunk_count
-        ns_traces_counts counts
+        ns_trace_table_counts counts
 
-    ctypedef struct ns_haul:
+    ctypedef struct ns_kept_batch:
         uint8_t *bytes
         ns_record *records
         size_t count
 
-    uint64_t ns_traces_least_bytes(uint32_t max_traces, uint32_t remembered)
-    int ns_traces_make(ns_traces *table, const ns_traces_settings *settings)
-    void ns_traces_free(ns_traces *table)
-    uint32_t ns_traces_most_span(const ns_traces *table)
+    uint64_t ns_trace_table_min_bytes(uint32_t max_traces, uint32_t remembered)
+    int ns_trace_table_make(ns_trace_table *table, const ns_trace_table_settings *settings)
+    void ns_trace_table_free(ns_trace_table *table)
+    uint32_t ns_trace_table_max_span(const ns_trace_table *table)
     ctypedef enum ns_place:
         NS_INNER
         NS_ENTRY
         NS_ROOT
-    void ns_traces_start(ns_traces *table, uint64_t high, uint64_t low, ns_place place)
-    bint ns_traces_end(ns_traces *table, const ns_facts *facts, uint64_t resource_matches, uint32_t source,
+    void ns_trace_table_start(ns_trace_table *table, uint64_t high, uint64_t low, ns_place place)
+    bint ns_trace_table_end(ns_trace_table *table, const ns_facts *facts, uint64_t resource_matches, uint32_t source,
                        const uint8_t *span, uint32_t size)
-    void ns_traces_forget(ns_traces *table, uint64_t high, uint64_t low, ns_place place)
-    size_t ns_traces_sweep(ns_traces *table, size_t limit)
-    void ns_traces_decide_all(ns_traces *table)
-    bint ns_traces_claim(ns_traces *table)
-    int ns_traces_read(ns_traces *table, size_t max_spans, size_t max_bytes, ns_haul *haul)
-    void ns_traces_settle(ns_traces *table, ns_haul *haul)
+    void ns_trace_table_forget(ns_trace_table *table, uint64_t high, uint64_t low, ns_place place)
+    size_t ns_trace_table_sweep(ns_trace_table *table, size_t limit)
+    void ns_trace_table_decide_all(ns_trace_table *table)
+    bint ns_trace_table_acquire(ns_trace_table *table)
+    int ns_trace_table_read(ns_trace_table *table, size_t max_spans, size_t max_bytes, ns_kept_batch *haul)
+    void ns_trace_table_release(ns_trace_table *table, ns_kept_batch *haul)
     enum: CHUNK_BYTES "NS_CHUNK_BYTES"

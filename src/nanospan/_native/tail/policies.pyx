@@ -9,12 +9,12 @@ from nanospan.tail._plan import Plan, policy_names
 
 from nanospan._native.sampling.csrc cimport ns_randomness_of_trace, ns_threshold_of_probability
 from nanospan._native.tail.csrc cimport (
-    NS_BOOL_IS, NS_NUMBER_IN, NS_POLICIES_MOST, NS_POLICY_ALWAYS, NS_POLICY_AND, NS_POLICY_BYTES_RATE, NS_POLICY_COMPOSITE,
+    NS_BOOL_IS, NS_NUMBER_IN, NS_POLICIES_MAX, NS_POLICY_ALWAYS, NS_POLICY_AND, NS_POLICY_BYTES_RATE, NS_POLICY_COMPOSITE,
     NS_POLICY_DROP, NS_POLICY_HASH, NS_POLICY_LATENCY, NS_POLICY_MATCH, NS_POLICY_NOT, NS_POLICY_NO_MATCH,
     NS_POLICY_PROBABILITY, NS_POLICY_SPANS_RATE, NS_POLICY_SPANS_TARGET, NS_POLICY_SPAN_COUNT, NS_POLICY_STATUS,
     NS_POLICY_TRACE_FLAGS, NS_STATE_IS, NS_TEXT_IS, NS_TEXT_LIKE, ns_condition, ns_condition_kind, ns_conditions_free,
     ns_conditions_new, ns_facts, ns_facts_is_local_root, ns_facts_of_resource, ns_facts_of_span, ns_fnv1a_start,
-    ns_policies_counts, ns_policies_decide, ns_policies_free, ns_policies_new, ns_policy, ns_policy_kind, ns_trace,
+    ns_policies_counts, ns_policies_decide, ns_policies_free, ns_policies_new, ns_policy, ns_policy_kind, ns_trace_facts,
     ns_verdict, ns_word
 )
 
@@ -120,11 +120,11 @@ cdef class CompiledPolicies:
         return 0
 
     cdef int compile_nodes(self, list nodes) except -1:
-        cdef ns_policy made[NS_POLICIES_MOST]
+        cdef ns_policy made[NS_POLICIES_MAX]
         cdef size_t i, count = len(nodes)
         memset(made, 0, sizeof(made))
-        if not 0 < count <= NS_POLICIES_MOST:
-            raise ValueError(f"policies must be 1 to {NS_POLICIES_MOST} in all")
+        if not 0 < count <= NS_POLICIES_MAX:
+            raise ValueError(f"policies must be 1 to {NS_POLICIES_MAX} in all")
         for i in range(count):
             node = nodes[i]
             made[i].kind = <ns_policy_kind> <int> policy_kinds[node.kind]
@@ -184,7 +184,7 @@ cdef class CompiledPolicies:
                randomness=None, now=0):
         """``(keep, count, threshold)`` for a trace of these facts; see csrc/tail/ns_policy.h. `randomness` is by default that of
         the trace id."""
-        cdef ns_trace trace
+        cdef ns_trace_facts trace
         cdef ns_verdict verdict
         cdef uint64_t at = now
         trace.trace_high = trace_id >> 64

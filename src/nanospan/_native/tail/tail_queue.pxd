@@ -6,24 +6,24 @@ from nanospan._native.encoding.csrc cimport ns_buf
 from nanospan._native.encoding.encoder cimport EncodeCounts, TraceKey
 from nanospan._native.encoding.sources cimport SourceTable
 from nanospan._native.queue.span_queue cimport SpanQueue
-from nanospan._native.tail.csrc cimport ns_haul, ns_traces
+from nanospan._native.tail.csrc cimport ns_kept_batch, ns_trace_table
 from nanospan._native.tail.policies cimport CompiledPolicies
 
 
 cdef class TailQueue(SpanQueue):
     cdef nspy_lock table_lock    # where the interpreter has none: for all from here to has_table, and for resource_matches
-    cdef ns_traces table
+    cdef ns_trace_table table
     cdef bint is_read            # kept spans are being copied out
     cdef bint has_table          # False after a fork in which no memory could be had for it
     cdef object settings         # nanospan.tail.TailSampling
     cdef CompiledPolicies policies
     cdef SourceTable sources
     cdef EncodeCounts encode_counts
-    cdef size_t most_span_bytes
+    cdef size_t max_span_bytes
     cdef uint32_t matched_resource  # whose conditions are known
     cdef uint64_t resource_matches
 
-    cdef int make_table(self, ns_traces *table, CompiledPolicies policies, SourceTable sources) except -1
+    cdef int make_table(self, ns_trace_table *table, CompiledPolicies policies, SourceTable sources) except -1
     cdef int take(self, ns_buf *encoded, object resource, object scope) except -1
     cdef uint64_t matches_of(self, uint32_t source) noexcept
     cdef int refuse(self, const TraceKey *key, bint known) except -1
@@ -32,5 +32,5 @@ cdef class TailQueue(SpanQueue):
     cdef bint announce_sleep(self) noexcept
     cdef int start_in_table(self, const TraceKey *key) noexcept
     cdef int wake_if_due(self) noexcept
-    cdef EncodedBatch batch_of(self, ns_haul *haul)
-    cdef bint copy_table(self, ns_traces *table) noexcept
+    cdef EncodedBatch batch_of(self, ns_kept_batch *haul)
+    cdef bint copy_table(self, ns_trace_table *table) noexcept

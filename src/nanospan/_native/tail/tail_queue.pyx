@@ -15,7 +15,7 @@ from nanospan._native.base.csrc cimport ns_clock_coarse, ns_clock_monotonic
 from nanospan._native.base.fork cimport generation_address
 from nanospan._native.base.pycompat cimport nspy_id_halves
 from nanospan._native.base.threads cimport (
-    leave_lock, load_flag, load_u64, renew_lock, seen_u32, store_flag_ordered, take_lock
+    leave_lock, load_flag, load_u64, reset_lock, seen_u32, store_flag_ordered, take_lock
 )
 from nanospan._native.encoding.batch cimport EncodedBatch, frame_records
 from nanospan._native.encoding.csrc cimport NS_OTLP_FIXED_ROOM, ns_buf_init, ns_source
@@ -29,9 +29,9 @@ from nanospan._native.queue.csrc cimport (
 )
 from nanospan._native.queue.span_queue cimport SpanQueue, add_counts, own_counts
 from nanospan._native.tail.csrc cimport (
-    CHUNK_BYTES, NS_ENTRY, NS_INNER, NS_ROOT, ns_facts, ns_facts_of_resource, ns_facts_of_span, ns_place, ns_traces_claim,
-    ns_traces_decide_all, ns_traces_end, ns_traces_forget, ns_traces_free, ns_traces_least_bytes, ns_traces_make,
-    ns_traces_most_span, ns_traces_read, ns_traces_settings, ns_traces_settle, ns_traces_start, ns_traces_sweep
+    CHUNK_BYTES, NS_ENTRY, NS_INNER, NS_ROOT, ns_facts, ns_facts_of_resource, ns_facts_of_span, ns_place, ns_trace_table_acquire,
+    ns_trace_table_decide_all, ns_trace_table_end, ns_trace_table_forget, ns_trace_table_free, ns_trace_table_min_bytes, ns_trace_table_make,
+    ns_trace_table_max_span, ns_trace_table_read, ns_trace_table_settings, ns_trace_table_release, ns_trace_table_start, ns_trace_table_sweep
 )
 from nanospan._native.tail.policies cimport CompiledPolicies
 
@@ -70,9 +70,9 @@ cdef bint key_of(object span, TraceKey *key) except -1:
     return True
 
 
-def least_bytes(max_traces, remembered):
+def min_bytes(max_traces, remembered):
     """The least ``max_bytes`` for so many traces and remembered decisions."""
-    return ns_traces_least_bytes(max_traces, remembered)
+    return ns_trace_table_min_bytes(max_traces, remembered)
 
 
 cdef class TailQueue(SpanQueue):
@@ -88,14 +88,14 @@ cdef class TailQueue(SpanQueue):
         self.wake_spans = wake_spans
         self.wants_starts = self.takes_unsampled = True
         self.has_table = False
-        self.renew()
+        self.reset_after_fork()
 
     def __dealloc__(self):
         if self.has_table:
-            ns_traces_free(&self.table)
+            ns_trace_table_free(&self.table)
 
-    cdef int make_table(self, ns_traces *table, CompiledPolicies policies, SourceTable sources) except -1:
-        cdef ns_traces_settings wanted
+    cdef int make_table(self, ns_trace_table *table, CompiledPolicies policies, SourceTable sources) except -1:
+        cdef ns_trace_table_settings wanted
         settings = self.settings
         wanted.max_bytes = settings.max_bytes
         wanted.max_traces = settings.num_traces
@@ -107,20 +107,20 @@ cdef class TailQueue(SpanQueue):
         wanted.release = release_source
         wanted.context = <void *> sources
         wanted.clock = ns_clock_coarse
-        least = ns_traces_least_bytes(wanted.max_traces, wanted.remembered)
+        least = ns_trace_table_min_bytes(wanted.max_traces, wanted.remembered)
         if wanted.max_bytes < least:
             raise ValueError(
                 f"max_bytes must be at least {least} for num_traces={settings.num_traces} and "
                 f"decision_cache_size={settings.decision_cache_size}, not {settings.max_bytes}"
             )
-        error = ns_traces_make(table, &wanted)
+        error = ns_trace_table_make(table, &wanted)
         if error:
             raise OSError(error, f"cannot map {settings.max_bytes} bytes for tail sampling")
         return 0
 
     @cython.critical_section
-    cdef bint renew(self) except -1:
-        cdef ns_traces table, old_table
+    cdef bint reset_after_fork(self) except -1:
+        cdef ns_trace_table table, old_table
         cdef bint had_table = self.has_table
         cdef bint first = self.policies is None
         sources = SourceTable()
@@ -132,27 +132,27 @@ cdef class TailQueue(SpanQueue):
             if first:
                 raise
             made = False  # in a forked child, where nobody can be told: what ends is dropped as by a full queue
-        if not self.begin_process():
+        if not self.claim_generation():
             if made:
-                ns_traces_free(&table)
+                ns_trace_table_free(&table)
             return False
         old = self.sources, self.policies  # kept until all is in place: letting go of them may run Python code
-        renew_lock(&self.table_lock)
+        reset_lock(&self.table_lock)
         if had_table:
             old_table = self.table
         self.has_table = made
         if made:
             self.table = table
-            self.most_span_bytes = ns_traces_most_span(&table) - NS_OTLP_FIXED_ROOM
+            self.max_span_bytes = ns_trace_table_max_span(&table) - NS_OTLP_FIXED_ROOM
         self.sources = sources
         self.policies = policies
         self.matched_resource = NO_RESOURCE
         self.resource_matches = 0
         self.is_read = False
         memset(&self.encode_counts, 0, sizeof(self.encode_counts))
-        self.end_beginning()
+        self.publish_generation()
         if had_table:
-            ns_traces_free(&old_table)
+            ns_trace_table_free(&old_table)
         return True
 
     # --- the application's side ---------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ cdef class TailQueue(SpanQueue):
     cdef int start_in_table(self, const TraceKey *key) noexcept:
         take_lock(&self.table_lock)
         if self.has_table and not self.stopped:
-            ns_traces_start(&self.table, key.high, key.low, place_of(key))
+            ns_trace_table_start(&self.table, key.high, key.low, place_of(key))
             self.wake_if_due()
         leave_lock(&self.table_lock)
         return 0
@@ -195,7 +195,7 @@ cdef class TailQueue(SpanQueue):
         cdef TraceKey key
         cdef bint taken = False
         cdef bint known = span.trace_key(&key)
-        ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
+        ns_buf_init(&encoded, storage, STACK_BYTES, self.max_span_bytes)
         try:
             if span.encode(&encoded, counts) == 0:
                 taken = self.take(&encoded, span.own_resource(), span.own_scope())
@@ -214,7 +214,7 @@ cdef class TailQueue(SpanQueue):
         cdef TraceKey key
         cdef bint taken = False
         cdef bint known = key_of(span, &key)
-        ns_buf_init(&encoded, storage, STACK_BYTES, self.most_span_bytes)
+        ns_buf_init(&encoded, storage, STACK_BYTES, self.max_span_bytes)
         try:
             if encode_span(&encoded, span, counts) == 0:
                 taken = self.take(&encoded, resource_of(span), scope_of(span) or None)
@@ -233,7 +233,7 @@ cdef class TailQueue(SpanQueue):
             return 0
         take_lock(&self.table_lock)
         if self.has_table:
-            ns_traces_forget(&self.table, key.high, key.low, place_of(key))
+            ns_trace_table_forget(&self.table, key.high, key.low, place_of(key))
         leave_lock(&self.table_lock)
         return 0
 
@@ -254,7 +254,7 @@ cdef class TailQueue(SpanQueue):
             self.sources.release(<uint32_t> source)
             ns_count(&self.counters, NS_DROPPED_SHUTDOWN if self.stopped else NS_DROPPED_QUEUE_FULL, 1)
         else:
-            if not ns_traces_end(&self.table, &facts, matches, <uint32_t> source, encoded.data, <uint32_t> encoded.len):
+            if not ns_trace_table_end(&self.table, &facts, matches, <uint32_t> source, encoded.data, <uint32_t> encoded.len):
                 self.sources.release(<uint32_t> source)
             self.wake_if_due()
         leave_lock(&self.table_lock)
@@ -291,7 +291,7 @@ cdef class TailQueue(SpanQueue):
         take_lock(&self.table_lock)
         store_flag_ordered(&self.stopped, True)
         if self.has_table:
-            ns_traces_decide_all(&self.table)
+            ns_trace_table_decide_all(&self.table)
         leave_lock(&self.table_lock)
 
     # --- the worker's side --------------------------------------------------------------------------------------------
@@ -312,13 +312,13 @@ cdef class TailQueue(SpanQueue):
 
     cdef bint is_due(self) noexcept nogil:
         # Under the lock.
-        return self.table.spans_queued >= self.wake_spans or self.table.chunks_queued >= self.table.most_queued // 4
+        return self.table.spans_queued >= self.wake_spans or self.table.chunks_queued >= self.table.max_queued // 4
 
     cdef int sweep(self) except -1:
         cdef size_t decided = SWEPT_AT_ONCE
         while decided == SWEPT_AT_ONCE:
             take_lock(&self.table_lock)
-            decided = ns_traces_sweep(&self.table, SWEPT_AT_ONCE) if self.has_table else 0
+            decided = ns_trace_table_sweep(&self.table, SWEPT_AT_ONCE) if self.has_table else 0
             leave_lock(&self.table_lock)
             if decided == SWEPT_AT_ONCE:
                 with nogil:
@@ -363,14 +363,14 @@ cdef class TailQueue(SpanQueue):
         Takes the oldest, at most ``max_spans``, into one request of about ``max_bytes``: an `EncodedBatch`, or None if
         there was nothing.
         """
-        cdef ns_haul haul
+        cdef ns_kept_batch haul
         cdef int failed
         cdef bint reads
         self.wait(timeout)
         ns_wake_take_request(&self.wake)
         # One at a time: a forked child, before it has a worker of its own, may come here from several threads.
         take_lock(&self.table_lock)
-        reads = not self.is_read and self.has_table and ns_traces_claim(&self.table)
+        reads = not self.is_read and self.has_table and ns_trace_table_acquire(&self.table)
         if reads:
             self.is_read = True
         leave_lock(&self.table_lock)
@@ -378,7 +378,7 @@ cdef class TailQueue(SpanQueue):
             return None
         try:
             with nogil:
-                failed = ns_traces_read(&self.table, max_spans, max_bytes, &haul)
+                failed = ns_trace_table_read(&self.table, max_spans, max_bytes, &haul)
             # If memory is short the spans wait.
             return None if failed else self.batch_of(&haul)
         finally:
@@ -386,7 +386,7 @@ cdef class TailQueue(SpanQueue):
             self.is_read = False
             leave_lock(&self.table_lock)
 
-    cdef EncodedBatch batch_of(self, ns_haul *haul):
+    cdef EncodedBatch batch_of(self, ns_kept_batch *haul):
         cdef uint8_t *body = NULL
         cdef size_t size = 0
         cdef size_t i
@@ -398,7 +398,7 @@ cdef class TailQueue(SpanQueue):
             failed = frame_records(haul.records, haul.count, self.sources, &body, &size)
         free(haul.bytes)
         take_lock(&self.table_lock)
-        ns_traces_settle(&self.table, haul)
+        ns_trace_table_release(&self.table, haul)
         ticket = self.table.spans_read
         leave_lock(&self.table_lock)
         if failed:
@@ -414,7 +414,7 @@ cdef class TailQueue(SpanQueue):
 
     cdef tuple figures(self):
         cdef uint64_t full = ns_counted(&self.counters, NS_DROPPED_QUEUE_FULL)
-        cdef ns_traces table
+        cdef ns_trace_table table
         if not self.copy_table(&table):
             return full, 0, 0, 0, 0
         return (
@@ -422,7 +422,7 @@ cdef class TailQueue(SpanQueue):
             table.counts.spans_evicted,
         )
 
-    cdef bint copy_table(self, ns_traces *table) noexcept:
+    cdef bint copy_table(self, ns_trace_table *table) noexcept:
         """The figures of one moment. False if there is no table."""
         cdef bint has_table
         take_lock(&self.table_lock)
@@ -437,7 +437,7 @@ cdef class TailQueue(SpanQueue):
 
     def detail(self):
         """What became of the traces, and what each policy said."""
-        cdef ns_traces table
+        cdef ns_trace_table table
         figures = {
             "values_repaired": load_u64(&self.encode_counts.repaired) + load_u64(&self.sources.counts.repaired),
             "values_lost": load_u64(&self.encode_counts.lost) + load_u64(&self.sources.counts.lost),

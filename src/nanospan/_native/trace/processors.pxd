@@ -9,7 +9,7 @@ cdef class NativeProcessors:
     cdef tuple native                # nanospan's own, as far as nobody has replaced one of their calls
     cdef tuple foreign
     cdef NativeBatchProcessor only   # when there is one member, and it is native
-    cdef list former                 # without an interpreter lock: what `only` was before
+    cdef list kept_alive                 # without an interpreter lock: what `only` was before
 
     cdef int divide(self) except -1
     cdef int look_at_patches(self) except -1

@@ -9,7 +9,7 @@ cimport cython
 from cpython.object cimport PyObject
 
 from nanospan._common.log import log_callback_error
-from nanospan._native.base.threads cimport FREE, enter, leave, load_flag, nspy_section, retired, store_flag
+from nanospan._native.base.threads cimport FREE, enter, leave, load_flag, nspy_section, keep_alive, store_flag
 from nanospan._native.encoding.encoder cimport EncodableSpan
 from nanospan._native.queue.span_queue cimport NativeBatchProcessor, SpanQueue, queue_of
 
@@ -82,7 +82,7 @@ cdef class NativeProcessors:
         store_flag(&self.empty, not self.members)
         # Last: a span that does not find it looks at the others, in the section.
         owned = set_only(self, native[0] if len(native) == 1 and not foreign else None)
-        self.former = retired(self.former, owned)
+        self.kept_alive = keep_alive(self.kept_alive, owned)
         return 0
 
     @cython.critical_section
@@ -99,7 +99,7 @@ cdef class NativeProcessors:
         cdef PyObject *only = only_of(self)
         if only is not <PyObject *> None and not load_flag(&(<NativeBatchProcessor> only).patched):
             if not FREE:
-                kept = <NativeBatchProcessor> only  # as Python code may take it out of the members; see `former`
+                kept = <NativeBatchProcessor> only  # as Python code may take it out of the members; see `kept_alive`
             tell(<NativeBatchProcessor> only, span)
             return 0
         if load_flag(&self.empty):

@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from nanospan._native.context.identity cimport ContextCell, Identified, Ids
+from nanospan._native.context.identity cimport ContextCell, NativeSpanBase, Ids
 from nanospan._native.encoding.csrc cimport ns_buf
 from nanospan._native.encoding.encoder cimport AttributePair, EncodeCounts
 from nanospan._native.trace.processors cimport NativeProcessors
@@ -43,7 +43,7 @@ cdef enum TimeState:
 
 # What few spans have, made when first touched: every object field that a span holds costs it two writes to a reference
 # count, even to say None.
-cdef class SpanDetails:
+cdef class SpanColdFields:
     cdef object status          # None: UNSET
     cdef object parent_state    # the parent's trace state, None for the default
     cdef object parent_context  # the SpanContext that was assigned as the parent's
@@ -55,20 +55,20 @@ cdef class SpanDetails:
     cdef object lock
     cdef object end_metrics     # called at the end; None for nothing
     cdef object trace_config
-    cdef list former_shared     # what `shared` was before; others may be reading it
+    cdef list kept_alive_shared     # what `shared` was before; others may be reading it
 
 
 # What `stop_clock` has done.
 cdef enum Stop:
     ENDED_BEFORE
     STOPPED
-    STOPPED_WITH_METRICS  # details.end_metrics is to be called
+    STOPPED_WITH_METRICS  # cold_fields.end_metrics is to be called
 
 
 # Who reads or changes a span that others may know holds its section; fields that are read without it say so.
-cdef class SpanFields(Identified):
+cdef class SpanFields(NativeSpanBase):
     cdef SpanShared shared    # read without the section, by shared_of
-    cdef SpanDetails details  # None until needed
+    cdef SpanColdFields cold_fields  # None until needed
     cdef object name
     cdef object kind
     cdef ContextCell parent_cell  # None if there is no parent, or one was assigned
@@ -77,14 +77,14 @@ cdef class SpanFields(Identified):
     cdef uint8_t records_exception
     cdef uint8_t sets_status
 
-    # Where the truth is: here as numbers, or in `details`.
+    # Where the truth is: here as numbers, or in `cold_fields`.
     cdef bint has_parent
     cdef bint parent_as_numbers
     cdef TimeState start_state
     cdef TimeState end_state       # read without the section, by is_ended
-    cdef bint has_container         # details.attributes is the SDK's container, or what was assigned
-    cdef bint has_event_container   # details.events likewise; until then it is None or a list of NativeEvent
-    cdef bint has_links             # details.links is the SDK's container, or what was assigned
+    cdef bint has_container         # cold_fields.attributes is the SDK's container, or what was assigned
+    cdef bint has_event_container   # cold_fields.events likewise; until then it is None or a list of NativeEvent
+    cdef bint has_links             # cold_fields.links is the SDK's container, or what was assigned
 
     cdef uint32_t cost  # of a timed span (cost_meter.pxd): nanoseconds that its calls have taken; 0: not timed. Atomic
 
@@ -103,7 +103,7 @@ cdef class SpanFields(Identified):
     cdef uint32_t pair_room
 
     @cython.final
-    cdef SpanDetails more(self)
+    cdef SpanColdFields cold(self)
     @cython.final
     cdef int replace_shared(self, SpanShared shared) except -1
     @cython.final

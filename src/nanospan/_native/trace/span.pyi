@@ -7,11 +7,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status, StatusCode
 from opentelemetry.util.types import AnyValue, Attributes
 
-from nanospan._native.context.identity import Identified
+from nanospan._native.context.identity import NativeSpanBase
 
 _Class = TypeVar("_Class", bound=type)
 
-class NativeSpan(Identified):
+class NativeSpan(NativeSpanBase):
     def start(self, start_time: int | None = None, parent_context: Context | None = None) -> None: ...
     def end(self, end_time: int | None = None) -> None: ...
     def is_recording(self) -> bool: ...

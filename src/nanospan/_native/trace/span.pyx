@@ -27,17 +27,17 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from nanospan._compat import sdk as private
 from nanospan._common.log import log_callback_error
 from nanospan._native.base.csrc cimport ns_clock_monotonic, ns_clock_wall
-from nanospan._native.base.freelist cimport nspy_spare, nspy_spare_dealloc, nspy_spare_install, nspy_spare_take
+from nanospan._native.base.freelist cimport nspy_freelist, nspy_freelist_dealloc, nspy_freelist_install, nspy_freelist_take
 from nanospan._native.base.pycompat cimport nspy_hash
 from nanospan._native.base.threads cimport FREE, add_u32, enter, leave, load_u32, nspy_section, store_u32
 from nanospan._native.context.csrc cimport ns_span_id_store, ns_trace_id, ns_trace_id_store
-from nanospan._native.context.identity cimport BorrowedState, Identified, Ids, make_context, name_span_class, read_context
+from nanospan._native.context.identity cimport BorrowedState, NativeSpanBase, Ids, make_context, name_span_class, read_context
 from nanospan._native.encoding.csrc cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE
 from nanospan._native.encoding.encoder cimport (
-    AttributePair, EncodeCounts, SpanParts, TraceKey, encode_parts, encode_span, time_of
+    AttributePair, EncodeCounts, SpanView, TraceKey, encode_parts, encode_span, time_of
 )
 from nanospan._native.sampling.cost_meter cimport process_meter
-from nanospan._native.sampling.csrc cimport ns_meter_timed
+from nanospan._native.sampling.csrc cimport ns_cost_meter_timed
 from nanospan._native.trace.processors cimport NativeProcessors
 
 cdef extern from "Python.h":
@@ -107,11 +107,11 @@ cdef class NativeSpan(SpanContent):
             self.set_end_state(TIME_NUMBER)
         else:
             # Not by way of the property: a section within itself lets others in before CPython 3.14.
-            self.more().end_object = end_time
+            self.cold().end_object = end_time
             self.set_end_state(TIME_OBJECT)
-        if self.has_container and isinstance(self.details.attributes, BoundedAttributes):
-            setattr(self.details.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
-        return STOPPED if self.details is None or self.details.end_metrics is None else STOPPED_WITH_METRICS
+        if self.has_container and isinstance(self.cold_fields.attributes, BoundedAttributes):
+            setattr(self.cold_fields.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
+        return STOPPED if self.cold_fields is None or self.cold_fields.end_metrics is None else STOPPED_WITH_METRICS
 
     cdef int finish_timed(self, object end_time) except -1:
         cdef uint64_t began = ns_clock_monotonic()
@@ -119,7 +119,7 @@ cdef class NativeSpan(SpanContent):
         cdef uint64_t cost = load_u32(&self.cost)
         store_u32(&self.cost, 0)
         self.finish(end_time)
-        ns_meter_timed(process_meter(), sampled, cost + ns_clock_monotonic() - began)
+        ns_cost_meter_timed(process_meter(), sampled, cost + ns_clock_monotonic() - began)
         return 0
 
     cdef int finish(self, object end_time) except -1:
@@ -210,7 +210,7 @@ cdef class NativeSpan(SpanContent):
             logger.warning(
                 "Description %s ignored. Use either `Status` or `(StatusCode, Description)`", description
             )
-        self.more().status = status
+        self.cold().status = status
 
     # --- for the processors -------------------------------------------------------------------------------------------
 
@@ -279,9 +279,9 @@ cdef class NativeSpan(SpanContent):
             leave(&held)
 
     cdef int encode_held(self, ns_buf *buf, EncodeCounts *counts) except -1:
-        cdef SpanParts parts
+        cdef SpanView parts
         cdef ns_trace_id trace_id
-        cdef SpanDetails details = self.details
+        cdef SpanColdFields cold_fields = self.cold_fields
         if not self.as_numbers or (self.has_parent and not self.parent_as_numbers):
             return encode_span(buf, self.readable(), counts)
         trace_id.high = self.ids.trace_high
@@ -299,22 +299,22 @@ cdef class NativeSpan(SpanContent):
         parts.head.end_time = self.end_number if self.end_state == TIME_NUMBER else time_of(self._end_time, counts)
         parts.pairs = self.pairs
         parts.pair_count = self.pair_count
-        if details is None:
+        if cold_fields is None:
             return encode_parts(
                 buf, &parts, self.trace_state, self.name, self.kind, None, None, None, unset_status, counts)
         return encode_parts(
-            buf, &parts, self.trace_state, self.name, self.kind, details.attributes if self.has_container else None,
-            details.events, details.links, self.own_status(), counts)
+            buf, &parts, self.trace_state, self.name, self.kind, cold_fields.attributes if self.has_container else None,
+            cold_fields.events, cold_fields.links, self.own_status(), counts)
 
 
 # --- spare instances --------------------------------------------------------------------------------------------------
 
-cdef nspy_spare spare
+cdef nspy_freelist spare
 cdef tuple no_arguments = ()
 
 
 cdef void dealloc(PyObject *span) noexcept:
-    nspy_spare_dealloc(&spare, span)
+    nspy_freelist_dealloc(&spare, span)
 
 
 cdef int reset(PyObject *span) noexcept:
@@ -327,9 +327,9 @@ cdef int reset(PyObject *span) noexcept:
 def bind_span_class(cls):
     """Names the public class of native spans, once, at import."""
     name_span_class(cls)
-    nspy_spare_install(&spare, cls, dealloc, reset)
+    nspy_freelist_install(&spare, cls, dealloc, reset)
     return cls
 
 
 cdef NativeSpan new_span():
-    return <NativeSpan> nspy_spare_take(&spare, no_arguments)
+    return <NativeSpan> nspy_freelist_take(&spare, no_arguments)

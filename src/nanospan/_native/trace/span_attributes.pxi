@@ -5,9 +5,9 @@
 
 cdef enum:
     FIRST_ROOM = 8
-    MOST_KEPT_ROOM = 32  # of a span that waits to be used again
+    MAX_KEPT_ROOM = 32  # of a span that waits to be used again
     # Keys are looked for one after the other: beyond this many the SDK's container, a dict, is faster.
-    MOST_PAIRS = 192
+    MAX_PAIRS = 192
 
 
 cdef inline bint is_plain(object value) noexcept:

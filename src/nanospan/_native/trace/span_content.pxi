@@ -77,7 +77,7 @@ cdef class SpanContent(SpanFields):
     cdef inline bint has_room(self, Py_ssize_t more) noexcept:
         """Whether so many attributes can be added to the pairs, none of them there before."""
         more += self.pair_count
-        return more <= MOST_PAIRS and not 0 <= self.shared.max_attributes < more
+        return more <= MAX_PAIRS and not 0 <= self.shared.max_attributes < more
 
     cdef int insert(self, object key, object value) except -1:
         """A clean value under a plain key. A key that is there already moves to the end, as in the SDK."""
@@ -87,7 +87,7 @@ cdef class SpanContent(SpanFields):
         if self.has_container or self.is_ended():
             # Meanwhile: cleaning may have run Python code, or let other threads in.
             if not self.is_ended():
-                self.details.attributes[key] = value
+                self.cold_fields.attributes[key] = value
             return 0
         for i in range(self.pair_count):
             if same_key(&self.pairs[i], key, hash):
@@ -98,7 +98,7 @@ cdef class SpanContent(SpanFields):
                 Py_DECREF(<object> old.key)
                 Py_DECREF(<object> old.value)
                 return 0
-        if self.pair_count == self.shared.max_attributes or self.pair_count == MOST_PAIRS:
+        if self.pair_count == self.shared.max_attributes or self.pair_count == MAX_PAIRS:
             self.container()[key] = value
             return 0
         return self.append(key, value, hash)
@@ -136,17 +136,17 @@ cdef class SpanContent(SpanFields):
         # Again: cleaning may have run Python code, or let other threads in.
         if self.has_event_container or self.is_ended() or self.has_all_events(limits):
             self._add_event(event.as_sdk_event(limits))
-        elif self.more().events is None:
-            self.details.events = [event]
+        elif self.cold().events is None:
+            self.cold_fields.events = [event]
         else:
-            (<list> self.details.events).append(event)
+            (<list> self.cold_fields.events).append(event)
 
     cdef bint has_all_events(self, object limits) except -1:
         """Whether another event is one too many for the list that is kept here."""
         if limits.max_events is None:
             return False
         cdef Py_ssize_t most = limits.max_events
-        return most <= (0 if self.details is None or self.details.events is None else len(<list> self.details.events))
+        return most <= (0 if self.cold_fields is None or self.cold_fields.events is None else len(<list> self.cold_fields.events))
 
     cdef dict event_attributes(self, object attributes, object limits):
         """The attributes of an event, clean; None if the SDK's own code has to see to it."""

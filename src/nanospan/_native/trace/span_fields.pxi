@@ -17,7 +17,7 @@ cdef inline object number_or_none(TimeState state, uint64_t number):
     return PyLong_FromUnsignedLongLong(number) if state == TIME_NUMBER else None
 
 
-cdef class SpanFields(Identified):
+cdef class SpanFields(NativeSpanBase):
     """The fields of a native span."""
 
     def __cinit__(self):
@@ -29,14 +29,14 @@ cdef class SpanFields(Identified):
             PyMem_Free(self.pairs)
 
     cdef bint forget(self) except -1:
-        if not Identified.forget(self):
+        if not NativeSpanBase.forget(self):
             return False
         self.name = None
         if self.kind is not internal:
             self.kind = internal
         self.shared = nothing_shared
-        if self.details is not None:
-            self.details = None
+        if self.cold_fields is not None:
+            self.cold_fields = None
         if self.parent_cell is not None:
             self.parent_cell = None
         self.has_parent = self.parent_as_numbers = False
@@ -47,28 +47,28 @@ cdef class SpanFields(Identified):
         self.pair_count = 0
         if self.pairs is not NULL:
             release_pairs(self.pairs, count)
-            if self.pair_room > MOST_KEPT_ROOM:
+            if self.pair_room > MAX_KEPT_ROOM:
                 PyMem_Free(self.pairs)
                 self.pairs = NULL
                 self.pair_room = 0
         return True
 
-    cdef SpanDetails more(self):
-        if self.details is None:
-            self.details = SpanDetails.__new__(SpanDetails)
-        return self.details
+    cdef SpanColdFields cold(self):
+        if self.cold_fields is None:
+            self.cold_fields = SpanColdFields.__new__(SpanColdFields)
+        return self.cold_fields
 
     cdef int replace_shared(self, SpanShared shared) except -1:
-        details = self.more()
-        if details.former_shared is None:
-            details.former_shared = []
-        details.former_shared.append(self.shared)
+        cold_fields = self.cold()
+        if cold_fields.kept_alive_shared is None:
+            cold_fields.kept_alive_shared = []
+        cold_fields.kept_alive_shared.append(self.shared)
         owned = <object> set_shared(self, shared)
         Py_DECREF(owned)
         return 0
 
     cdef object own_status(self):
-        return unset_status if self.details is None or self.details.status is None else self.details.status
+        return unset_status if self.cold_fields is None or self.cold_fields.status is None else self.cold_fields.status
 
     cdef bint is_ended(self) noexcept nogil:
         return load_time_state(&self.end_state) != NO_TIME
@@ -84,49 +84,49 @@ cdef class SpanFields(Identified):
         cdef dict items
         cdef uint32_t i
         if self.has_container:
-            return self.details.attributes
-        details = self.more()
+            return self.cold_fields.attributes
+        cold_fields = self.cold()
         items = {}
         made = bounded_attributes(items, as_limit(self.shared.max_attributes), as_limit(self.shared.max_value_length))
         if not self.has_container:
             for i in range(self.pair_count):
                 PyDict_SetItem(items, <object> self.pairs[i].key, <object> self.pairs[i].value)
-            details.attributes = made
+            cold_fields.attributes = made
             self.has_container = True
             if self.is_ended():
                 setattr(made, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
-        return details.attributes
+        return cold_fields.attributes
 
     cdef object event_container(self):
         """The events as the SDK's container, which holds them from now on."""
         cdef NativeEvent event
         cdef Py_ssize_t converted = 0
         if self.has_event_container:
-            return self.details.events
-        details = self.more()
+            return self.cold_fields.events
+        cold_fields = self.cold()
         limits = self.shared.limits
         made = BoundedList(limits.max_events)
         append = getattr(made, BOUNDED_LIST_DEQUE).append
         # By index: events may be added while the ones before them are converted.
-        while (not self.has_event_container and details.events is not None
-                and converted < PyList_GET_SIZE(details.events)):
-            event = <NativeEvent> PyList_GET_ITEM(details.events, converted)
+        while (not self.has_event_container and cold_fields.events is not None
+                and converted < PyList_GET_SIZE(cold_fields.events)):
+            event = <NativeEvent> PyList_GET_ITEM(cold_fields.events, converted)
             append(event.as_sdk_event(limits))
             converted += 1
         if not self.has_event_container:
-            details.events = made
+            cold_fields.events = made
             self.has_event_container = True
-        return details.events
+        return cold_fields.events
 
     cdef object link_container(self):
         if self.has_links:
-            return self.details.links
-        details = self.more()
+            return self.cold_fields.links
+        cold_fields = self.cold()
         made = BoundedList(self.shared.limits.max_links)
         if not self.has_links:
-            details.links = made
+            cold_fields.links = made
             self.has_links = True
-        return details.links
+        return cold_fields.links
 
     @property
     @cython.critical_section
@@ -154,9 +154,9 @@ cdef class SpanFields(Identified):
         if not self.has_parent:
             return None
         if self.parent_cell is None:
-            return self.details.parent_context
+            return self.cold_fields.parent_context
         return self.parent_cell.shared_context(
-            &self.parent_ids, None if self.details is None else self.details.parent_state)
+            &self.parent_ids, None if self.cold_fields is None else self.cold_fields.parent_state)
 
     @_parent.setter
     @cython.critical_section
@@ -165,10 +165,10 @@ cdef class SpanFields(Identified):
         cdef Ids ids
         cdef bint as_numbers = False
         state.state = NULL
-        details = self.more()
+        cold_fields = self.cold()
         if parent is not None:
             as_numbers = read_context(parent, &ids, &state)  # may run Python code, which may ask for the parent
-        details.parent_context = parent
+        cold_fields.parent_context = parent
         self.parent_cell = None
         self.has_parent = parent is not None
         self.parent_as_numbers = as_numbers
@@ -178,24 +178,24 @@ cdef class SpanFields(Identified):
     @property
     @cython.critical_section
     def _start_time(self):
-        return self.details.start_object if self.start_state == TIME_OBJECT else number_or_none(
+        return self.cold_fields.start_object if self.start_state == TIME_OBJECT else number_or_none(
             self.start_state, self.start_number)
 
     @_start_time.setter
     @cython.critical_section
     def _start_time(self, start_time):
-        self.more().start_object = start_time
+        self.cold().start_object = start_time
         self.start_state = NO_TIME if start_time is None else TIME_OBJECT
 
     @property
     @cython.critical_section
     def _end_time(self):
-        return self.details.end_object if self.end_state == TIME_OBJECT else number_or_none(self.end_state, self.end_number)
+        return self.cold_fields.end_object if self.end_state == TIME_OBJECT else number_or_none(self.end_state, self.end_number)
 
     @_end_time.setter
     @cython.critical_section
     def _end_time(self, end_time):
-        self.more().end_object = end_time
+        self.cold().end_object = end_time
         self.set_end_state(NO_TIME if end_time is None else TIME_OBJECT)
 
     @property
@@ -206,7 +206,7 @@ cdef class SpanFields(Identified):
     @_status.setter
     @cython.critical_section
     def _status(self, status):
-        self.more().status = status
+        self.cold().status = status
 
     @property
     @cython.critical_section
@@ -216,7 +216,7 @@ cdef class SpanFields(Identified):
     @_attributes.setter
     @cython.critical_section
     def _attributes(self, attributes):
-        self.more().attributes = attributes
+        self.cold().attributes = attributes
         self.has_container = True
 
     @property
@@ -227,7 +227,7 @@ cdef class SpanFields(Identified):
     @_events.setter
     @cython.critical_section
     def _events(self, events):
-        self.more().events = events
+        self.cold().events = events
         self.has_event_container = True
 
     @property
@@ -238,7 +238,7 @@ cdef class SpanFields(Identified):
     @_links.setter
     @cython.critical_section
     def _links(self, links):
-        self.more().links = links
+        self.cold().links = links
         self.has_links = True
 
     @property
@@ -311,37 +311,37 @@ cdef class SpanFields(Identified):
     @property
     @cython.critical_section
     def _lock(self):
-        details = self.more()
-        if details.lock is None:
+        cold_fields = self.cold()
+        if cold_fields.lock is None:
             made = threading.Lock()
-            if details.lock is None:
-                details.lock = made
-        return details.lock
+            if cold_fields.lock is None:
+                cold_fields.lock = made
+        return cold_fields.lock
 
     @_lock.setter
     @cython.critical_section
     def _lock(self, lock):
-        self.more().lock = lock
+        self.cold().lock = lock
 
     @property
     @cython.critical_section
     def _record_end_metrics(self):
-        return None if self.details is None else self.details.end_metrics
+        return None if self.cold_fields is None else self.cold_fields.end_metrics
 
     @_record_end_metrics.setter
     @cython.critical_section
     def _record_end_metrics(self, record_end_metrics):
-        self.more().end_metrics = record_end_metrics
+        self.cold().end_metrics = record_end_metrics
 
     @property
     @cython.critical_section
     def _trace_config(self):
-        return None if self.details is None else self.details.trace_config
+        return None if self.cold_fields is None else self.cold_fields.trace_config
 
     @_trace_config.setter
     @cython.critical_section
     def _trace_config(self, trace_config):
-        self.more().trace_config = trace_config
+        self.cold().trace_config = trace_config
 
     @property
     @cython.critical_section

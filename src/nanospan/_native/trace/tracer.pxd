@@ -15,6 +15,6 @@ cdef class NativeTracer:
     cdef object metrics
     cdef bint metered
     cdef bint customised        # start_span or start_as_current_span was assigned on the instance
-    cdef list former            # without an interpreter lock: what the fields were before
+    cdef list kept_alive            # without an interpreter lock: what the fields were before
 
     cdef int assign_sampler(self, object sampler, object route) except -1

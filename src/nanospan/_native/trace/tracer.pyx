@@ -23,18 +23,18 @@ from nanospan._common.log import log_callback_error
 from nanospan._native.base.csrc cimport ns_clock_monotonic
 from nanospan._native.base.pycompat cimport nspy_trace_id
 from nanospan._native.base.threads cimport (
-    FREE, add_u32, claim, enter, leave, load_flag, load_u32, load_u64, nspy_section, retired, store_flag, store_u32,
+    FREE, add_u32, claim, enter, leave, load_flag, load_u32, load_u64, nspy_section, keep_alive, store_flag, store_u32,
     store_u64
 )
 from nanospan._native.context.csrc cimport ns_trace_id
 from nanospan._native.context.current_context cimport Activated, look_at_runtime, make_current, span_in, undo_current
-from nanospan._native.context.identity cimport Identified, Ids, ids_are_valid, new_non_recording_span
+from nanospan._native.context.identity cimport NativeSpanBase, Ids, ids_are_valid, new_non_recording_span
 from nanospan._native.context.ids cimport new_root_ids, new_span_id
 from nanospan._native.sampling.cost_meter cimport meter_readers, process_meter
-from nanospan._native.sampling.csrc cimport ns_meter, ns_meter_sampled, ns_meter_start, ns_meter_timed
+from nanospan._native.sampling.csrc cimport ns_cost_meter, ns_cost_meter_sampled, ns_cost_meter_start, ns_cost_meter_timed
 from nanospan._native.sampling.samplers cimport (
-    ASK, DROP, PARENT_RANDOM, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, Answer,
-    NativeSampler, Question, decision_of, warn_of_torn_traces
+    ASK, DROP, PARENT_RANDOM, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, SamplingOutput,
+    NativeSampler, SamplingInput, decision_of, warn_of_torn_traces
 )
 from nanospan._native.trace.span cimport NativeSpan, SpanShared, bounds_of, new_span
 
@@ -66,8 +66,8 @@ def bind(*, tracer, span, non_recording_span, id_generator, route, general_start
     global tracer_class, span_class, non_recording_class, id_generator_class, route_of, start_generally, decorate
     tracer_class, span_class, non_recording_class = tracer, span, non_recording_span
     id_generator_class, route_of, start_generally, decorate = id_generator, route, general_start, decorator
-    watch(&tracer_watch, tracer, "start_span")
-    watch(&span_watch, span, "end")
+    guard(&start_span_guard, tracer, "start_span")
+    guard(&end_guard, span, "end")
 
 
 include "tracer_patches.pxi"
@@ -101,9 +101,9 @@ cdef extern from *:
     PyObject *set_metrics "nspy_set_metrics"(NativeTracer tracer, object value)
 
 
-cdef int retire(NativeTracer tracer, PyObject *owned) except -1:
-    """Lets go of what a field held, as `retired` does."""
-    tracer.former = retired(tracer.former, owned)
+cdef int keep_alive_in(NativeTracer tracer, PyObject *owned) except -1:
+    """Lets go of what a field held, as `keep_alive` does."""
+    tracer.kept_alive = keep_alive(tracer.kept_alive, owned)
     return 0
 
 
@@ -133,8 +133,8 @@ cdef class NativeTracer:
     cdef int assign_sampler(self, object sampler, object route) except -1:
         shared = self.shared.copy()
         shared.sampler = sampler
-        retire(self, set_shared(self, shared))
-        retire(self, set_route(self, route))
+        keep_alive_in(self, set_shared(self, shared))
+        keep_alive_in(self, set_route(self, route))
         return 0
 
     @property
@@ -146,7 +146,7 @@ cdef class NativeTracer:
     def resource(self, resource):
         shared = self.shared.copy()
         shared.resource = resource
-        retire(self, set_shared(self, shared))
+        keep_alive_in(self, set_shared(self, shared))
 
     @property
     def span_processor(self):
@@ -157,7 +157,7 @@ cdef class NativeTracer:
     def span_processor(self, span_processor):
         shared = self.shared.copy()
         shared.take_processor(span_processor)
-        retire(self, set_shared(self, shared))
+        keep_alive_in(self, set_shared(self, shared))
 
     @property
     @cython.critical_section
@@ -169,7 +169,7 @@ cdef class NativeTracer:
     def id_generator(self, id_generator):
         was = self.own_id_generator
         self.own_id_generator = id_generator
-        retire(self, set_ids(self, id_generator if type(id_generator) is id_generator_class else None))
+        keep_alive_in(self, set_ids(self, id_generator if type(id_generator) is id_generator_class else None))
 
     @property
     def instrumentation_info(self):
@@ -180,7 +180,7 @@ cdef class NativeTracer:
     def instrumentation_info(self, info):
         shared = self.shared.copy()
         shared.instrumentation_info = info
-        retire(self, set_shared(self, shared))
+        keep_alive_in(self, set_shared(self, shared))
 
     @property
     def _instrumentation_scope(self):
@@ -191,8 +191,8 @@ cdef class NativeTracer:
     def _instrumentation_scope(self, scope):
         shared = self.shared.copy()
         shared.instrumentation_scope = scope
-        retire(self, set_shared(self, shared))
-        retire(self, set_scope_name(self, getattr(scope, "name", None)))
+        keep_alive_in(self, set_shared(self, shared))
+        keep_alive_in(self, set_scope_name(self, getattr(scope, "name", None)))
 
     @property
     def _span_limits(self):
@@ -204,7 +204,7 @@ cdef class NativeTracer:
         bounds = bounds_of(limits)
         shared = self.shared.copy()
         shared.take_limits(limits, bounds)
-        retire(self, set_shared(self, shared))
+        keep_alive_in(self, set_shared(self, shared))
 
     @property
     @cython.critical_section
@@ -226,7 +226,7 @@ cdef class NativeTracer:
     @_tracer_metrics.setter
     @cython.critical_section
     def _tracer_metrics(self, metrics):
-        retire(self, set_metrics(self, metrics))
+        keep_alive_in(self, set_metrics(self, metrics))
         store_flag(&self.metered, not private.counts_nothing(metrics))
 
 

@@ -15,7 +15,7 @@ cdef extern from *:
     void nspy_make_callable(PyTypeObject *type, SpanActivation instance)
 
 
-cdef inline PyObject *kept(object value) noexcept:
+cdef inline PyObject *new_reference(object value) noexcept:
     Py_INCREF(value)
     return <PyObject *> value
 
@@ -25,7 +25,7 @@ cdef inline object given(PyObject *value, object default):
 
 
 cdef inline int end_span(object span) except -1:
-    if type(span) is span_class and not load_flag(&(<NativeSpan> span).customised) and unpatched(&span_watch):
+    if type(span) is span_class and not load_flag(&(<NativeSpan> span).customised) and is_original(&end_guard):
         (<NativeSpan> span).finish(None)
     elif type(span) is not non_recording_class:
         span.end()
@@ -65,7 +65,7 @@ cdef class SpanActivation:
     Also a decorator of functions and coroutine functions, each call of which gets a span of its own.
     """
 
-    # Owned references. Those that few callers give are NULL: see SpanDetails for why. What is given is never changed.
+    # Owned references. Those that few callers give are NULL: see SpanColdFields for why. What is given is never changed.
     cdef vectorcallfunc call   # what calling an instance does
     cdef PyObject *tracer
     cdef PyObject *name
@@ -112,7 +112,7 @@ cdef class SpanActivation:
         if self.context is not NULL:
             look_at_runtime()  # without one given, starting the span does
         if (type(tracer) is tracer_class and not load_flag(&(<NativeTracer> tracer).customised)
-                and unpatched(&tracer_watch)):
+                and is_original(&start_span_guard)):
             metered = load_u32(readers_of_meter) != 0
             if metered:
                 began = begin_metering()
@@ -141,9 +141,9 @@ cdef class SpanActivation:
         if metered:
             count_sampled(span)
             if began:
-                goes_on(span, began)
-                self.cost = since(began)
-        show_span(self, kept(span))
+                record_start_cost(span, began)
+                self.cost = elapsed_ns(began)
+        show_span(self, new_reference(span))
         return span
 
     cdef bint leave(self, object exc_val) except -1:
@@ -151,14 +151,14 @@ cdef class SpanActivation:
         if owned is NULL:
             return False
         cdef uint64_t began = ns_clock_monotonic() if self.cost else 0
-        span = taken(owned)
+        span = steal_reference(owned)
         try:
             undo_current(&self.activated)
             if began:
                 if type(span) is span_class:
-                    add_u32(&(<NativeSpan> span).cost, since(began))
+                    add_u32(&(<NativeSpan> span).cost, elapsed_ns(began))
                 else:
-                    ns_meter_timed(meter, False, self.cost + ns_clock_monotonic() - began)
+                    ns_cost_meter_timed(meter, False, self.cost + ns_clock_monotonic() - began)
             # Only what is an error: GeneratorExit, KeyboardInterrupt and their like are not.
             if exc_val is not None and isinstance(exc_val, Exception):
                 self.note(span, exc_val)
@@ -249,17 +249,17 @@ def start_as_current_span(
     """
     cdef SpanActivation made = SpanActivation.__new__(SpanActivation)
     made.call = <vectorcallfunc> call_activation
-    made.tracer = kept(self)
-    made.name = kept(name)
-    made.kind = kept(kind)
+    made.tracer = new_reference(self)
+    made.name = new_reference(name)
+    made.kind = new_reference(kind)
     if context is not None:
-        made.context = kept(context)
+        made.context = new_reference(context)
     if attributes is not None:
-        made.attributes = kept(attributes)
+        made.attributes = new_reference(attributes)
     if links is not NO_LINKS:
-        made.links = kept(links)
+        made.links = new_reference(links)
     if start_time is not None:
-        made.start_time = kept(start_time)
+        made.start_time = new_reference(start_time)
     made.record_exception = record_exception
     made.set_status_on_exception = set_status_on_exception
     made.end_on_exit = end_on_exit

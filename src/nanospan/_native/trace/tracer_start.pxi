@@ -6,14 +6,14 @@ cdef object sdk_decision(int decision):
     return sdk_record_only if decision == RECORD_ONLY else sdk_drop
 
 
-cdef Identified identified(object context):
+cdef NativeSpanBase identified(object context):
     """The parent that a span of another make stands for; None if its context is no plain SpanContext."""
-    cdef Identified made = Identified.__new__(Identified)
+    cdef NativeSpanBase made = NativeSpanBase.__new__(NativeSpanBase)
     made.adopt(context)
     return made if made.as_numbers else None
 
 
-cdef inline object taken(PyObject *owned):
+cdef inline object steal_reference(PyObject *owned):
     """An owned reference as an object that Cython owns."""
     value = <object> owned
     Py_DECREF(value)
@@ -21,9 +21,9 @@ cdef inline object taken(PyObject *owned):
 
 
 cdef int ask(NativeTracer self, NativeSampler route, const Ids *ids, int parent, object trace_state, object context,
-             object name, object kind, object attributes, object links, Answer *answer) except -2:
+             object name, object kind, object attributes, object links, SamplingOutput *answer) except -2:
     """The decision of a sampler to whom trace id and flags say too little; `answer` is the caller's to release."""
-    cdef Question question
+    cdef SamplingInput question
     question.trace_high, question.trace_low = ids.trace_high, ids.trace_low
     question.parent = parent | PARENT_RANDOM if ids.flags & RANDOM else parent
     question.state_given = False
@@ -43,12 +43,12 @@ cdef int ask(NativeTracer self, NativeSampler route, const Ids *ids, int parent,
 cdef object start_unmetered(NativeTracer self, object name, object context, object kind, object attributes, object links,
                          object start_time, bint record_exception, bint set_status_on_exception):
     cdef SpanShared shared = <SpanShared> shared_of(self)
-    cdef Identified parent = None
-    cdef Identified started
+    cdef NativeSpanBase parent = None
+    cdef NativeSpanBase started
     cdef NativeSpan span
     cdef Ids ids, parent_ids
     cdef ns_trace_id trace_id
-    cdef Answer answer
+    cdef SamplingOutput answer
     cdef NativeSampler kept
     cdef PyObject *route = route_of_tracer(self)
     cdef PyObject *generator
@@ -56,12 +56,12 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     cdef int decision, parent_bits = 0
     cdef bint metered, as_numbers = False
     if not FREE:
-        kept = <NativeSampler> route  # as Python code may assign another sampler; see `retire`
+        kept = <NativeSampler> route  # as Python code may assign another sampler; see `keep_alive_in`
 
     current = span_in(context)
     if current is not invalid_span:
         if type(current) is span_class or type(current) is non_recording_class:
-            parent = <Identified> current
+            parent = <NativeSpanBase> current
         else:
             parent = identified(current.get_span_context())
         if parent is not None:
@@ -108,7 +108,7 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
         ids.flags = RANDOM
         trace_state = None
 
-    if load_flag(&(<NativeSampler> route).plain):
+    if load_flag(&(<NativeSampler> route).decides_by_id):
         decision = (<NativeSampler> route).decide(ids.trace_low, parent_bits)
     else:
         answer.state = answer.attributes = NULL
@@ -121,9 +121,9 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
             decision = DROP
             answer.state_changed = True
         if answer.state_changed:
-            trace_state = None if answer.state is NULL else taken(answer.state)
+            trace_state = None if answer.state is NULL else steal_reference(answer.state)
         if answer.attributes is not NULL:
-            attributes = taken(answer.attributes)
+            attributes = steal_reference(answer.attributes)
     if decision == ASK:
         try:
             result = shared.sampler.should_sample(
@@ -162,7 +162,7 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     if span.kind is not kind:  # a spare span still has its last one
         span.kind = kind
     if metered:
-        span.more().end_metrics = end_metrics
+        span.cold().end_metrics = end_metrics
     span.records_exception = record_exception
     span.sets_status = set_status_on_exception
     if parent is not None:
@@ -171,7 +171,7 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
         span.parent_ids = parent_ids
         span.parent_cell = parent.shared_cell()
         if parent_state is not None:
-            span.more().parent_state = parent_state
+            span.cold().parent_state = parent_state
     if attributes:
         # As the SDK, which shows the sampler's result such a view: what is no mapping raises TypeError.
         span.put_all(attributes if type(attributes) is dict else MappingProxyType(attributes))
@@ -183,31 +183,31 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
 
 # --- what it costs, while a sampler wants to know -----------------------------------------------------------------------
 
-cdef ns_meter *meter = process_meter()
+cdef ns_cost_meter *meter = process_meter()
 cdef const uint32_t *readers_of_meter = meter_readers()
 
 
 cdef inline uint64_t begin_metering() noexcept:
     """Counts a span that is about to be started. The time, if it is one of those that are timed, or 0."""
-    return ns_clock_monotonic() if ns_meter_start(meter) else 0
+    return ns_clock_monotonic() if ns_cost_meter_start(meter) else 0
 
 
-cdef inline uint32_t since(uint64_t began) noexcept:
+cdef inline uint32_t elapsed_ns(uint64_t began) noexcept:
     """The nanoseconds that have passed; never 0, which would say that nobody measures."""
     return <uint32_t> min(max(ns_clock_monotonic() - began, <uint64_t> 1), <uint64_t> 0x7FFFFFFF)
 
 
 cdef inline int count_sampled(object started) except -1:
     if type(started) is span_class and (<NativeSpan> started).is_sampled():
-        ns_meter_sampled(meter)
+        ns_cost_meter_sampled(meter)
     return 0
 
 
-cdef inline bint goes_on(object started, uint64_t began) except -1:
+cdef inline bint record_start_cost(object started, uint64_t began) except -1:
     """Notes on a timed span what starting it took; False if the span keeps no account."""
     if type(started) is not span_class:
         return False
-    store_u32(&(<NativeSpan> started).cost, since(began))
+    store_u32(&(<NativeSpan> started).cost, elapsed_ns(began))
     return True
 
 
@@ -217,6 +217,6 @@ cdef object start_metered(NativeTracer self, object name, object context, object
     started = start_unmetered(self, name, context, kind, attributes, links, start_time, record_exception,
                               set_status_on_exception)
     count_sampled(started)
-    if began and not goes_on(started, began):
-        ns_meter_timed(meter, False, ns_clock_monotonic() - began)
+    if began and not record_start_cost(started, began):
+        ns_cost_meter_timed(meter, False, ns_clock_monotonic() - began)
     return started

@@ -44,7 +44,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nanospan.cli.cost.inputs import Choices, SpanCosts, Workload
-from nanospan.tail._settings import BYTES_A_DECISION, DECISIONS_A_TRACE, LEAST_DECISIONS
+from nanospan.tail._settings import BYTES_A_DECISION, DECISIONS_A_TRACE, MIN_DECISIONS
 
 __all__ = ["STRATEGIES", "Estimate", "TailMemory", "estimate"]
 
@@ -72,8 +72,8 @@ RECORD_HEADER_BYTES = 8
 TRACE_ENTRY_BYTES = 136
 
 # The control law of Adaptive and OverheadBudget.
-LEAST_PROBABILITY = 1e-6
-LEAST_PROCESS_CORES = 0.05
+MIN_PROBABILITY = 1e-6
+MIN_PROCESS_CORES = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class TailMemory:
     """What the tail buffer of one process holds, and what it may."""
 
     traces_held: float
-    most_traces_held: float
+    max_traces_held: float
     """If no local root ended before `decision_wait`."""
     bytes_held: float
     bytes_needed: float
@@ -174,12 +174,12 @@ class _Calculation:
     def overhead_budget(self) -> Iterator[Estimate]:
         workload, fraction = self.workload, self.choices.cpu_fraction
         sampled, unsampled = self.costs.recorded_ns + self.costs.export_ns, self.costs.unsampled_ns
-        budget = fraction * max(LEAST_PROCESS_CORES, workload.process_cores)
+        budget = fraction * max(MIN_PROCESS_CORES, workload.process_cores)
         affordable = workload.processes * budget * 1e9 / workload.created
         if sampled > unsampled:
             kept = _probability((affordable - unsampled) / (sampled - unsampled))
         else:
-            kept = 1.0 if affordable >= sampled else LEAST_PROBABILITY
+            kept = 1.0 if affordable >= sampled else MIN_PROBABILITY
         warnings = []
         if affordable < min(sampled, unsampled):
             needed = workload.created * unsampled / 1e9 / workload.processes
@@ -259,13 +259,13 @@ class _Calculation:
         traces = rate * min(workload.trace_seconds + choices.open_after_root, choices.decision_wait)
         encoded = workload.spans_per_request * (workload.bytes_per_span + RECORD_HEADER_BYTES)
         chunks = math.ceil((encoded + FIRST_CHUNK_BYTES_MORE) / (CHUNK_BYTES - CHUNK_HEADER_BYTES))
-        wanted = max(DECISIONS_A_TRACE * choices.num_traces, LEAST_DECISIONS)
+        wanted = max(DECISIONS_A_TRACE * choices.num_traces, MIN_DECISIONS)
         decisions = min(wanted, choices.max_bytes // 8 // BYTES_A_DECISION)
         table = choices.num_traces * TRACE_ENTRY_BYTES + decisions * BYTES_A_DECISION
         held = traces * chunks * CHUNK_BYTES
         return TailMemory(
             traces_held=traces,
-            most_traces_held=rate * choices.decision_wait,
+            max_traces_held=rate * choices.decision_wait,
             bytes_held=held,
             bytes_needed=held + table,
             num_traces=choices.num_traces,
@@ -290,4 +290,4 @@ def _memory_warnings(memory: TailMemory) -> list[str]:
 
 
 def _probability(share: float) -> float:
-    return min(1.0, max(LEAST_PROBABILITY, share))
+    return min(1.0, max(MIN_PROBABILITY, share))

@@ -80,7 +80,7 @@ def notes(workload: Workload, choices: Choices, costs: SpanCosts, estimates: Seq
         style="dim",
     )
     if buffers:
-        held, most = count(buffers[0].traces_held), count(buffers[0].most_traces_held)
+        held, most = count(buffers[0].traces_held), count(buffers[0].max_traces_held)
         seconds = min(workload.trace_seconds + choices.open_after_root, choices.decision_wait)
         text.append(
             f"The tail buffer holds {held} traces in each process for {seconds:g} s, and would hold {most} if no local root "

@@ -11,7 +11,7 @@ from nanospan.receiver.decode import Span
 __all__ = ["Node", "Window", "build_forest", "count_nodes", "fold", "time_window", "walk"]
 
 # Fewer alike siblings than this are shown one by one.
-FOLD_AT_LEAST = 3
+MIN_FOLDED = 3
 
 # A span further away than this many lengths of the longest span says more about clocks than about the trace.
 REACH_IN_LONGEST_SPANS = 5
@@ -158,7 +158,7 @@ def _fold_alike(siblings: list[Node]) -> list[Node]:
         groups.setdefault((span.name, span.service, span.kind, node.is_error, node.orphan), []).append(node)
     result: list[Node] = []
     for group in groups.values():
-        if len(group) < FOLD_AT_LEAST:
+        if len(group) < MIN_FOLDED:
             result.extend(group)
             continue
         result.append(

@@ -15,7 +15,7 @@ from nanospan.export._delivery.metrics import REJECTED, ExporterMetrics
 from nanospan.export._delivery.reply import Reply, Verdict, partial_success
 from nanospan.export._delivery.retry import FREE_INTERRUPTIONS, MAX_ATTEMPTS, Deadline, backoff_seconds
 
-__all__ = ["Body", "Courier", "Delivery"]
+__all__ = ["Body", "Delivery", "Transport"]
 
 Body = bytes | memoryview
 
@@ -23,7 +23,7 @@ _OUT_OF_TIME = Reply(Verdict.REFUSED, error_type="TimeoutError", reason="no time
 _SHUT_DOWN = Reply(Verdict.REFUSED, error_type="already_shutdown", reason="the exporter was shut down")
 
 
-class Courier(Protocol):
+class Transport(Protocol):
     """One transport to one receiver. It attempts and judges; whether to repeat is not its business."""
 
     @property
@@ -87,7 +87,7 @@ class _Account:
 
 
 class Delivery:
-    """Delivers batches through a courier.
+    """Delivers batches through a transport.
 
     ``timeout`` in seconds covers one batch with all retries and parts, None for no limit;
     ``max_request_size`` in bytes before compression, 0 for none, is kept by splitting.
@@ -95,13 +95,13 @@ class Delivery:
 
     def __init__(
         self,
-        courier: Courier,
+        transport: Transport,
         metrics: ExporterMetrics | None,
         timeout: float | None,
         logger: logging.Logger,
         max_request_size: int = 0,
     ) -> None:
-        self.courier = courier
+        self.transport = transport
         self._metrics = metrics
         self._timeout = timeout
         self._max_request_size = max_request_size
@@ -128,7 +128,7 @@ class Delivery:
         try:
             self._deliver_parts(batch, deadline, account)
         except Exception as error:
-            self._logger.exception("Sending spans to %s failed unexpectedly", self.courier.display)
+            self._logger.exception("Sending spans to %s failed unexpectedly", self.transport.display)
             account.failed(count - sum(account.outcome()), Reply(Verdict.REFUSED, type(error).__qualname__))
         if self._metrics is not None:
             cause, status = account.cause()
@@ -156,7 +156,7 @@ class Delivery:
             self._logger.warning("The exporter is already shut down")
             return
         self._stopping.set()
-        self.courier.close()
+        self.transport.close()
 
     def after_fork(self) -> None:
         """Start anew in a forked child: the parent's connections stay the parent's."""
@@ -166,7 +166,7 @@ class Delivery:
         if stopped:
             self._stopping.set()
         self._process = os.getpid()
-        self.courier.after_fork()
+        self.transport.after_fork()
 
     def _notice_fork(self) -> None:
         # Servers such as uWSGI fork without running Python's hooks; next to a request, getpid costs nothing.
@@ -198,7 +198,7 @@ class Delivery:
                 error_type="RequestPayloadTooLargeError",
                 reason=f"{request.nbytes} bytes are more than max_request_size, {self._max_request_size}",
             )
-        body = self.courier.pack(request)
+        body = self.transport.pack(request)
         size = _Size(part.count, request.nbytes, memoryview(body).nbytes)
         # What refuses a request as too large refuses every larger one. Without this, a receiver that says so
         # to everything, such as one that is out of quota, would be asked about every span of the batch.
@@ -216,7 +216,7 @@ class Delivery:
         may_hurry = True
         reply = _OUT_OF_TIME
         while not deadline.passed:
-            reply = self.courier.send(body, deadline.remaining())
+            reply = self.transport.send(body, deadline.remaining())
             if reply.verdict is not Verdict.RETRY or self._stopping.is_set():
                 break
             if reply.interrupted and interruptions < FREE_INTERRUPTIONS:
@@ -235,7 +235,7 @@ class Delivery:
                 ("retry", reply.error_type),
                 "Sending %d spans to %s: %s; trying again in %.1f s",
                 spans,
-                self.courier.display,
+                self.transport.display,
                 reply.reason,
                 wait,
             )
@@ -254,7 +254,7 @@ class Delivery:
                 self._warned_answer = True
                 self._logger.warning(
                     "%s accepted spans with an answer that cannot be read (%s); taken as full success",
-                    self.courier.display,
+                    self.transport.display,
                     error,
                 )
             return 0
@@ -268,7 +268,7 @@ class Delivery:
                 logging.WARNING,
                 "rejected",
                 "%s rejected %d of %d spans: %s",
-                self.courier.display,
+                self.transport.display,
                 rejected,
                 count,
                 message,
@@ -278,7 +278,7 @@ class Delivery:
                 logging.WARNING,
                 "message",
                 "%s accepted all spans and warns: %s",
-                self.courier.display,
+                self.transport.display,
                 message,
             )
         return rejected
@@ -289,7 +289,7 @@ class Delivery:
             ("failed", reply.error_type),
             "%d spans were not delivered to %s: %s",
             spans,
-            self.courier.display,
+            self.transport.display,
             reply.reason,
         )
 

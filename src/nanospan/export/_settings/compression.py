@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import zlib
 
-from nanospan._common.arguments import shown
+from nanospan._common.arguments import safe_repr
 
 __all__ = ["Compression", "compress", "compression_from"]
 
@@ -40,7 +40,7 @@ def compression_from(value: object) -> Compression:
     for candidate in candidates:
         if isinstance(candidate, str) and (found := _BY_NAME.get(candidate.strip().lower())):
             return found
-    raise ValueError(f"compression must be 'none', 'gzip' or 'deflate', not {shown(value)}")
+    raise ValueError(f"compression must be 'none', 'gzip' or 'deflate', not {safe_repr(value)}")
 
 
 def compress(body: bytes | memoryview, method: Compression) -> bytes | memoryview:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from nanospan._common.arguments import shown
+from nanospan._common.arguments import safe_repr
 from nanospan.export._settings.compression import Compression, compression_from
 
 __all__ = [
@@ -82,7 +82,7 @@ def resolve_timeout(argument: float | None) -> float | None:
         except OverflowError:
             seconds = math.nan
         if math.isnan(seconds) or seconds < 0:
-            raise ValueError(f"timeout must be a number of seconds, 0 (no limit) or more, not {shown(argument)}")
+            raise ValueError(f"timeout must be a number of seconds, 0 (no limit) or more, not {safe_repr(argument)}")
         return _limit(seconds)
     setting = read("TIMEOUT")
     if setting is None:
@@ -193,7 +193,7 @@ def resolve_file(argument: str | os.PathLike[str] | None, name: str, suffix: str
 def check_header(name: object, value: object) -> tuple[str, str]:
     """The header, its name in lower case; raises TypeError or ValueError without showing the value."""
     if not isinstance(name, str) or not isinstance(value, str):
-        raise TypeError(f"headers must map str to str; the entry {shown(name)} does not")
+        raise TypeError(f"headers must map str to str; the entry {safe_repr(name)} does not")
     lowered = name.strip().lower()
     if not _TOKEN.fullmatch(lowered):
         raise ValueError(f"headers: {name!r} is not the name of a header")

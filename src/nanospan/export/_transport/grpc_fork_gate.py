@@ -16,7 +16,7 @@ from typing import Any
 
 from nanospan._common.log import WindowedLog
 
-__all__ = ["ForkGate", "Passage", "fork_gate"]
+__all__ = ["ForkGate", "InFlightCall", "fork_gate"]
 
 GRACE_SECONDS = 0.01
 """That a fork gives calls under way to end by themselves: an interrupted one is sent again."""
@@ -25,7 +25,7 @@ GRACE_FACTOR = 4
 """By which the grace grows with each time in a row that a call under way was interrupted, so that calls and forks both come
 to their end even where calls take longer than the time from one fork to the next."""
 
-LONGEST_GRACE_SECONDS = 0.4
+MAX_GRACE_SECONDS = 0.4
 """To which it grows."""
 
 PATIENCE_SECONDS = 0.5
@@ -34,7 +34,7 @@ PATIENCE_SECONDS = 0.5
 logger = logging.getLogger(__name__)
 
 
-class Passage:
+class InFlightCall:
     """One stay of a thread within grpcio."""
 
     __slots__ = ("_interrupted", "_way_out", "interruptions", "thread")
@@ -81,14 +81,14 @@ class ForkGate:
 
     def _begin(self) -> None:
         self._changed = threading.Condition()
-        self._inside: set[Passage] = set()
+        self._inside: set[InFlightCall] = set()
         # The threads that fork: more than one can be on its way there.
         self._forking: list[int] = []
         self._left_behind = 0
         # Last: another thread of a child goes by it, and must not find the lock of the parent.
         self._process = os.getpid()
 
-    def enter(self, timeout: float | None, interruptions: int = 0) -> Passage | None:
+    def begin_call(self, timeout: float | None, interruptions: int = 0) -> InFlightCall | None:
         """Wait up to ``timeout`` seconds, None for ever, for a fork that is under way; None if it still is. Forks that come
         give the longer grace to what was interrupted before."""
         self.notice_fork()
@@ -97,13 +97,13 @@ class ForkGate:
             # What a thread does in a hook of its own fork cannot wait for the end of that.
             if not self._changed.wait_for(lambda: not self._forking or thread in self._forking, timeout):
                 return None
-            passage = Passage(thread, interruptions)
-            self._inside.add(passage)
-        return passage
+            call = InFlightCall(thread, interruptions)
+            self._inside.add(call)
+        return call
 
-    def leave(self, passage: Passage) -> None:
+    def end_call(self, call: InFlightCall) -> None:
         with self._changed:
-            self._inside.discard(passage)
+            self._inside.discard(call)
             self._changed.notify_all()
 
     def before_fork(self) -> None:
@@ -116,13 +116,13 @@ class ForkGate:
                 return
             inside = self._others(thread)
             # To interrupt is to be within grpcio: another fork waits for it.
-            own = Passage(thread)
+            own = InFlightCall(thread)
             self._inside.add(own)
         try:
-            for passage in inside:
-                passage.interrupt()
+            for call in inside:
+                call.interrupt()
         finally:
-            self.leave(own)
+            self.end_call(own)
         with self._changed:
             if not self._empty_within(self._patience, thread):
                 self._left_behind += 1
@@ -157,13 +157,13 @@ class ForkGate:
             self._changed.notify_all()
         return left_behind
 
-    def _grace_for(self, passages: list[Passage]) -> float:
-        interruptions = max((passage.interruptions for passage in passages), default=0)
+    def _grace_for(self, calls: list[InFlightCall]) -> float:
+        interruptions = max((call.interruptions for call in calls), default=0)
         # Of a large power of 4 there is no float.
-        return min(self._grace * GRACE_FACTOR ** min(interruptions, 8), max(self._grace, LONGEST_GRACE_SECONDS))
+        return min(self._grace * GRACE_FACTOR ** min(interruptions, 8), max(self._grace, MAX_GRACE_SECONDS))
 
-    def _others(self, thread: int) -> list[Passage]:
-        return [passage for passage in self._inside if passage.thread != thread]
+    def _others(self, thread: int) -> list[InFlightCall]:
+        return [call for call in self._inside if call.thread != thread]
 
     def _empty_within(self, seconds: float, thread: int) -> bool:
         end = time.monotonic() + seconds

@@ -13,9 +13,9 @@ from nanospan._common.log import one_line
 from nanospan.export._delivery.delivery import Body
 from nanospan.export._delivery.reply import Reply, Verdict
 from nanospan.export._delivery.retry import Deadline
-from nanospan.export._transport.grpc_fork_gate import Passage, fork_gate
+from nanospan.export._transport.grpc_fork_gate import InFlightCall, fork_gate
 
-__all__ = ["DEFAULT_RETRYABLE", "ChannelOption", "GrpcCourier"]
+__all__ = ["DEFAULT_RETRYABLE", "ChannelOption", "GrpcTransport"]
 
 ChannelOption = tuple[str, Any]
 
@@ -66,7 +66,7 @@ _UNUSABLE = Reply(
 FORK_SUPPORT = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() not in ("0", "false", "f", "no", "n")
 
 
-class GrpcCourier:
+class GrpcTransport:
     """Sends requests as bytes, with neither protobuf nor a stub. ``credentials`` None means no TLS."""
 
     def __init__(
@@ -87,7 +87,7 @@ class GrpcCourier:
         # Any: grpcio carries no types.
         self._channel: Any = None
         self._interruptions = 0  # by forks, in a row
-        self._last: Passage | None = None
+        self._last: InFlightCall | None = None
         self._lock = threading.Lock()
 
     @property
@@ -102,35 +102,35 @@ class GrpcCourier:
         if not FORK_SUPPORT and _anchor_process not in (0, os.getpid()):
             return _UNUSABLE
         deadline = Deadline(timeout)
-        passage = fork_gate.enter(timeout, self._interruptions)
-        if passage is None:
+        call = fork_gate.begin_call(timeout, self._interruptions)
+        if call is None:
             return _FORKING
         try:
             self._renew_channel()
-            self._last = passage
-            reply = self._call(body, deadline, passage)
+            self._last = call
+            reply = self._call(body, deadline, call)
         finally:
-            fork_gate.leave(passage)
+            fork_gate.end_call(call)
         self._interruptions = self._interruptions + 1 if reply.interrupted else 0
         return reply
 
-    def _call(self, body: Body, deadline: Deadline, passage: Passage) -> Reply:
+    def _call(self, body: Body, deadline: Deadline, call: InFlightCall) -> Reply:
         channel = self._open()
         try:
             # A call that blocks cannot be cancelled by another thread, but with its channel. One that does not block has
             # a thread of grpcio's, which a fork would have to wait for as well.
-            if not passage.begin(channel.close):
+            if not call.begin(channel.close):
                 return _INTERRUPTED
             # No serialisers: bytes go in and bytes come out.
             export = channel.unary_unary(EXPORT_METHOD)
             answer = export(body, timeout=deadline.remaining(), metadata=self._metadata)
             return Reply(Verdict.ACCEPTED, body=answer)
         except grpc.RpcError as error:
-            if passage.interrupted and error.code() is grpc.StatusCode.CANCELLED:
+            if call.interrupted and error.code() is grpc.StatusCode.CANCELLED:
                 return _INTERRUPTED
             return self._judge(error, channel)
         except ValueError as error:
-            if passage.interrupted:
+            if call.interrupted:
                 return _INTERRUPTED
             # grpcio raises this for a channel that another thread's failure has closed in between.
             closed = self._channel is not channel
@@ -141,7 +141,7 @@ class GrpcCourier:
                 connection_lost=closed,
             )
         finally:
-            if passage.interrupted:
+            if call.interrupted:
                 self._discard(channel)
 
     def _renew_channel(self) -> None:
@@ -166,12 +166,12 @@ class GrpcCourier:
             self._channel = None
 
     def close(self) -> None:
-        passage = fork_gate.enter(_CLOSE_PATIENCE_SECONDS)
+        call = fork_gate.begin_call(_CLOSE_PATIENCE_SECONDS)
         try:
             self._close_channel()
         finally:
-            if passage is not None:
-                fork_gate.leave(passage)
+            if call is not None:
+                fork_gate.end_call(call)
 
     def _open(self) -> grpc.Channel:
         with self._lock:

@@ -16,14 +16,14 @@ from nanospan.export._settings.compression import Compression, compress
 from nanospan.export._settings.endpoint import HttpEndpoint
 from nanospan.export._transport.http_pool import new_pool
 
-__all__ = ["HttpCourier"]
+__all__ = ["HttpTransport"]
 
 _MAX_ANSWER = 4 * 1024 * 1024
 _MAX_ERROR_BODY = 64 * 1024
 _READ_SIZE = 64 * 1024
 
 
-class HttpCourier:
+class HttpTransport:
     """Posts requests over kept-alive connections."""
 
     def __init__(

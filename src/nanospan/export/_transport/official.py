@@ -13,13 +13,13 @@ from typing import Any
 from nanospan._common.log import one_line
 from nanospan._compat.otlp_exporters import GrpcSettings, HttpSettings, Instruments, grpc_settings, http_settings
 from nanospan.export import EncodedBatch, EncodedSpanExporter, ExportOutcome
-from nanospan.export._delivery.delivery import Body, Courier, Delivery
+from nanospan.export._delivery.delivery import Body, Delivery, Transport
 from nanospan.export._delivery.metrics import ExporterMetrics
 from nanospan.export._delivery.reply import Reply, Verdict, reply_to_http_status
 from nanospan.export._settings.compression import Compression, compress, compression_from
 from nanospan.export._settings.endpoint import parse_http_url
 
-__all__ = ["adopt"]
+__all__ = ["wrap_official"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _HTTP_MODULE = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 _GRPC_MODULE = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
 
 
-def adopt(exporter: object) -> EncodedSpanExporter | None:
+def wrap_official(exporter: object) -> EncodedSpanExporter | None:
     """An exporter of encoded batches with the settings of ``exporter``, if that is an official OTLP exporter.
 
     Exactly an instance of the official ``OTLPSpanExporter`` (HTTP or gRPC): a subclass, or an instance whose
@@ -54,25 +54,25 @@ def adopt(exporter: object) -> EncodedSpanExporter | None:
 
 def _official_class(module: str) -> Any:
     # Whoever made an instance has imported the module; a stand-in that no instance has serves otherwise.
-    return getattr(sys.modules.get(module), "OTLPSpanExporter", adopt)
+    return getattr(sys.modules.get(module), "OTLPSpanExporter", wrap_official)
 
 
 def _adopt_http(exporter: Any, settings: HttpSettings) -> EncodedSpanExporter:
-    courier = OfficialHttpCourier(exporter, settings)
-    return _Adopted(
+    transport = OfficialHttpTransport(exporter, settings)
+    return OfficialExporterAdapter(
         Delivery(
-            courier, _metrics(settings.metrics), settings.timeout, logger, max(settings.max_request_size, 0)
+            transport, _metrics(settings.metrics), settings.timeout, logger, max(settings.max_request_size, 0)
         )
     )
 
 
 def _adopt_grpc(exporter: Any, settings: GrpcSettings) -> EncodedSpanExporter:
-    from nanospan.export._transport.grpc_transport import DEFAULT_RETRYABLE, GrpcCourier
+    from nanospan.export._transport.grpc_transport import DEFAULT_RETRYABLE, GrpcTransport
 
     # The exporter's default counts RESOURCE_EXHAUSTED among the codes to retry, which would keep a batch that
     # is too large from being split.
     retryable = DEFAULT_RETRYABLE if settings.retryable == settings.default_retryable else settings.retryable
-    courier = GrpcCourier(
+    transport = GrpcTransport(
         settings.target,
         None if settings.insecure else settings.credentials,
         [(name.lower(), value) for name, value in settings.metadata],
@@ -80,8 +80,8 @@ def _adopt_grpc(exporter: Any, settings: GrpcSettings) -> EncodedSpanExporter:
         settings.options,
         retryable,
     )
-    return _Adopted(
-        Delivery(_WithOwner(courier, exporter), _metrics(settings.metrics), settings.timeout, logger)
+    return OfficialExporterAdapter(
+        Delivery(_TransportWithOwner(transport, exporter), _metrics(settings.metrics), settings.timeout, logger)
     )
 
 
@@ -94,7 +94,7 @@ def _metrics(instruments: Instruments | None) -> ExporterMetrics | None:
     )
 
 
-class _Adopted:
+class OfficialExporterAdapter:
     """An `EncodedSpanExporter` in place of an official exporter."""
 
     def __init__(self, delivery: Delivery) -> None:
@@ -110,7 +110,7 @@ class _Adopted:
         self._delivery.shutdown()
 
 
-class OfficialHttpCourier:
+class OfficialHttpTransport:
     """Posts through the transport object of an official exporter, and shuts that exporter down at the end."""
 
     def __init__(self, exporter: Any, settings: HttpSettings) -> None:
@@ -173,22 +173,22 @@ def _answer(result: Any) -> tuple[Any, bytes]:
         return {}, b""
 
 
-class _WithOwner:
-    """A courier that shuts an official exporter down with itself."""
+class _TransportWithOwner:
+    """A transport that shuts an official exporter down with itself."""
 
-    def __init__(self, courier: Courier, exporter: Any) -> None:
-        self._courier = courier
+    def __init__(self, transport: Transport, exporter: Any) -> None:
+        self._transport = transport
         self._exporter = exporter
-        self.pack = courier.pack
-        self.send = courier.send
-        self.after_fork = courier.after_fork
+        self.pack = transport.pack
+        self.send = transport.send
+        self.after_fork = transport.after_fork
 
     @property
     def display(self) -> str:
-        return self._courier.display
+        return self._transport.display
 
     def close(self) -> None:
         try:
-            self._courier.close()
+            self._transport.close()
         finally:
             self._exporter.shutdown()

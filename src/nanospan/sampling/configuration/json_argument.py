@@ -17,7 +17,7 @@ from typing import Any
 
 from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER_ARG
 
-from nanospan._common.arguments import shown
+from nanospan._common.arguments import safe_repr
 from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_ON, ParentBased, Sampler, TraceIdRatioBased
 from nanospan.sampling.configuration.nodes import DELEGATES, MAKERS, SamplerNodes
 
@@ -52,7 +52,7 @@ class JsonNodes(SamplerNodes):
         if name not in STANDARD:
             raise ValueError(f"{where}: {name!r} is not one of {', '.join((*STANDARD, *MAKERS))}")
         if not isinstance(properties, Mapping):
-            raise ValueError(f"{where}: {name} must have a mapping of its properties, not {shown(properties)}")
+            raise ValueError(f"{where}: {name} must have a mapping of its properties, not {safe_repr(properties)}")
         known = {"trace_id_ratio_based": ("ratio",), "parent_based": DELEGATES}.get(name, ())
         for key in properties:
             if key not in known:

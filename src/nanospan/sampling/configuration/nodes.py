@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from nanospan import sampling
-from nanospan._common.arguments import shown
+from nanospan._common.arguments import safe_repr
 from nanospan._compat.declarative import sampler_model, stock_sampler
 from nanospan.sampling import ALWAYS_OFF, ParentBased, Sampler
 from nanospan.sampling.configuration.root_settings import (
@@ -91,7 +91,7 @@ class SamplerNodes:
             ((name, properties),) = node.items()
             if isinstance(name, str):
                 return name, properties or {}
-        raise self.error(f"{where} must be a sampler, a mapping with its name as the only key, not {shown(node)}")
+        raise self.error(f"{where} must be a sampler, a mapping with its name as the only key, not {safe_repr(node)}")
 
     def error(self, message: str) -> Exception:
         return configuration_error(message)
@@ -99,7 +99,7 @@ class SamplerNodes:
     def own(self, name: str, properties: Mapping[str, Any], *, top: bool) -> Sampler:
         """nanospan's sampler of that name, in a ParentBased at the top. Raises ConfigurationError."""
         if not isinstance(properties, Mapping):
-            raise self.error(f"{name} must have a mapping of its properties, not {shown(properties)}")
+            raise self.error(f"{name} must have a mapping of its properties, not {safe_repr(properties)}")
         try:
             return MAKERS[name](self, name, properties, top)
         except (TypeError, ValueError) as error:

@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 
 from nanospan import sampling
-from nanospan._common.arguments import shown
+from nanospan._common.arguments import safe_repr
 from nanospan.sampling import Sampler
 
 __all__ = ["rule_arguments"]
@@ -47,7 +47,7 @@ def _kinds(names: object) -> list[SpanKind]:
         kind = SpanKind.__members__.get(name.upper()) if isinstance(name, str) else None
         if kind is None:
             known = ", ".join(member.lower() for member in SpanKind.__members__)
-            raise ValueError(f"kind of a rule must be of {known}, not {shown(name)}")
+            raise ValueError(f"kind of a rule must be of {known}, not {safe_repr(name)}")
         kinds.append(kind)
     return kinds
 
@@ -56,7 +56,7 @@ def _expected(key: object, value: object) -> object:
     if isinstance(value, Mapping):
         if value != {"any": True}:
             accepted = "a value, a list of them or {any: true}"
-            raise ValueError(f"attribute {key!r} of a rule must be {accepted}, not {shown(value)}")
+            raise ValueError(f"attribute {key!r} of a rule must be {accepted}, not {safe_repr(value)}")
         return sampling.ANY
     if value is None:
         raise ValueError(f"attribute {key!r} of a rule has no value; {{any: true}} stands for any")
