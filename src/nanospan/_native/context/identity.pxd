@@ -2,8 +2,6 @@
 
 from libc.stdint cimport uint8_t, uint64_t
 
-from nanospan._native.encoding.encoder cimport EncodableSpan
-
 cdef struct Ids:
     uint64_t trace_high
     uint64_t trace_low
@@ -24,7 +22,7 @@ cdef class ContextCell:
 
 
 # The base of every native span, recording or not.
-cdef class NativeSpanBase(EncodableSpan):
+cdef class NativeSpanBase:
     cdef Ids ids
     cdef bint as_numbers      # `ids` and `trace_state` say the same as the context; if not, only `context` holds
     cdef bint has_context     # `context` was made or assigned

@@ -12,7 +12,6 @@ from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 from nanospan._native.base.freelist cimport nspy_freelist, nspy_freelist_dealloc, nspy_freelist_install, nspy_freelist_take
 from nanospan._native.base.pycompat cimport has_weakrefs, nspy_id_halves, nspy_trace_id
 from nanospan._native.base.threads cimport enter, leave, load_flag, nspy_section, store_flag
-from nanospan._native.encoding.encoder cimport EncodableSpan
 from nanospan._compat.sdk import SPAN_FIELDS
 
 cdef extern from "Python.h":
@@ -104,7 +103,7 @@ cdef class ContextCell:
         return self.context
 
 
-cdef class NativeSpanBase(EncodableSpan):
+cdef class NativeSpanBase:
     """A span that knows its ids as numbers."""
 
     def __setattr__(self, str name, value):

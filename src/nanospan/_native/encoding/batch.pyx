@@ -7,12 +7,14 @@ from libc.string cimport memcpy, memset
 
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
 
 from nanospan._native.encoding.csrc cimport (
     ns_buf, ns_buf_init, ns_buf_rewind, ns_buf_save, ns_frame, ns_frame_free, ns_savepoint
 )
-from nanospan._native.encoding.encoder cimport EncodeCounts, buffer_free, encode_span, resource_of, scope_of
+from nanospan._native.encoding.encoder cimport buffer_free, encode_span, readable_calls
 from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView, clear_view, object_or_none, release_view
 
 
 cdef int frame_records(ns_record *records, size_t count, SourceTable sources, uint8_t **body,
@@ -111,8 +113,15 @@ cdef class RecordList:
     cdef int append(self, object span) except -1:
         cdef ns_savepoint before = ns_buf_save(&self.encoded)
         cdef int64_t source = -1
-        if encode_span(&self.encoded, span, &self.counts) == 0:
-            source = self.source_of(span)
+        cdef SpanView view
+        view.span = <PyObject *> span
+        view.calls = readable_calls()
+        clear_view(&view)
+        try:
+            if encode_span(&self.encoded, &view, &self.counts) == 0:
+                source = self.source_of(&view)
+        finally:
+            release_view(&view)
         if source < 0:
             ns_buf_rewind(&self.encoded, before)
             self.failed += 1
@@ -125,9 +134,9 @@ cdef class RecordList:
         self.count += 1
         return 0
 
-    cdef int64_t source_of(self, object span) except -2:
+    cdef int64_t source_of(self, const SpanView *view) except -2:
         try:
-            return self.sources.acquire(resource_of(span), scope_of(span) or None)
+            return self.sources.acquire(object_or_none(view.resource), object_or_none(view.scope))
         except Exception:
             return -1
 

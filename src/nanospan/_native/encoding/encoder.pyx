@@ -24,9 +24,12 @@ from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan._compat import sdk as private
 from nanospan._native.base.csrc cimport ns_text
-from nanospan._native.base.pycompat cimport nspy_id_bytes, nspy_text
+from nanospan._native.base.pycompat cimport nspy_id_bytes, nspy_id_halves, nspy_text
 from nanospan._native.base.threads cimport FREE
 from nanospan._native.encoding.csrc cimport *
+from nanospan._native.encoding.span_view cimport (
+    EncodeCounts, SpanCalls, SpanView, TraceKey, new_reference, object_or_none
+)
 
 cdef dict FIELDS = private.READABLE_SPAN_FIELDS
 cdef str ATTRIBUTES = FIELDS["attributes"]
@@ -185,128 +188,60 @@ cdef object fill_status(ns_span_tail *tail, object status, EncodeCounts *counts)
     return message
 
 
-cdef int put_begin(ns_buf *buf, ns_span_head *head, object trace_state, object name, object kind,
-                   EncodeCounts *counts) except -1:
-    """The fields before the attributes; ids and times stand in `head` already."""
-    state = trace_state_text(trace_state, counts)
-    head.trace_state = text_or_empty(state)
+cdef int put_span(ns_buf *buf, SpanView *view, EncodeCounts *counts) except -1:
+    cdef ns_span_tail tail
+    cdef size_t i
+    state = trace_state_text(object_or_none(view.trace_state), counts)
+    view.head.trace_state = text_or_empty(state)
+    name = object_or_none(view.name)
     if type(name) is not str:
         name = as_str(name, counts)
-    head.name = text_or_empty(name)
-    head.kind = span_kind(kind, counts)
-    counts.repaired += ns_otlp_span_begin(buf, head)
-    return 0
-
-
-cdef int put_rest(ns_buf *buf, uint32_t dropped_attributes, object events, uint32_t dropped_events, object links,
-                  uint32_t dropped_links, object status, uint32_t flags, EncodeCounts *counts) except -1:
-    """The fields after the attributes."""
-    cdef ns_span_tail tail
-    ns_otlp_span_attributes_end(buf, dropped_attributes)
-    put_items_safely(buf, events, put_event, counts)
-    ns_otlp_span_events_end(buf, dropped_events)
-    put_items_safely(buf, links, put_link, counts)
-    tail.dropped_links = dropped_links
-    message = fill_status(&tail, status, counts)
-    tail.flags = flags
+    view.head.name = text_or_empty(name)
+    view.head.kind = span_kind(object_or_none(view.kind), counts)
+    counts.repaired += ns_otlp_span_begin(buf, &view.head)
+    if view.attributes is NULL:
+        for i in range(view.pair_count):
+            put_pair(buf, NS_TAG_SPAN_ATTRIBUTE, <object> view.pairs[i].key, <object> view.pairs[i].value, VALUE_DEPTH,
+                     counts)
+    else:
+        put_pairs(buf, NS_TAG_SPAN_ATTRIBUTE, <object> view.attributes, counts)
+    ns_otlp_span_attributes_end(buf, view.dropped_attributes)
+    if view.events is not NULL:
+        put_items_safely(buf, <object> view.events, put_event, counts)
+    ns_otlp_span_events_end(buf, view.dropped_events)
+    if view.links is not NULL:
+        put_items_safely(buf, <object> view.links, put_link, counts)
+    tail.dropped_links = view.dropped_links
+    message = fill_status(&tail, object_or_none(view.status), counts)
+    tail.flags = view.flags
     counts.repaired += ns_otlp_span_end(buf, &tail)
     return 0
 
 
-cdef int put_span(ns_buf *buf, object context, object parent, object name, object kind, object start_time,
-                  object end_time, object attributes, object events, object links, object status,
-                  uint32_t dropped_attributes, uint32_t dropped_events, uint32_t dropped_links,
-                  EncodeCounts *counts) except -1:
-    """Raises when the ids cannot be written: nothing else makes a span worthless."""
-    cdef ns_span_head head
-    id_bytes(context_item(context, 0, "trace_id"), head.trace_id, 16, counts)
-    id_bytes(context_item(context, 1, "span_id"), head.span_id, 8, counts)
-    head.has_parent = parent is not None
-    if parent is not None:
-        id_bytes(context_item(parent, 1, "span_id"), head.parent_span_id, 8, counts)
-    head.start_time = timestamp(start_time, counts)
-    head.end_time = timestamp(end_time, counts)
-    put_begin(buf, &head, context_item(context, 4, "trace_state"), name, kind, counts)
-    put_pairs(buf, NS_TAG_SPAN_ATTRIBUTE, attributes, counts)
-    put_rest(buf, dropped_attributes, events, dropped_events, links, dropped_links, status,
-             flags_of(context, parent, counts), counts)
-    return 0
-
-cdef object public_field(object span, str name, EncodeCounts *counts):
-    try:
-        return getattr(span, name)
-    except Exception:
-        counts.lost += 1
-        return None
-
-
-cdef int put_foreign_span(ns_buf *buf, object span, EncodeCounts *counts) except -1:
-    """Anything that looks like a ReadableSpan: asked through its public properties, one at a time."""
-    return put_span(
-        buf,
-        span.get_span_context(),
-        public_field(span, "parent", counts),
-        public_field(span, "name", counts),
-        public_field(span, "kind", counts),
-        public_field(span, "start_time", counts),
-        public_field(span, "end_time", counts),
-        public_field(span, "attributes", counts),
-        public_field(span, "events", counts),
-        public_field(span, "links", counts),
-        public_field(span, "status", counts),
-        dropped_count(public_field(span, "dropped_attributes", counts), counts),
-        dropped_count(public_field(span, "dropped_events", counts), counts),
-        dropped_count(public_field(span, "dropped_links", counts), counts),
-        counts,
-    )
-
-
-cdef int put_sdk_span(ns_buf *buf, object span, EncodeCounts *counts) except -1:
-    """An exact ReadableSpan: its fields are read where its properties would read them."""
-    attributes = field(span, ATTRIBUTES)
-    events = field(span, EVENTS)
-    links = field(span, LINKS)
-    return put_span(
-        buf,
-        field(span, CONTEXT),
-        field(span, PARENT),
-        field(span, NAME),
-        field(span, KIND),
-        field(span, START_TIME),
-        field(span, END_TIME),
-        attributes,
-        events,
-        links,
-        field(span, STATUS),
-        dropped_from(attributes, BoundedAttributes, counts),
-        dropped_from(events, BoundedList, counts),
-        dropped_from(links, BoundedList, counts),
-        counts,
-    )
+include "encoder_view.pxi"
 
 
 # --- what other native modules call -----------------------------------------------------------------------------------
 
-cdef int encode_span(ns_buf *buf, object span, EncodeCounts *counts) except -1:
+cdef int encode_span(ns_buf *buf, SpanView *view, EncodeCounts *counts) except -1:
     try:
-        if type(span) is ReadableSpan:
-            put_sdk_span(buf, span, counts)
-        else:
-            put_foreign_span(buf, span, counts)
+        view.calls.fill(view, counts)
+        put_span(buf, view, counts)
     except Exception:
         return UNUSABLE
     return UNUSABLE if buf.failed else ENCODED
 
 
-include "encoder_native.pxi"
+cdef uint64_t time_of(object value, EncodeCounts *counts) except? 0:
+    return timestamp(value, counts)
 
-cdef object resource_of(object span):
-    return field(span, RESOURCE) if type(span) is ReadableSpan else span.resource
 
-cdef object scope_of(object span):
-    if type(span) is ReadableSpan:
-        return field(span, SCOPE)
-    return span.instrumentation_scope
+cdef uint32_t dropped_attributes_of(object attributes, EncodeCounts *counts) except? 0:
+    return dropped_from(attributes, BoundedAttributes, counts)
+
+
+cdef uint32_t dropped_items_of(object items, EncodeCounts *counts) except? 0:
+    return dropped_from(items, BoundedList, counts)
 
 
 cdef void buffer_free(ns_buf *buf) noexcept nogil:

@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from nanospan._native.encoding.csrc cimport ns_record, ns_source_slot, ns_source
-from nanospan._native.encoding.encoder cimport EncodeCounts
+from nanospan._native.encoding.span_view cimport EncodeCounts
 
 
 cdef class Source:

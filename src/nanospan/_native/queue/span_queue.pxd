@@ -2,8 +2,8 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 from nanospan._native.encoding.csrc cimport ns_buf
-from nanospan._native.encoding.encoder cimport EncodableSpan, EncodeCounts
 from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView
 from nanospan._native.queue.csrc cimport ns_counters, ns_ring, ns_wake
 
 cdef extern from *:
@@ -34,14 +34,10 @@ cdef class SpanQueue:
     cdef bint wants_starts      # `started` is to be called for each span
     cdef bint takes_unsampled   # spans that are recorded only are for this queue too
 
-    cdef int end(self, object span) except -1
-    cdef int end_native(self, EncodableSpan span) except -1
-    cdef int started(self, object span) except -1
-    cdef int started_native(self, EncodableSpan span) except -1
-    cdef int put(self, object span) except -1
-    cdef int put_again(self, object span, bint wanted) except -1
-    cdef int put_native(self, EncodableSpan span) except -1
-    cdef int put_native_again(self, EncodableSpan span, bint wanted) except -1
+    cdef int end(self, SpanView *view) except -1
+    cdef int started(self, SpanView *view) except -1
+    cdef int put(self, SpanView *view) except -1
+    cdef int put_again(self, SpanView *view, bint wanted) except -1
     cdef int notice_fork(self) except -1
     cdef bint reset_after_fork(self) except -1
     cdef bint claim_generation(self) noexcept
@@ -66,7 +62,7 @@ cdef class EncodedQueue(SpanQueue):
 
     cdef int drop_late(self) except -1
     cdef int drop_all(self) except -1
-    cdef int push(self, ns_buf *encoded, object resource, object scope) except -1
+    cdef int push(self, ns_buf *encoded, const SpanView *view) except -1
 
 
 cdef class ObjectQueue(SpanQueue):
@@ -74,6 +70,7 @@ cdef class ObjectQueue(SpanQueue):
     cdef uint32_t pushed
     cdef uint32_t taken
 
+    cdef int append(self, object span) except -1
     cdef bint announce_sleep(self)
     cdef tuple take(self, uint32_t max_spans, uint32_t *ticket)
 

@@ -25,8 +25,11 @@ from nanospan._native.base.threads cimport (
 )
 from nanospan._native.encoding.batch cimport EncodedBatch, frame_records
 from nanospan._native.encoding.csrc cimport NS_OTLP_FIXED_ROOM, ns_buf_init, ns_record
-from nanospan._native.encoding.encoder cimport EncodableSpan, buffer_free, encode_span, resource_of, scope_of
+from nanospan._native.encoding.encoder cimport buffer_free, encode_span, readable_calls
 from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.encoding.span_view cimport (
+    EncodeCounts, SpanCalls, SpanView, clear_view, object_or_none, release_view
+)
 from nanospan._native.queue.csrc cimport (
     NS_DROPPED_ENCODE_FAILED, NS_DROPPED_EXPORT_FAILED, NS_DROPPED_QUEUE_FULL, NS_DROPPED_SHUTDOWN, NS_ENDED, NS_EXPORTED,
     NS_REJECTED, NS_RING_MAX_BYTES, NS_RING_MAX_SPANS, NS_RING_MIN_BYTES, NS_RING_OK, NS_RING_UNIT, NS_SAMPLED_OUT,
@@ -39,19 +42,12 @@ from nanospan._native.queue.csrc cimport (
 cdef extern from "<sched.h>" nogil:
     int sched_yield()
 
-cdef str CONTEXT = private.READABLE_SPAN_FIELDS["context"]
 cdef const uint32_t *GENERATION = generation_address()
+cdef const SpanCalls *CALLS_OF_READABLE = readable_calls()
 
 cdef enum:
     STACK_BYTES = 4096  # nearly all spans are smaller; a larger one moves to the heap
     FEW_RECORDS = 64
-
-
-cdef inline bint is_sampled(object span) except -1:
-    context = PyObject_GenericGetAttr(span, CONTEXT) if type(span) is ReadableSpan else span.context
-    if type(context) is SpanContext:
-        return PyLong_AsLong(<object> PyTuple_GET_ITEM(context, 3)) & 1
-    return bool(context and context.trace_flags.sampled)
 
 
 cdef class SpanQueue:
@@ -64,80 +60,43 @@ cdef class SpanQueue:
 
     # --- the application's side ---------------------------------------------------------------------------------------
 
-    cdef int end(self, object span) except -1:
-        """Takes an ended span. Raises nothing but what Python code in the span raises that is no Exception."""
+    cdef int end(self, SpanView *view) except -1:
+        """Takes an ended span. Raises only what Python code in the span raises that is not an Exception."""
         if seen_u32(&self.generation) != GENERATION[0]:
             self.notice_fork()
         ns_count(&self.counters, NS_ENDED, 1)
         cdef bint wanted = False
         try:
-            if not self.takes_unsampled and not is_sampled(span):
+            if not self.takes_unsampled and not view.calls.is_sampled(view.span):
                 ns_count(&self.counters, NS_SAMPLED_OUT, 1)
             elif load_flag(&self.stopped):
                 ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
             else:
                 wanted = True
-                self.put(span)
+                self.put(view)
         except Exception:
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         except BaseException:
-            # A signal handler's SystemExit, or the like, struck while Python code ran: the span itself is whole.
-            self.put_again(span, wanted)
+            # SystemExit of a signal handler, for example, was raised while Python code ran: the span itself is whole.
+            self.put_again(view, wanted)
             raise
         return 0
 
-    cdef int put_again(self, object span, bint wanted) except -1:
+    cdef int put_again(self, SpanView *view, bint wanted) except -1:
         try:
             if wanted:
-                self.put(span)
+                self.put(view)
                 return 0
         except BaseException:
             pass
         ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         return 0
 
-    cdef int put(self, object span) except -1:
+    cdef int put(self, SpanView *view) except -1:
         raise NotImplementedError
 
-    cdef int end_native(self, EncodableSpan span) except -1:
-        """As `end`, for a span of the native tracer."""
-        if seen_u32(&self.generation) != GENERATION[0]:
-            self.notice_fork()
-        ns_count(&self.counters, NS_ENDED, 1)
-        cdef bint wanted = False
-        try:
-            if not self.takes_unsampled and not span.is_sampled():
-                ns_count(&self.counters, NS_SAMPLED_OUT, 1)
-            elif load_flag(&self.stopped):
-                ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
-            else:
-                wanted = True
-                self.put_native(span)
-        except Exception:
-            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
-        except BaseException:
-            self.put_native_again(span, wanted)  # see `end`
-            raise
-        return 0
-
-    cdef int put_native(self, EncodableSpan span) except -1:
-        return self.put(span.readable())
-
-    cdef int put_native_again(self, EncodableSpan span, bint wanted) except -1:
-        try:
-            if wanted:
-                self.put_native(span)
-                return 0
-        except BaseException:
-            pass
-        ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
-        return 0
-
-    cdef int started(self, object span) except -1:
-        """Told of each span that starts, if the queue `wants_starts`. Raises nothing."""
-        return 0
-
-    cdef int started_native(self, EncodableSpan span) except -1:
+    cdef int started(self, SpanView *view) except -1:
+        """Called for each span that starts, if the queue `wants_starts`. Raises nothing."""
         return 0
 
     cdef int notice_fork(self) except -1:
@@ -289,19 +248,25 @@ cdef class NativeBatchProcessor:
         PyObject_GenericSetAttr(self, name, value)
 
     def on_start(self, span, parent_context=None):
-        """Tell a queue that wants to know."""
+        """Pass the start on to a queue that wants starts."""
+        cdef SpanView view
         cdef SpanQueue queue = <SpanQueue> queue_of(self)
         if queue is not None and queue.wants_starts:
-            queue.started(span)
+            view.span = <PyObject *> span
+            view.calls = CALLS_OF_READABLE
+            queue.started(&view)
 
     def _on_ending(self, span):
         pass
 
     def on_end(self, span):
         """Queue an ended span and return: at most one system call, no lock, no wait."""
+        cdef SpanView view
         cdef SpanQueue queue = <SpanQueue> queue_of(self)
         if queue is not None:  # None while a subclass is being constructed
-            queue.end(span)
+            view.span = <PyObject *> span
+            view.calls = CALLS_OF_READABLE
+            queue.end(&view)
 
     def _attach_queue(self, SpanQueue queue not None):
         if self._queue is not None:

@@ -31,7 +31,7 @@ cdef class EncodedQueue(SpanQueue):
         self.publish_generation()
         return True
 
-    cdef int put_native(self, EncodableSpan span) except -1:
+    cdef int put(self, SpanView *view) except -1:
         cdef uint8_t storage[STACK_BYTES]
         cdef ns_buf encoded
         cdef EncodeCounts own
@@ -40,38 +40,21 @@ cdef class EncodedQueue(SpanQueue):
             return 0
         counts = own_counts(&own, &self.encode_counts)
         ns_buf_init(&encoded, storage, STACK_BYTES, self.max_span_bytes)
+        clear_view(view)
         try:
-            if span.encode(&encoded, counts) != 0:
+            if encode_span(&encoded, view, counts) != 0:
                 ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
             else:
-                self.push(&encoded, span.own_resource(), span.own_scope())
+                self.push(&encoded, view)
         finally:
             add_counts(&own, &self.encode_counts)
             buffer_free(&encoded)
+            release_view(view)
         return 0
 
-    cdef int put(self, object span) except -1:
-        cdef uint8_t storage[STACK_BYTES]
-        cdef ns_buf encoded
-        cdef EncodeCounts own
-        cdef EncodeCounts *counts
-        if ns_ring_refuse(self.ring):
-            return 0
-        counts = own_counts(&own, &self.encode_counts)
-        ns_buf_init(&encoded, storage, STACK_BYTES, self.max_span_bytes)
-        try:
-            if encode_span(&encoded, span, counts) != 0:
-                ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
-            else:
-                self.push(&encoded, resource_of(span), scope_of(span) or None)
-        finally:
-            add_counts(&own, &self.encode_counts)
-            buffer_free(&encoded)
-        return 0
-
-    cdef int push(self, ns_buf *encoded, object resource, object scope) except -1:
+    cdef int push(self, ns_buf *encoded, const SpanView *view) except -1:
         cdef ns_reservation reservation
-        cdef int64_t source = self.sources.acquire(resource, scope)
+        cdef int64_t source = self.sources.acquire(object_or_none(view.resource), object_or_none(view.scope))
         if source < 0:
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         elif load_flag(&self.stopped):

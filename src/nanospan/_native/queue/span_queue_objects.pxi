@@ -20,10 +20,13 @@ cdef class ObjectQueue(SpanQueue):
         self.publish_generation()
         return True
 
-    # Nobody else has the deque: nothing in the sections below waits, runs Python code or lets other threads in.
+    cdef int put(self, SpanView *view) except -1:
+        return self.append(view.calls.readable(view.span))
+
+    # No other object refers to the deque: in the critical sections below nothing waits, runs Python code or releases the lock.
 
     @cython.critical_section
-    cdef int put(self, object span) except -1:
+    cdef int append(self, object span) except -1:
         cdef size_t depth = len(self.spans)
         if self.stopped:  # meanwhile: making the span may have let other threads in
             ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)

@@ -3,8 +3,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from nanospan._native.base.threads cimport nspy_lock
 from nanospan._native.encoding.batch cimport EncodedBatch
 from nanospan._native.encoding.csrc cimport ns_buf
-from nanospan._native.encoding.encoder cimport EncodeCounts, TraceKey
 from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView, TraceKey
 from nanospan._native.queue.span_queue cimport SpanQueue
 from nanospan._native.tail.csrc cimport ns_kept_batch, ns_trace_table
 from nanospan._native.tail.policies cimport CompiledPolicies
@@ -24,7 +24,7 @@ cdef class TailQueue(SpanQueue):
     cdef uint64_t resource_matches
 
     cdef int make_table(self, ns_trace_table *table, CompiledPolicies policies, SourceTable sources) except -1
-    cdef int take(self, ns_buf *encoded, object resource, object scope) except -1
+    cdef int take(self, ns_buf *encoded, const SpanView *view) except -1
     cdef uint64_t matches_of(self, uint32_t source) noexcept
     cdef int refuse(self, const TraceKey *key, bint known) except -1
     cdef int sweep(self) except -1

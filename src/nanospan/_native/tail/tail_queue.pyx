@@ -13,16 +13,14 @@ from libc.string cimport memset
 
 from nanospan._native.base.csrc cimport ns_clock_coarse, ns_clock_monotonic
 from nanospan._native.base.fork cimport generation_address
-from nanospan._native.base.pycompat cimport nspy_id_halves
 from nanospan._native.base.threads cimport (
     leave_lock, load_flag, load_u64, reset_lock, seen_u32, store_flag_ordered, take_lock
 )
 from nanospan._native.encoding.batch cimport EncodedBatch, frame_records
 from nanospan._native.encoding.csrc cimport NS_OTLP_FIXED_ROOM, ns_buf_init, ns_source
-from nanospan._native.encoding.encoder cimport (
-    EncodableSpan, EncodeCounts, TraceKey, buffer_free, encode_span, resource_of, scope_of
-)
+from nanospan._native.encoding.encoder cimport buffer_free, encode_span
 from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView, TraceKey, clear_view, object_or_none, release_view
 from nanospan._native.queue.csrc cimport (
     NS_DROPPED_ENCODE_FAILED, NS_DROPPED_QUEUE_FULL, NS_DROPPED_SHUTDOWN, ns_count, ns_counted, ns_wake_requested,
     ns_wake_take_request, ns_wake_up
@@ -57,17 +55,6 @@ cdef inline ns_place place_of(const TraceKey *key) noexcept nogil:
     if not key.has_parent:
         return NS_ROOT
     return NS_ENTRY if key.is_remote else NS_INNER
-
-
-cdef bint key_of(object span, TraceKey *key) except -1:
-    """The trace of a span that is no native one. False if it has no ids of the right size."""
-    context = span.get_span_context()
-    parent = span.parent
-    if nspy_id_halves(context.trace_id, &key.high, &key.low) != 0:
-        return False
-    key.has_parent = parent is not None
-    key.is_remote = parent is not None and bool(parent.is_remote)
-    return True
 
 
 def min_bytes(max_traces, remembered):
@@ -157,26 +144,15 @@ cdef class TailQueue(SpanQueue):
 
     # --- the application's side ---------------------------------------------------------------------------------------
 
-    cdef int started(self, object span) except -1:
+    cdef int started(self, SpanView *view) except -1:
         cdef TraceKey key
         if seen_u32(&self.generation) != GENERATION[0]:
             self.notice_fork()
         try:
-            if key_of(span, &key):
+            if view.calls.trace_key(view.span, &key):
                 self.start_in_table(&key)
         except Exception:
-            pass  # it is taken at its end, without its start
-        return 0
-
-    cdef int started_native(self, EncodableSpan span) except -1:
-        cdef TraceKey key
-        if seen_u32(&self.generation) != GENERATION[0]:
-            self.notice_fork()
-        try:
-            if span.trace_key(&key):
-                self.start_in_table(&key)
-        except Exception:
-            pass
+            pass  # the table takes the span at its end, without its start
         return 0
 
     cdef int start_in_table(self, const TraceKey *key) noexcept:
@@ -187,42 +163,25 @@ cdef class TailQueue(SpanQueue):
         leave_lock(&self.table_lock)
         return 0
 
-    cdef int put_native(self, EncodableSpan span) except -1:
+    cdef int put(self, SpanView *view) except -1:
         cdef uint8_t storage[STACK_BYTES]
         cdef ns_buf encoded
         cdef EncodeCounts own
         cdef EncodeCounts *counts = own_counts(&own, &self.encode_counts)
         cdef TraceKey key
         cdef bint taken = False
-        cdef bint known = span.trace_key(&key)
+        cdef bint known = view.calls.trace_key(view.span, &key)
         ns_buf_init(&encoded, storage, STACK_BYTES, self.max_span_bytes)
+        clear_view(view)
         try:
-            if span.encode(&encoded, counts) == 0:
-                taken = self.take(&encoded, span.own_resource(), span.own_scope())
+            if encode_span(&encoded, view, counts) == 0:
+                taken = self.take(&encoded, view)
             if not taken:
                 self.refuse(&key, known)
         finally:
             add_counts(&own, &self.encode_counts)
             buffer_free(&encoded)
-        return 0
-
-    cdef int put(self, object span) except -1:
-        cdef uint8_t storage[STACK_BYTES]
-        cdef ns_buf encoded
-        cdef EncodeCounts own
-        cdef EncodeCounts *counts = own_counts(&own, &self.encode_counts)
-        cdef TraceKey key
-        cdef bint taken = False
-        cdef bint known = key_of(span, &key)
-        ns_buf_init(&encoded, storage, STACK_BYTES, self.max_span_bytes)
-        try:
-            if encode_span(&encoded, span, counts) == 0:
-                taken = self.take(&encoded, resource_of(span), scope_of(span) or None)
-            if not taken:
-                self.refuse(&key, known)
-        finally:
-            add_counts(&own, &self.encode_counts)
-            buffer_free(&encoded)
+            release_view(view)
         return 0
 
     cdef int refuse(self, const TraceKey *key, bint known) except -1:
@@ -237,14 +196,14 @@ cdef class TailQueue(SpanQueue):
         leave_lock(&self.table_lock)
         return 0
 
-    cdef int take(self, ns_buf *encoded, object resource, object scope) except -1:
+    cdef int take(self, ns_buf *encoded, const SpanView *view) except -1:
         """Puts an encoded span into the table. False if it cannot be made use of."""
         cdef ns_facts facts
         cdef uint64_t matches
         cdef int64_t source
         if not ns_facts_of_span(encoded.data, encoded.len, self.policies.conditions, &facts):
             return False
-        source = self.sources.acquire(resource, scope)
+        source = self.sources.acquire(object_or_none(view.resource), object_or_none(view.scope))
         if source < 0:
             return False
         matches = self.matches_of(<uint32_t> source)

@@ -1,4 +1,4 @@
-from nanospan._native.encoding.encoder cimport EncodableSpan
+from nanospan._native.encoding.span_view cimport SpanView
 from nanospan._native.queue.span_queue cimport NativeBatchProcessor
 
 # Without an interpreter lock, `only` is read by every span without a lock; the tuples are read together, in the section of the
@@ -13,6 +13,6 @@ cdef class NativeProcessors:
 
     cdef int divide(self) except -1
     cdef int look_at_patches(self) except -1
-    cdef int started(self, EncodableSpan span, object parent_context) except -1
-    cdef int ended(self, EncodableSpan span) except -1
-    cdef int end_beside_foreign(self, EncodableSpan span, tuple native, tuple foreign) except -1
+    cdef int started(self, SpanView *view, object parent_context) except -1
+    cdef int ended(self, SpanView *view) except -1
+    cdef int end_beside_foreign(self, SpanView *view, tuple native, tuple foreign) except -1

@@ -10,7 +10,7 @@ from cpython.object cimport PyObject
 
 from nanospan._common.log import log_callback_error
 from nanospan._native.base.threads cimport FREE, enter, leave, load_flag, nspy_section, keep_alive, store_flag
-from nanospan._native.encoding.encoder cimport EncodableSpan
+from nanospan._native.encoding.span_view cimport SpanView
 from nanospan._native.queue.span_queue cimport NativeBatchProcessor, SpanQueue, queue_of
 
 cdef extern from *:
@@ -35,19 +35,19 @@ cdef bint is_native(object processor) except -1:
     return True
 
 
-cdef inline int tell(NativeBatchProcessor processor, EncodableSpan span) except -1:
-    """What on_start does, for a span of the native tracer."""
+cdef inline int pass_start(NativeBatchProcessor processor, SpanView *view) except -1:
+    """on_start of nanospan's processor, without a Python frame."""
     cdef PyObject *queue = queue_of(processor)
     if queue is not <PyObject *> None and (<SpanQueue> queue).wants_starts:  # None while a subclass is being constructed
-        (<SpanQueue> queue).started_native(span)
+        (<SpanQueue> queue).started(view)
     return 0
 
 
-cdef inline int hand_over(NativeBatchProcessor processor, EncodableSpan span) except -1:
-    """What on_end does, for a span of the native tracer."""
+cdef inline int pass_end(NativeBatchProcessor processor, SpanView *view) except -1:
+    """on_end of nanospan's processor, without a Python frame."""
     cdef PyObject *queue = queue_of(processor)
     if queue is not <PyObject *> None:
-        (<SpanQueue> queue).end_native(span)
+        (<SpanQueue> queue).end(view)
     return 0
 
 
@@ -93,14 +93,14 @@ cdef class NativeProcessors:
                 return self.divide()
         return 0
 
-    cdef int started(self, EncodableSpan span, object parent_context) except -1:
+    cdef int started(self, SpanView *view, object parent_context) except -1:
         cdef nspy_section held
         cdef NativeBatchProcessor kept
         cdef PyObject *only = only_of(self)
         if only is not <PyObject *> None and not load_flag(&(<NativeBatchProcessor> only).patched):
             if not FREE:
                 kept = <NativeBatchProcessor> only  # as Python code may take it out of the members; see `kept_alive`
-            tell(<NativeBatchProcessor> only, span)
+            pass_start(<NativeBatchProcessor> only, view)
             return 0
         if load_flag(&self.empty):
             return 0
@@ -109,22 +109,22 @@ cdef class NativeProcessors:
         native, foreign = self.native, self.foreign
         leave(&held)
         for processor in native:
-            tell(<NativeBatchProcessor> processor, span)
+            pass_start(<NativeBatchProcessor> processor, view)
         for processor in foreign:
             try:
-                processor.on_start(span, parent_context=parent_context)
+                processor.on_start(<object> view.span, parent_context=parent_context)
             except Exception:
                 log_callback_error(processor, "on_start")
         return 0
 
-    cdef int ended(self, EncodableSpan span) except -1:
+    cdef int ended(self, SpanView *view) except -1:
         cdef nspy_section held
         cdef NativeBatchProcessor kept
         cdef PyObject *only = only_of(self)
         if only is not <PyObject *> None and not load_flag(&(<NativeBatchProcessor> only).patched):
             if not FREE:
                 kept = <NativeBatchProcessor> only  # as in `started`
-            return hand_over(<NativeBatchProcessor> only, span)
+            return pass_end(<NativeBatchProcessor> only, view)
         if load_flag(&self.empty):
             return 0
         self.look_at_patches()
@@ -132,20 +132,20 @@ cdef class NativeProcessors:
         native, foreign = self.native, self.foreign
         leave(&held)
         if foreign:
-            return self.end_beside_foreign(span, native, foreign)
+            return self.end_beside_foreign(view, native, foreign)
         for processor in native:
-            hand_over(<NativeBatchProcessor> processor, span)
+            pass_end(<NativeBatchProcessor> processor, view)
         return 0
 
-    cdef int end_beside_foreign(self, EncodableSpan span, tuple native, tuple foreign) except -1:
+    cdef int end_beside_foreign(self, SpanView *view, tuple native, tuple foreign) except -1:
         readable = None
         try:
             for processor in foreign:
                 try:
-                    processor._on_ending(span)
+                    processor._on_ending(<object> view.span)
                 except Exception:
                     log_callback_error(processor, "_on_ending")
-            readable = span.readable()
+            readable = view.calls.readable(view.span)
             for processor in foreign:
                 try:
                     processor.on_end(readable)
@@ -154,7 +154,7 @@ cdef class NativeProcessors:
         finally:
             # Also when something that is no Exception is on its way out, a KeyboardInterrupt for one.
             if native:
-                readable = span.readable() if readable is None else readable
+                readable = view.calls.readable(view.span) if readable is None else readable
                 for processor in native:
                     processor.on_end(readable)
         return 0

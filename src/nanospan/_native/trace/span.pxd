@@ -4,8 +4,7 @@ cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from nanospan._native.context.identity cimport ContextCell, NativeSpanBase, Ids
-from nanospan._native.encoding.csrc cimport ns_buf
-from nanospan._native.encoding.encoder cimport AttributePair, EncodeCounts
+from nanospan._native.encoding.span_view cimport AttributePair, EncodeCounts, SpanView, TraceKey
 from nanospan._native.trace.processors cimport NativeProcessors
 
 
@@ -150,7 +149,15 @@ cdef class NativeSpan(SpanContent):
     @cython.final
     cdef int end_in_foreign(self, object span_processor) except -1
     @cython.final
-    cdef int encode_held(self, ns_buf *buf, EncodeCounts *counts) except -1
+    cdef bint is_sampled(self) except -1
+    @cython.final
+    cdef bint trace_key(self, TraceKey *key) except -1
+    @cython.final
+    cdef object readable(self)  # a new ReadableSpan
+    @cython.final
+    cdef int fill_view(self, SpanView *view, EncodeCounts *counts) except -1
+    @cython.final
+    cdef int fill_from_numbers(self, SpanView *view, EncodeCounts *counts) except -1
 
 
 cdef class NativeEvent:

@@ -33,9 +33,8 @@ from nanospan._native.base.threads cimport FREE, add_u32, enter, leave, load_u32
 from nanospan._native.context.csrc cimport ns_span_id_store, ns_trace_id, ns_trace_id_store
 from nanospan._native.context.identity cimport BorrowedState, NativeSpanBase, Ids, make_context, name_span_class, read_context
 from nanospan._native.encoding.csrc cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE
-from nanospan._native.encoding.encoder cimport (
-    AttributePair, EncodeCounts, SpanView, TraceKey, encode_parts, encode_span, time_of
-)
+from nanospan._native.encoding.encoder cimport dropped_attributes_of, dropped_items_of, fill_from_readable, time_of
+from nanospan._native.encoding.span_view cimport AttributePair, EncodeCounts, SpanCalls, SpanView, TraceKey, new_reference
 from nanospan._native.sampling.cost_meter cimport process_meter
 from nanospan._native.sampling.csrc cimport ns_cost_meter_timed
 from nanospan._native.trace.processors cimport NativeProcessors
@@ -74,13 +73,15 @@ cdef class NativeSpan(SpanContent):
 
     cdef int begin(self, object start_time, object parent_context) except -1:
         cdef PyObject *shared = shared_of(self)
+        cdef SpanView view
         if start_time is None:
             self.start_number = ns_clock_wall()
             self.start_state = TIME_NUMBER
         else:
             self._start_time = start_time
         if (<SpanShared> shared).processors is not None:
-            (<SpanShared> shared).processors.started(self, parent_context)
+            begin_view(self, &view)
+            (<SpanShared> shared).processors.started(&view, parent_context)
             return 0
         try:
             (<SpanShared> shared).span_processor.on_start(self, parent_context=parent_context)
@@ -125,6 +126,7 @@ cdef class NativeSpan(SpanContent):
     cdef int finish(self, object end_time) except -1:
         cdef PyObject *shared
         cdef Stop stop
+        cdef SpanView view
         if load_u32(&self.cost):
             return self.finish_timed(end_time)
         stop = self.stop_clock(end_time)
@@ -135,7 +137,8 @@ cdef class NativeSpan(SpanContent):
             self.call_end_metrics()
         shared = shared_of(self)
         if (<SpanShared> shared).processors is not None:
-            (<SpanShared> shared).processors.ended(self)
+            begin_view(self, &view)
+            (<SpanShared> shared).processors.ended(&view)
         else:
             self.end_in_foreign((<SpanShared> shared).span_processor)
         return 0
@@ -264,50 +267,90 @@ cdef class NativeSpan(SpanContent):
         context = self.span_context()
         return bool(context and context.trace_flags.sampled)
 
-    cdef object own_resource(self):
-        return (<SpanShared> shared_of(self)).resource
-
-    cdef object own_scope(self):
-        return (<SpanShared> shared_of(self)).instrumentation_scope or None
-
-    cdef int encode(self, ns_buf *buf, EncodeCounts *counts) except -1:
+    cdef int fill_view(self, SpanView *view, EncodeCounts *counts) except -1:
         cdef nspy_section held
+        cdef bint as_numbers
         enter(&held, self)
         try:
-            return self.encode_held(buf, counts)
+            as_numbers = self.as_numbers and (not self.has_parent or self.parent_as_numbers)
+            if as_numbers:
+                self.fill_from_numbers(view, counts)
         finally:
             leave(&held)
+        return 0 if as_numbers else fill_from_readable(view, self.readable(), counts)
 
-    cdef int encode_held(self, ns_buf *buf, EncodeCounts *counts) except -1:
-        cdef SpanView parts
-        cdef ns_trace_id trace_id
+    cdef int fill_from_numbers(self, SpanView *view, EncodeCounts *counts) except -1:
+        cdef SpanShared shared = <SpanShared> shared_of(self)
         cdef SpanColdFields cold_fields = self.cold_fields
-        if not self.as_numbers or (self.has_parent and not self.parent_as_numbers):
-            return encode_span(buf, self.readable(), counts)
+        cdef ns_trace_id trace_id
         trace_id.high = self.ids.trace_high
         trace_id.low = self.ids.trace_low
-        ns_trace_id_store(parts.head.trace_id, trace_id)
-        ns_span_id_store(parts.head.span_id, self.ids.span)
-        parts.flags = NS_FLAGS_HAS_IS_REMOTE | self.ids.flags
-        parts.head.has_parent = self.has_parent
+        ns_trace_id_store(view.head.trace_id, trace_id)
+        ns_span_id_store(view.head.span_id, self.ids.span)
+        view.flags = NS_FLAGS_HAS_IS_REMOTE | self.ids.flags
+        view.head.has_parent = self.has_parent
         if self.has_parent:
-            ns_span_id_store(parts.head.parent_span_id, self.parent_ids.span)
+            ns_span_id_store(view.head.parent_span_id, self.parent_ids.span)
             if self.parent_ids.is_remote:
-                parts.flags |= NS_FLAGS_IS_REMOTE
-        parts.head.start_time = (
+                view.flags |= NS_FLAGS_IS_REMOTE
+        view.head.start_time = (
             self.start_number if self.start_state == TIME_NUMBER else time_of(self._start_time, counts))
-        parts.head.end_time = self.end_number if self.end_state == TIME_NUMBER else time_of(self._end_time, counts)
-        parts.pairs = self.pairs
-        parts.pair_count = self.pair_count
+        view.head.end_time = self.end_number if self.end_state == TIME_NUMBER else time_of(self._end_time, counts)
+        view.trace_state = new_reference(self.trace_state)
+        view.name = new_reference(self.name)
+        view.kind = new_reference(self.kind)
+        view.resource = new_reference(shared.resource)
+        view.scope = new_reference(shared.instrumentation_scope or None)
         if cold_fields is None:
-            return encode_parts(
-                buf, &parts, self.trace_state, self.name, self.kind, None, None, None, unset_status, counts)
-        return encode_parts(
-            buf, &parts, self.trace_state, self.name, self.kind, cold_fields.attributes if self.has_container else None,
-            cold_fields.events, cold_fields.links, self.own_status(), counts)
+            view.pairs = self.pairs
+            view.pair_count = self.pair_count
+            view.status = new_reference(unset_status)
+            return 0
+        if self.has_container:
+            view.attributes = new_reference(cold_fields.attributes)
+            view.dropped_attributes = dropped_attributes_of(cold_fields.attributes, counts)
+        else:
+            view.pairs = self.pairs
+            view.pair_count = self.pair_count
+        view.events = new_reference(cold_fields.events)
+        view.dropped_events = dropped_items_of(cold_fields.events, counts)
+        view.links = new_reference(cold_fields.links)
+        view.dropped_links = dropped_items_of(cold_fields.links, counts)
+        view.status = new_reference(self.own_status())
+        return 0
 
 
-# --- spare instances --------------------------------------------------------------------------------------------------
+# --- the calls of a span view -----------------------------------------------------------------------------------------
+
+cdef bint is_sampled(PyObject *span) except -1:
+    return (<NativeSpan> span).is_sampled()
+
+
+cdef bint trace_key(PyObject *span, TraceKey *key) except -1:
+    return (<NativeSpan> span).trace_key(key)
+
+
+cdef int fill(SpanView *view, EncodeCounts *counts) except -1:
+    return (<NativeSpan> view.span).fill_view(view, counts)
+
+
+cdef object readable(PyObject *span):
+    return (<NativeSpan> span).readable()
+
+
+cdef SpanCalls calls_of_native
+calls_of_native.is_sampled = is_sampled
+calls_of_native.trace_key = trace_key
+calls_of_native.fill = fill
+calls_of_native.readable = readable
+
+
+cdef inline void begin_view(NativeSpan span, SpanView *view) noexcept:
+    view.span = <PyObject *> span
+    view.calls = &calls_of_native
+
+
+# --- free list --------------------------------------------------------------------------------------------------
 
 cdef nspy_freelist spare
 cdef tuple no_arguments = ()

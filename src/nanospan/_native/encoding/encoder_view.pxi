@@ -1,0 +1,108 @@
+# The view of a ReadableSpan, and of every object that looks like one; included by encoder.pyx.
+
+cdef object public_field(object span, str name, EncodeCounts *counts):
+    try:
+        return getattr(span, name)
+    except Exception:
+        counts.lost += 1
+        return None
+
+
+cdef int fill_identity(SpanView *view, object context, object parent, object start_time, object end_time,
+                       EncodeCounts *counts) except -1:
+    """Raises when the ids cannot be written: nothing else makes a span worthless."""
+    id_bytes(context_item(context, 0, "trace_id"), view.head.trace_id, 16, counts)
+    id_bytes(context_item(context, 1, "span_id"), view.head.span_id, 8, counts)
+    view.head.has_parent = parent is not None
+    if parent is not None:
+        id_bytes(context_item(parent, 1, "span_id"), view.head.parent_span_id, 8, counts)
+    view.head.start_time = timestamp(start_time, counts)
+    view.head.end_time = timestamp(end_time, counts)
+    view.trace_state = new_reference(context_item(context, 4, "trace_state"))
+    view.flags = flags_of(context, parent, counts)
+    return 0
+
+
+cdef int fill_from_sdk_span(SpanView *view, object span, EncodeCounts *counts) except -1:
+    """An exact ReadableSpan: its fields are read where its properties would read them."""
+    attributes = field(span, ATTRIBUTES)
+    events = field(span, EVENTS)
+    links = field(span, LINKS)
+    fill_identity(view, field(span, CONTEXT), field(span, PARENT), field(span, START_TIME), field(span, END_TIME), counts)
+    view.name = new_reference(field(span, NAME))
+    view.kind = new_reference(field(span, KIND))
+    view.attributes = new_reference(attributes)
+    view.events = new_reference(events)
+    view.links = new_reference(links)
+    view.status = new_reference(field(span, STATUS))
+    view.dropped_attributes = dropped_from(attributes, BoundedAttributes, counts)
+    view.dropped_events = dropped_from(events, BoundedList, counts)
+    view.dropped_links = dropped_from(links, BoundedList, counts)
+    view.resource = new_reference(field(span, RESOURCE))
+    view.scope = new_reference(field(span, SCOPE) or None)
+    return 0
+
+
+cdef int fill_from_foreign_span(SpanView *view, object span, EncodeCounts *counts) except -1:
+    """Anything that looks like a ReadableSpan: read through its public properties, one at a time."""
+    context = span.get_span_context()
+    fill_identity(view, context, public_field(span, "parent", counts), public_field(span, "start_time", counts),
+                  public_field(span, "end_time", counts), counts)
+    view.name = new_reference(public_field(span, "name", counts))
+    view.kind = new_reference(public_field(span, "kind", counts))
+    view.attributes = new_reference(public_field(span, "attributes", counts))
+    view.events = new_reference(public_field(span, "events", counts))
+    view.links = new_reference(public_field(span, "links", counts))
+    view.status = new_reference(public_field(span, "status", counts))
+    view.dropped_attributes = dropped_count(public_field(span, "dropped_attributes", counts), counts)
+    view.dropped_events = dropped_count(public_field(span, "dropped_events", counts), counts)
+    view.dropped_links = dropped_count(public_field(span, "dropped_links", counts), counts)
+    view.resource = new_reference(span.resource)
+    view.scope = new_reference(span.instrumentation_scope or None)
+    return 0
+
+
+cdef int fill_from_readable(SpanView *view, object span, EncodeCounts *counts) except -1:
+    if type(span) is ReadableSpan:
+        return fill_from_sdk_span(view, span, counts)
+    return fill_from_foreign_span(view, span, counts)
+
+
+# --- the calls --------------------------------------------------------------------------------------------------------
+
+cdef bint readable_is_sampled(PyObject *reference) except -1:
+    span = <object> reference
+    context = field(span, CONTEXT) if type(span) is ReadableSpan else span.context
+    if type(context) is SpanContext:
+        return PyLong_AsLong(<object> PyTuple_GET_ITEM(context, 3)) & 1
+    return bool(context and context.trace_flags.sampled)
+
+
+cdef bint readable_trace_key(PyObject *reference, TraceKey *key) except -1:
+    span = <object> reference
+    context = span.get_span_context()
+    parent = span.parent
+    if nspy_id_halves(context.trace_id, &key.high, &key.low) != 0:
+        return False
+    key.has_parent = parent is not None
+    key.is_remote = parent is not None and bool(parent.is_remote)
+    return True
+
+
+cdef int readable_fill(SpanView *view, EncodeCounts *counts) except -1:
+    return fill_from_readable(view, <object> view.span, counts)
+
+
+cdef object readable_itself(PyObject *reference):
+    return <object> reference
+
+
+cdef SpanCalls calls_of_readable
+calls_of_readable.is_sampled = readable_is_sampled
+calls_of_readable.trace_key = readable_trace_key
+calls_of_readable.fill = readable_fill
+calls_of_readable.readable = readable_itself
+
+
+cdef const SpanCalls *readable_calls() noexcept nogil:
+    return &calls_of_readable

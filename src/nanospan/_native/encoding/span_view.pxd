@@ -1,0 +1,104 @@
+"""A span as queues and the encoder see it, whatever kind of object it is.
+
+    on_end, or the native span's end()   sets `span` and `calls`
+    queue                                 counts it, asks `calls.is_sampled`, checks its bounds
+    encode_span                           calls `calls.fill` once, then reads the fields
+
+One table of calls serves the native span (trace/span.pyx), another a ReadableSpan and everything that looks like one
+(encoding/encoder_view.pxi). A full queue drops a span before it is filled, which costs most of what encoding it would.
+"""
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_CLEAR, Py_INCREF
+from libc.stdint cimport uint32_t, uint64_t
+
+from nanospan._native.encoding.csrc cimport ns_span_head
+
+
+cdef struct EncodeCounts:
+    uint64_t repaired  # values changed so that OTLP can carry them
+    uint64_t lost      # attributes, events, links and fields left out
+
+
+# One attribute of a native span; owned by the span.
+cdef struct AttributePair:
+    Py_hash_t hash
+    PyObject *key
+    PyObject *value
+
+
+# The trace of a span, and the span's place in it.
+cdef struct TraceKey:
+    uint64_t high
+    uint64_t low
+    bint has_parent
+    bint is_remote  # the parent
+
+
+cdef struct SpanView
+
+
+# `span` is borrowed.
+cdef struct SpanCalls:
+    bint (*is_sampled)(PyObject *span) except -1
+    bint (*trace_key)(PyObject *span, TraceKey *key) except -1  # False: its ids are no integers of the right size
+    int (*fill)(SpanView *view, EncodeCounts *counts) except -1
+    object (*readable)(PyObject *span)                          # the span as a ReadableSpan
+
+
+# `span` and `calls` are set by the caller, which keeps the span alive. `fill` sets the rest. The references are owned,
+# because encoding may run Python code that replaces a field of the span; NULL stands for None. The pairs are borrowed: they
+# live and stay as they are as long as the span.
+cdef struct SpanView:
+    PyObject *span
+    const SpanCalls *calls
+
+    ns_span_head head           # but for `trace_state`, `name` and `kind`, which the encoder derives
+    uint32_t flags
+    PyObject *trace_state
+    PyObject *name
+    PyObject *kind
+    const AttributePair *pairs  # the attributes, unless `attributes` is not NULL
+    size_t pair_count
+    PyObject *attributes
+    PyObject *events
+    PyObject *links
+    PyObject *status
+    PyObject *resource
+    PyObject *scope
+    uint32_t dropped_attributes
+    uint32_t dropped_events
+    uint32_t dropped_links
+
+
+cdef inline void clear_view(SpanView *view) noexcept:
+    """Prepares the references for `fill`, which may raise before it has set them all."""
+    view.trace_state = view.name = view.kind = view.attributes = view.events = view.links = NULL
+    view.status = view.resource = view.scope = NULL
+    view.pair_count = 0
+    view.dropped_attributes = view.dropped_events = view.dropped_links = 0
+
+
+cdef inline PyObject *new_reference(object value) noexcept:
+    """An owned reference; NULL for None."""
+    if value is None:
+        return NULL
+    Py_INCREF(value)
+    return <PyObject *> value
+
+
+cdef inline object object_or_none(PyObject *reference):
+    return None if reference is NULL else <object> reference
+
+
+cdef inline void release_view(SpanView *view) noexcept:
+    """Releases the references. May run Python code."""
+    Py_CLEAR(view.trace_state)
+    Py_CLEAR(view.name)
+    Py_CLEAR(view.kind)
+    Py_CLEAR(view.attributes)
+    Py_CLEAR(view.events)
+    Py_CLEAR(view.links)
+    Py_CLEAR(view.status)
+    Py_CLEAR(view.resource)
+    Py_CLEAR(view.scope)
