@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from opentelemetry.trace.propagation import tracecontext as api
 
-from nanospan._native.context.propagator import NativeTraceContextPropagator, native_route
+from nanospan._native.context.propagator import NativeTraceContextPropagator, bind_propagator_class
 
 __all__ = ["TraceContextTextMapPropagator"]
 
 
-@native_route
+@bind_propagator_class
 class TraceContextTextMapPropagator(NativeTraceContextPropagator, api.TraceContextTextMapPropagator):
     """Carries the span context in the headers `traceparent` and `tracestate`, as the API's class of the same name.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from nanospan._common.arguments import number_in, positive, safe_repr
-from nanospan._native.sampling.samplers import native_route
+from nanospan._native.sampling.samplers import native_class
 from nanospan._native.sampling.threshold_samplers import NativeOverheadBudget, NativeRateControlled
 
 __all__ = ["Adaptive", "OverheadBudget"]
@@ -15,7 +15,7 @@ MIN_PROBABILITY = 1e-6
 _PROBABILITY = "a number from 2**-56 to 1"
 
 
-@native_route
+@native_class
 class Adaptive(NativeRateControlled, Sampler):
     """Sampler that keeps as many traces as give a number of sampled spans a second in this process.
 
@@ -55,7 +55,7 @@ class Adaptive(NativeRateControlled, Sampler):
         return f"Adaptive{{{self.target_spans_per_second:g} spans/s}}"
 
 
-@native_route
+@native_class
 class OverheadBudget(NativeOverheadBudget, Sampler):
     """Sampler that keeps as many traces as a share of the process's CPU pays for.
 

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import sampling as sdk
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from nanospan._common.arguments import number_in, positive, safe_repr
-from nanospan._native.sampling.samplers import native_route, threshold_from_probability, threshold_to_text
+from nanospan._native.sampling.samplers import native_class, threshold_from_probability, threshold_to_text
 from nanospan._native.sampling.threshold_samplers import NativeAlwaysRecord, NativeConsistentProbability, NativeRateLimited
 from nanospan.sampling._sdk import native_sampler
 
@@ -18,7 +18,7 @@ MIN_RATIO = 2.0**-56
 MAX_PRECISION = 14
 
 
-@native_route
+@native_class
 class ConsistentProbability(NativeConsistentProbability, Sampler):
     """Sampler that keeps the given share of traces, the same traces in every service that uses the same rule.
 
@@ -60,7 +60,7 @@ class ConsistentProbability(NativeConsistentProbability, Sampler):
         return f"ConsistentProbability{{{self.ratio},th:{threshold_to_text(self.threshold)}}}"
 
 
-@native_route
+@native_class
 class RateLimited(NativeRateLimited, Sampler):
     """Sampler that keeps at most so many traces a second, whatever the traffic.
 
@@ -101,7 +101,7 @@ class RateLimited(NativeRateLimited, Sampler):
         return f"RateLimited{{{self.traces_per_second:g}/s{',consistent' if self.by_threshold else ''}}}"
 
 
-@native_route
+@native_class
 class AlwaysRecord(NativeAlwaysRecord, sdk.AlwaysRecordSampler):
     """Sampler that decides as another one, except that a span which that one drops is recorded: not sampled, not exported,
     but seen by every processor. Tail sampling, and whatever counts spans, can look at all of them.

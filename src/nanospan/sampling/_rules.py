@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from nanospan._common.arguments import safe_repr
 from nanospan._compat.sdk import static_decision
 from nanospan._native.sampling.rules import PARENT_PLACES, AttributeMatch, NativeRule, NativeRuleBased, TextMatch
-from nanospan._native.sampling.samplers import native_route
+from nanospan._native.sampling.samplers import native_class
 from nanospan.sampling._probability import RateLimited
 from nanospan.sampling._sdk import native_sampler
 
@@ -232,14 +232,14 @@ class Rule:
         return ",".join(parts) or "*"
 
 
-@native_route
+@native_class
 class RuleBased(NativeRuleBased, Sampler):
     """Sampler that gives a span to the sampler of the first rule that it matches::
 
         RuleBased(
             [
                 Rule(name="GET /health", sampler=ALWAYS_OFF),
-                Rule(attributes={"http.route": "/checkout"}, sampler=ALWAYS_ON),
+                Rule(attributes={"http.native": "/checkout"}, sampler=ALWAYS_ON),
                 Rule(attributes={"http.request.header.x-debug": ["1"]}, sampler=RateLimited(10)),
             ],
             default=ConsistentProbability(0.01),

@@ -14,7 +14,7 @@ from nanospan._native.sampling.samplers import (
     NativeSampler,
     NativeStaticSampler,
     NativeTraceIdRatioBased,
-    native_route,
+    native_class,
 )
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-@native_route
+@native_class
 class StaticSampler(NativeStaticSampler, sdk.StaticSampler):
     """Sampler that always returns the same decision.
 
@@ -50,7 +50,7 @@ ALWAYS_ON = StaticSampler(Decision.RECORD_AND_SAMPLE)
 """Always samples, whatever the parent's decision."""
 
 
-@native_route
+@native_class
 class TraceIdRatioBased(NativeTraceIdRatioBased, sdk.TraceIdRatioBased):
     """Sampler that keeps the given share of traces, chosen by trace id and not by the parent's decision.
 
@@ -66,7 +66,7 @@ class TraceIdRatioBased(NativeTraceIdRatioBased, sdk.TraceIdRatioBased):
         self._bind(self.bound)
 
 
-@native_route
+@native_class
 class ParentBased(NativeParentBased, sdk.ParentBased):
     """Sampler that asks one of five others, chosen by the parent of the span.
 
@@ -112,7 +112,7 @@ DEFAULT_ON = ParentBased(ALWAYS_ON)
 """Follows the parent's decision; samples every trace that starts here."""
 
 
-@native_route
+@native_class
 class ParentBasedTraceIdRatio(ParentBased, sdk.ParentBasedTraceIdRatio):
     """Sampler that follows the parent's decision and keeps the given share of the traces that start here.
 

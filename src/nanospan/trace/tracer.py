@@ -133,7 +133,7 @@ native.bind(
     span=Span,
     non_recording_span=NonRecordingSpan,
     id_generator=RandomIdGenerator,
-    route=native_sampler,
+    native=native_sampler,
     general_start=_start_generally,
     decorator=_decorate,
 )

@@ -26,7 +26,7 @@ cdef class NativeSpanBase:
     cdef Ids ids
     cdef bint as_numbers      # `ids` and `trace_state` say the same as the context; if not, only `context` holds
     cdef bint has_context     # `context` was made or assigned
-    cdef bint customised      # somebody has set an attribute of his own on the instance, or may have
+    cdef bint patched         # an attribute other than the SDK's was set on the instance, or may have been
     cdef object trace_state   # None for the API's default, an empty one
     cdef object context
     cdef ContextCell cell     # None until the first child starts

@@ -2,7 +2,7 @@
 
 cimport cython
 from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_FromUnsignedLongLong
-from cpython.object cimport PyObject, PyObject_GenericSetAttr
+from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport uint8_t, uint64_t
 
@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan._native.base.freelist cimport nspy_freelist, nspy_freelist_dealloc, nspy_freelist_install, nspy_freelist_take
+from nanospan._native.base.patches cimport set_attribute
 from nanospan._native.base.pycompat cimport has_weakrefs, nspy_id_halves, nspy_trace_id
 from nanospan._native.base.threads cimport enter, leave, load_flag, nspy_section, store_flag
 from nanospan._compat.sdk import SPAN_FIELDS
@@ -108,12 +109,10 @@ cdef class NativeSpanBase:
 
     def __setattr__(self, str name, value):
         # The SDK's private names are properties; any other name is the application's, perhaps in place of a method.
-        if name not in own_names:
-            store_flag(&self.customised, True)
-        PyObject_GenericSetAttr(self, name, value)
+        set_attribute(self, name, value, name not in own_names, &self.patched)
 
     cdef bint forget(self) except -1:
-        if self.customised or has_weakrefs(self):
+        if self.patched or has_weakrefs(self):
             return False
         self.as_numbers = False
         if self.has_context:
@@ -219,7 +218,7 @@ cdef class NativeNonRecordingSpan(NativeSpanBase):
 
 def own_dict(span):
     """The dict of a span's own attributes: ``__dict__`` of the public classes. Whoever asks may change it."""
-    store_flag(&(<NativeSpanBase?> span).customised, True)
+    store_flag(&(<NativeSpanBase?> span).patched, True)
     return PyObject_GenericGetDict(span, NULL)
 
 
@@ -263,7 +262,7 @@ cdef bint shows_ids(object span) noexcept:
     enter(&held, span)
     as_numbers = (<NativeSpanBase> span).as_numbers
     leave(&held)
-    return as_numbers and not load_flag(&(<NativeSpanBase> span).customised)
+    return as_numbers and not load_flag(&(<NativeSpanBase> span).patched)
 
 
 cdef NativeNonRecordingSpan new_non_recording_span():

@@ -1,11 +1,10 @@
 """Trace and span ids as Python integers; nanospan.ids gives the generator its public class."""
 
-from cpython.object cimport PyObject_GenericSetAttr
 from libc.stdint cimport uint64_t
 
 from nanospan._native.base.fork cimport generation_address
+from nanospan._native.base.patches cimport set_attribute
 from nanospan._native.base.pycompat cimport nspy_trace_id
-from nanospan._native.base.threads cimport store_flag
 from nanospan._native.context.csrc cimport ns_ids_init, ns_root_ids_new, ns_span_id_new, ns_trace_id_new
 
 
@@ -21,8 +20,7 @@ cdef class NativeIdGenerator:
     """Non-zero random ids from a generator that each thread owns and each forked child seeds anew."""
 
     def __setattr__(self, str name, value):
-        store_flag(&self.patched, True)
-        PyObject_GenericSetAttr(self, name, value)
+        set_attribute(self, name, value, True, &self.patched)
 
     def generate_span_id(self):
         """A new 64-bit span id, never 0."""

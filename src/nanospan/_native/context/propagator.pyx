@@ -248,16 +248,16 @@ cdef int put(object carrier, object setter, str name, object text) except -1:
 
 # ---- the propagator ----
 
-cdef object routed_type = None
+cdef object propagator_class = None
 
 
-def native_route(cls):
+def bind_propagator_class(cls):
     """Class decorator: instances of exactly this class are served natively.
 
     A subclass is not: it may have other names for the headers, so its calls run the API's own code.
     """
-    global routed_type
-    routed_type = cls
+    global propagator_class
+    propagator_class = cls
     return cls
 
 
@@ -270,7 +270,7 @@ cdef class NativeTraceContextPropagator:
         Returns a new Context in which it is the current span; the given context (or an empty one) if the headers are
         absent or invalid. Raises only what the getter raises.
         """
-        if type(self) is not routed_type or not same_as_api:
+        if type(self) is not propagator_class or not same_as_api:
             return ApiPropagator.extract(self, carrier, context, getter)
         if getter is getter_of_mappings and type(carrier) is dict:
             return extract_from_dict(self, <dict> carrier, context)
@@ -284,7 +284,7 @@ cdef class NativeTraceContextPropagator:
         cdef BorrowedState trace_state
         cdef nspy_section held
         cdef Ids ids
-        if type(self) is not routed_type or not same_as_api or not span_is_found_as_ever():
+        if type(self) is not propagator_class or not same_as_api or not span_is_found_as_ever():
             ApiPropagator.inject(self, carrier, context, setter)
             return
         span = span_in(context)

@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanContext
 
 from nanospan._compat import sdk as private
 from nanospan._native.base.fork cimport generation_address
+from nanospan._native.base.patches cimport set_attribute
 from nanospan._native.base.threads cimport (
     FREE, claim, give_back, load_flag, load_flag_ordered, load_u32, load_u64, seen_u32, show_u32, store_flag,
     store_flag_ordered, store_u32
@@ -242,10 +243,7 @@ cdef class NativeBatchProcessor:
     """The calls that the SDK makes for every span. Everything else is `nanospan.BatchSpanProcessor`."""
 
     def __setattr__(self, str name, value):
-        # Whoever replaces one of the three calls on an instance wants it called: no shortcut past it any more.
-        if name in ("on_start", "_on_ending", "on_end"):
-            store_flag(&self.patched, True)
-        PyObject_GenericSetAttr(self, name, value)
+        set_attribute(self, name, value, name in ("on_start", "_on_ending", "on_end"), &self.patched)
 
     def on_start(self, span, parent_context=None):
         """Pass the start on to a queue that wants starts."""

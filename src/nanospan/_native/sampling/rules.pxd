@@ -31,7 +31,7 @@ cdef class AttributeMatch:
 # Where a rule gives a span to, and what came of it.
 cdef class NativeOutcome:
     cdef object sampler
-    cdef NativeSampler route
+    cdef NativeSampler native
     cdef bint keeps_all   # ALWAYS_ON: a threshold of 0
     cdef uint64_t matched
     cdef uint64_t sampled
@@ -58,6 +58,6 @@ cdef class NativeRule(NativeOutcome):
 cdef class NativeRuleBased(NativeOwnSampler):
     cdef tuple rules
     cdef NativeOutcome default
-    cdef tuple counting          # the routes that want to be told of spans
+    cdef tuple counting          # the natives that want to be told of spans
 
     cdef NativeOutcome outcome_for(self, const SamplingInput *question)

@@ -15,7 +15,7 @@ from nanospan._native.sampling.csrc cimport NS_OT_NONE, ns_ot
 from nanospan._native.sampling.sample_counts cimport nspy_sample_count, nspy_count_sample
 from nanospan._native.sampling.samplers cimport (
     PARENT_REMOTE, PARENT_VALID, RECORD_AND_SAMPLE, SamplingOutput, NativeSampler, NativeStaticSampler, SamplingInput, answer_of,
-    route_of, state_of_threshold, write_ot
+    native_of, state_of_threshold, write_ot
 )
 from nanospan._native.sampling.text_match cimport nspy_dict_value, nspy_like, nspy_same_text
 from nanospan._native.sampling.threshold_samplers cimport NativeAlwaysRecord, NativeOwnSampler
@@ -110,13 +110,13 @@ cdef class AttributeMatch:
 
 # ---- rules ----
 
-cdef bint is_always_on(NativeSampler route):
+cdef bint is_always_on(NativeSampler native):
     """Whether it keeps every trace, so that a kept one stands for itself."""
-    while isinstance(route, NativeAlwaysRecord):
-        route = (<NativeAlwaysRecord> route).route
-    if not isinstance(route, NativeStaticSampler):
+    while isinstance(native, NativeAlwaysRecord):
+        native = (<NativeAlwaysRecord> native).native
+    if not isinstance(native, NativeStaticSampler):
         return False
-    return load_flag(&route.is_unmodified) and (<NativeStaticSampler> route).verdict == RECORD_AND_SAMPLE
+    return not load_flag(&native.patched) and (<NativeStaticSampler> native).verdict == RECORD_AND_SAMPLE
 
 
 cdef class NativeOutcome:
@@ -124,20 +124,20 @@ cdef class NativeOutcome:
 
     def __init__(self, sampler):
         self.sampler = sampler
-        self.route = route_of(sampler)
-        self.keeps_all = is_always_on(self.route)
+        self.native = native_of(sampler)
+        self.keeps_all = is_always_on(self.native)
 
     cdef int decide_on(self, SamplingInput *question, SamplingOutput *answer) except -2:
         cdef int decision
         nspy_count_sample(&self.matched)
-        decision = answer_of(self.route, self.sampler, question, answer)
+        decision = answer_of(self.native, self.sampler, question, answer)
         if decision == RECORD_AND_SAMPLE:
             nspy_count_sample(&self.sampled)
-            if self.keeps_all and load_flag(&self.route.is_unmodified):
+            if self.keeps_all and not load_flag(&self.native.patched):
                 self.tell_all_kept(question, answer)
                 return decision
         # Of a sampler that tells no threshold, nobody knows how many traces a kept one stands for.
-        if question.parent_state is not NULL and not self.route.consistent and not answer.state_changed:
+        if question.parent_state is not NULL and not self.native.consistent and not answer.state_changed:
             write_ot(question, answer, NS_OT_NONE, NS_OT_NONE)
         return decision
 
@@ -199,12 +199,12 @@ cdef class NativeRuleBased(NativeOwnSampler):
         self.rules = tuple([<NativeRule?> rule for rule in rules])
         self.default = NativeOutcome(default)
         outcomes = [*self.rules, self.default]
-        routes = [(<NativeOutcome> outcome).route for outcome in outcomes]
-        self.counting = tuple({id(route): route for route in routes if (<NativeSampler> route).counts_spans}.values())
+        natives = [(<NativeOutcome> outcome).native for outcome in outcomes]
+        self.counting = tuple({id(native): native for native in natives if (<NativeSampler> native).counts_spans}.values())
         self.counts_spans = bool(self.counting)
         self.consistent = True
         self.root_only = not any([(<NativeRule> rule).parents for rule in rules])
-        self.take_shape(1 + max([(<NativeSampler> route).depth for route in routes]))
+        self.take_shape(1 + max([(<NativeSampler> native).depth for native in natives]))
 
     cdef NativeOutcome outcome_for(self, const SamplingInput *question):
         cdef Py_ssize_t i
@@ -217,17 +217,17 @@ cdef class NativeRuleBased(NativeOwnSampler):
         cdef NativeOutcome outcome = self.outcome_for(question)
         cdef int decision = outcome.decide_on(question, answer)
         if self.counts_spans and decision == RECORD_AND_SAMPLE:
-            for route in self.counting:
-                if route is not outcome.route:
-                    (<NativeSampler> route).note(question)
+            for native in self.counting:
+                if native is not outcome.native:
+                    (<NativeSampler> native).note(question)
         return decision
 
     cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept:
-        return self.default.route.randomness_of(question, ot)
+        return self.default.native.randomness_of(question, ot)
 
     cdef void note(self, const SamplingInput *question) noexcept:
-        for route in self.counting:
-            (<NativeSampler> route).note(question)
+        for native in self.counting:
+            (<NativeSampler> native).note(question)
 
     cdef int start_anew(self) except -1:
         cdef NativeOutcome outcome

@@ -58,10 +58,10 @@ cdef struct SamplingOutput:
 
 
 cdef class NativeSampler:
-    # True once constructed as exactly one of the classes that `native_route` registered: only then does the
-    # native route stand for the methods that Python would find on the object.
-    cdef bint is_unmodified
-    cdef bint decides_by_id          # `decide` says it all; false only of a native one
+    # False once constructed as exactly one of the classes that `native_class` registered, until should_sample is assigned:
+    # only then do `decide` and `answer` stand for the methods that Python would find on the object.
+    cdef bint patched
+    cdef bint decides_by_id  # `decide` is enough, or says ASK; False only if not patched
     cdef bint consistent     # its thresholds, or that there is none, are told in the trace state
     cdef bint root_only      # asked about the child of a remote parent, it tears traces: that earns a warning
     cdef bint counts_spans   # wants to be told with `note` of sampled spans that others decided on
@@ -100,30 +100,30 @@ cdef class NativeTraceIdRatioBased(NativeSampler):
 
 
 cdef class NativeParentBased(NativeSampler):
-    # In the order of delegate_index; `routes` of foreign delegates answer ASK.
+    # In the order of delegate_index; `natives` of foreign delegates answer ASK.
     cdef tuple delegates
     cdef bint asks_more      # one of the delegates is not plain
-    cdef NativeSampler root_route
-    cdef NativeSampler remote_sampled_route
-    cdef NativeSampler remote_not_sampled_route
-    cdef NativeSampler local_sampled_route
-    cdef NativeSampler local_not_sampled_route
+    cdef NativeSampler native_root
+    cdef NativeSampler native_remote_sampled
+    cdef NativeSampler native_remote_not_sampled
+    cdef NativeSampler native_local_sampled
+    cdef NativeSampler native_local_not_sampled
 
-    cdef NativeSampler route_at(self, int index)
-    cdef int raise_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler route) except -1
-    cdef int check_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler route, int decision) except -1
+    cdef NativeSampler native_at(self, int index)
+    cdef int raise_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler native) except -1
+    cdef int check_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler native, int decision) except -1
 
 
 # The sampler itself if it is native, else one that answers ASK.
-cdef NativeSampler route_of(object sampler)
+cdef NativeSampler native_of(object sampler)
 
-# Whether `native_route` registered the class of a sampler.
-cdef bint is_routed(object sampler)
+# Whether `native_class` registered the class of a sampler.
+cdef bint has_native_class(object sampler)
 
-# What a sampler of any make says to a question; `route` is its route_of.
-cdef int answer_of(NativeSampler route, object sampler, SamplingInput *question, SamplingOutput *answer) except -2
+# What a sampler of any make says to a question; `native` is its native_of.
+cdef int answer_of(NativeSampler native, object sampler, SamplingInput *question, SamplingOutput *answer) except -2
 
-# A Decision of the SDK's, or what takes its place, as the value that the native route deals in.
+# A Decision of the SDK's, or what takes its place, as the value that `decide` returns.
 cdef int decision_of(object verdict) except -1
 
 # Warns, once a process, of the torn traces that a sampler that is `root_only` makes.

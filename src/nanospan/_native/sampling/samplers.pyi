@@ -8,7 +8,7 @@ from opentelemetry.util.types import Attributes
 
 _Class = TypeVar("_Class", bound=type)
 
-def native_route(cls: _Class) -> _Class: ...
+def native_class(cls: _Class) -> _Class: ...
 
 class NativeSampler:
     def should_sample(

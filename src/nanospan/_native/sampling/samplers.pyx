@@ -8,7 +8,7 @@ made here. nanospan's own samplers are in threshold_samplers.pyx and rules.pyx.
 import logging
 from types import MappingProxyType
 
-from cpython.object cimport PyObject, PyObject_GenericSetAttr, PyTypeObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_CLEAR, Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint64_t
 
@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
+from nanospan._native.base.patches cimport set_attribute
 from nanospan._native.base.pycompat cimport nspy_id_halves, nspy_trace_id
 from nanospan._native.base.threads cimport claim, load_flag, store_flag
 from nanospan._native.context.current_context cimport span_in
@@ -41,34 +42,32 @@ include "samplers_trace_state.pxi"
 
 # ---- what all samplers have in common ----
 
-cdef set routed_types = set()
+cdef set native_classes = set()
 
 
-def native_route(cls):
+def native_class(cls):
     """Class decorator: instances of exactly this class may be decided natively.
 
     A subclass is not covered: it may override should_sample, so it is always called as Python.
     """
-    routed_types.add(cls)
+    native_classes.add(cls)
     return cls
 
 
-cdef bint is_routed(object sampler):
-    return type(sampler) in routed_types
+cdef bint has_native_class(object sampler):
+    return type(sampler) in native_classes
 
 
 cdef class NativeSampler:
     """Base of the native samplers: the SDK's should_sample, and `decide` and `answer` for native callers."""
 
     def __cinit__(self):
-        self.decides_by_id = True
+        self.patched = self.decides_by_id = True
 
     def __setattr__(self, str name, value):
-        if name == "should_sample":
-            # Whoever puts a function of his own there wants it called.
-            store_flag(&self.is_unmodified, False)
+        set_attribute(self, name, value, name == "should_sample", &self.patched)
+        if load_flag(&self.patched):
             store_flag(&self.decides_by_id, True)
-        PyObject_GenericSetAttr(self, name, value)
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
         return ASK
@@ -137,18 +136,18 @@ cdef class NativeSampler:
         return self.sample(parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
 
 
-cdef NativeSampler foreign_route = NativeSampler()
+cdef NativeSampler foreign_sampler = NativeSampler()
 
 
-cdef NativeSampler route_of(object sampler):
-    return <NativeSampler>sampler if isinstance(sampler, NativeSampler) else foreign_route
+cdef NativeSampler native_of(object sampler):
+    return <NativeSampler>sampler if isinstance(sampler, NativeSampler) else foreign_sampler
 
 
-cdef int answer_of(NativeSampler route, object sampler, SamplingInput *question, SamplingOutput *answer) except -2:
+cdef int answer_of(NativeSampler native, object sampler, SamplingInput *question, SamplingOutput *answer) except -2:
     cdef int decision
-    if not load_flag(&route.decides_by_id):
-        return route.answer(question, answer)
-    decision = route.decide(question.trace_low, question.parent)
+    if not load_flag(&native.decides_by_id):
+        return native.answer(question, answer)
+    decision = native.decide(question.trace_low, question.parent)
     return answer_from_python(sampler, question, answer) if decision == ASK else decision
 
 
@@ -190,17 +189,17 @@ def sample_span(
     `trace_id_random`: the random flag of a trace that starts here. `scope_name`: of the instrumentation scope, or None.
     """
     cdef SamplingInput question
-    cdef NativeSampler route = route_of(sampler)
-    if load_flag(&route.decides_by_id):
+    cdef NativeSampler native = native_of(sampler)
+    if load_flag(&native.decides_by_id):
         return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links)
     parent = valid_parent(parent_context)
-    if route.root_only and parent is not None and is_remote(parent):
-        warn_of_torn_traces(route)
+    if native.root_only and parent is not None and is_remote(parent):
+        warn_of_torn_traces(native)
     if parent is not None:
         trace_id_random = is_random(parent)
     question.parent = parent_bits(parent) | (PARENT_RANDOM if trace_id_random else 0)
     question.scope_name = NULL if scope_name is None else <PyObject *> scope_name
-    return route.sample_question(&question, parent_context, parent, trace_id, name, kind, attributes, links, None)
+    return native.sample_question(&question, parent_context, parent, trace_id, name, kind, attributes, links, None)
 
 
 cdef bint warned_of_torn_traces = False
@@ -224,12 +223,12 @@ cdef class NativeStaticSampler(NativeSampler):
 
     def _bind(self, decision):
         self.decision = decision
-        self.is_unmodified = type(self) in routed_types and isinstance(decision, Decision)
-        if self.is_unmodified:
+        self.patched = not (type(self) in native_classes and isinstance(decision, Decision))
+        if not self.patched:
             self.verdict = decision.value
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        return self.verdict if load_flag(&self.is_unmodified) else ASK
+        return self.verdict if not load_flag(&self.patched) else ASK
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
                        object attributes, object links, object trace_state):
@@ -241,21 +240,21 @@ cdef class NativeTraceIdRatioBased(NativeSampler):
 
     def _bind(self, bound):
         # A subclass may compute its bound anew for every span; then the numbers stay in Python.
-        self.is_unmodified = type(self) in routed_types and type(bound) is int and 0 <= bound <= 2**64
+        self.patched = not (type(self) in native_classes and type(bound) is int and 0 <= bound <= 2**64)
         self.root_only = True
-        if self.is_unmodified:
+        if not self.patched:
             self.ratio.always = bound == 2**64
             self.ratio.bound = PyLong_AsUnsignedLongLongMask(bound)
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        if not load_flag(&self.is_unmodified):
+        if load_flag(&self.patched):
             return ASK
         return RECORD_AND_SAMPLE if ns_ratio_keeps(self.ratio, trace_id_low) else DROP
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
                        object attributes, object links, object trace_state):
         cdef bint keep
-        if self.is_unmodified:
+        if not self.patched:
             keep = ns_ratio_keeps(self.ratio, PyLong_AsUnsignedLongLongMask(trace_id))
         else:
             keep = trace_id & self.TRACE_ID_LIMIT < self.bound

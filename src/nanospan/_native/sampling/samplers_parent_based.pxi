@@ -15,57 +15,57 @@ cdef class NativeParentBased(NativeSampler):
         # Bound again, it may have been made a delegate of itself: then only Python's recursion limit ends it.
         cdef bint first = self.delegates is None
         self.delegates = (root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled)
-        self.root_route = route_of(root)
-        self.remote_sampled_route = route_of(remote_sampled)
-        self.remote_not_sampled_route = route_of(remote_not_sampled)
-        self.local_sampled_route = route_of(local_sampled)
-        self.local_not_sampled_route = route_of(local_not_sampled)
-        self.depth = 1 + max([route_of(delegate).depth for delegate in self.delegates])
-        self.is_unmodified = first and type(self) in routed_types and self.depth <= NATIVE_DEPTH_LIMIT
-        self.consistent = self.root_route.consistent
-        self.counts_spans = self.root_route.counts_spans
-        self.asks_more = not all([route_of(delegate).decides_by_id for delegate in self.delegates])
-        self.decides_by_id = not (self.is_unmodified and self.asks_more)
+        self.native_root = native_of(root)
+        self.native_remote_sampled = native_of(remote_sampled)
+        self.native_remote_not_sampled = native_of(remote_not_sampled)
+        self.native_local_sampled = native_of(local_sampled)
+        self.native_local_not_sampled = native_of(local_not_sampled)
+        self.depth = 1 + max([native_of(delegate).depth for delegate in self.delegates])
+        self.patched = not (first and type(self) in native_classes and self.depth <= NATIVE_DEPTH_LIMIT)
+        self.consistent = self.native_root.consistent
+        self.counts_spans = self.native_root.counts_spans
+        self.asks_more = not all([native_of(delegate).decides_by_id for delegate in self.delegates])
+        self.decides_by_id = self.patched or not self.asks_more
 
-    cdef inline NativeSampler route_at(self, int index):
+    cdef inline NativeSampler native_at(self, int index):
         if index == 0:
-            return self.root_route
+            return self.native_root
         if index == 1:
-            return self.remote_sampled_route
+            return self.native_remote_sampled
         if index == 2:
-            return self.remote_not_sampled_route
-        return self.local_sampled_route if index == 3 else self.local_not_sampled_route
+            return self.native_remote_not_sampled
+        return self.native_local_sampled if index == 3 else self.native_local_not_sampled
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        if not load_flag(&self.is_unmodified):
+        if load_flag(&self.patched):
             return ASK
         cdef int index = delegate_index(parent)
         if index == 0:
-            return self.root_route.decide(trace_id_low, parent)
+            return self.native_root.decide(trace_id_low, parent)
         if index == 1:
-            return self.remote_sampled_route.decide(trace_id_low, parent)
+            return self.native_remote_sampled.decide(trace_id_low, parent)
         if index == 2:
-            return self.remote_not_sampled_route.decide(trace_id_low, parent)
+            return self.native_remote_not_sampled.decide(trace_id_low, parent)
         if index == 3:
-            return self.local_sampled_route.decide(trace_id_low, parent)
-        return self.local_not_sampled_route.decide(trace_id_low, parent)
+            return self.native_local_sampled.decide(trace_id_low, parent)
+        return self.native_local_not_sampled.decide(trace_id_low, parent)
 
     cdef int answer(self, SamplingInput *question, SamplingOutput *answer) except -2:
         cdef int decision, index = delegate_index(question.parent)
-        cdef NativeSampler route = self.route_at(index)
-        decision = answer_of(route, self.delegates[index], question, answer)
+        cdef NativeSampler native = self.native_at(index)
+        decision = answer_of(native, self.delegates[index], question, answer)
         if index == 0:
             return decision
         if decision == RECORD_AND_SAMPLE and self.counts_spans:
-            self.root_route.note(question)
+            self.native_root.note(question)
         if answer.state_changed:
-            if decision == RECORD_AND_SAMPLE and route.consistent:
-                self.raise_threshold(question, answer, route)
+            if decision == RECORD_AND_SAMPLE and native.consistent:
+                self.raise_threshold(question, answer, native)
         elif self.consistent and question.parent_state is not NULL:
-            self.check_threshold(question, answer, route, decision)
+            self.check_threshold(question, answer, native, decision)
         return decision
 
-    cdef int raise_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler route) except -1:
+    cdef int raise_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler native) except -1:
         """A child kept by a threshold of its own was kept by its parent before: the larger of the two thresholds says how
         likely both were. Where the parent's is not known, or the parent was not kept, neither says it."""
         cdef SamplingInput answered = question[0]
@@ -75,13 +75,13 @@ cdef class NativeParentBased(NativeSampler):
         if not read_ot(&answered, &own) or not own.has_threshold:
             return 0
         if question.parent & PARENT_SAMPLED and read_ot(question, &came) and came.has_threshold:
-            if ns_threshold_keeps(route.randomness_of(question, &came), came.threshold):
+            if ns_threshold_keeps(native.randomness_of(question, &came), came.threshold):
                 threshold = max(own.threshold, came.threshold)
         Py_CLEAR(answer.state)
         answer.state_changed = False
         return write_ot(question, answer, threshold, NS_OT_NONE)
 
-    cdef int check_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler route, int decision) except -1:
+    cdef int check_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler native, int decision) except -1:
         """Erases a threshold that does not hold, or does not hold any more."""
         cdef ns_ot ot
         cdef bint sampled = decision == RECORD_AND_SAMPLE
@@ -91,17 +91,17 @@ cdef class NativeParentBased(NativeSampler):
         if not read_ot(question, &ot) or not ot.has_threshold:
             return 0
         # One that follows its parent keeps what the parent kept: its threshold still says how likely that was.
-        if sampled and was_sampled and isinstance(route, NativeStaticSampler):
-            if ns_threshold_keeps(self.root_route.randomness_of(question, &ot), ot.threshold):
+        if sampled and was_sampled and isinstance(native, NativeStaticSampler):
+            if ns_threshold_keeps(self.native_root.randomness_of(question, &ot), ot.threshold):
                 return 0
         return write_ot(question, answer, NS_OT_NONE, NS_OT_NONE)
 
     cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept:
-        return self.root_route.randomness_of(question, ot)
+        return self.native_root.randomness_of(question, ot)
 
     cdef void note(self, const SamplingInput *question) noexcept:
         if self.counts_spans:
-            self.root_route.note(question)
+            self.native_root.note(question)
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
                        object attributes, object links, object trace_state):
@@ -110,7 +110,7 @@ cdef class NativeParentBased(NativeSampler):
         if self.asks_more:
             return self.sample_by_answer(parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
         delegate = self.delegates[delegate_index(parent_bits(parent))]
-        if isinstance(delegate, NativeSampler) and load_flag(&(<NativeSampler>delegate).is_unmodified):
+        if isinstance(delegate, NativeSampler) and not load_flag(&(<NativeSampler>delegate).patched):
             return (<NativeSampler>delegate).sample(
                 parent_context, parent, trace_id, name, kind, attributes, links, None
             )

@@ -71,4 +71,4 @@ cdef class NativeOverheadBudget(NativeRateControlled):
 
 cdef class NativeAlwaysRecord(NativeOwnSampler):
     cdef object root
-    cdef NativeSampler route
+    cdef NativeSampler native

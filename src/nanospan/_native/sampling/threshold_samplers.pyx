@@ -30,7 +30,7 @@ from nanospan._native.sampling.csrc cimport (
 from nanospan._native.sampling.sample_counts cimport nspy_sample_count, nspy_count_sample
 from nanospan._native.sampling.samplers cimport (
     DROP, NATIVE_DEPTH_LIMIT, PARENT_RANDOM, PARENT_REMOTE, PARENT_UNSURE, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY,
-    SamplingOutput, NativeSampler, SamplingInput, answer_of, is_routed, read_ot, route_of, state_of_threshold, write_ot
+    SamplingOutput, NativeSampler, SamplingInput, answer_of, has_native_class, read_ot, native_of, state_of_threshold, write_ot
 )
 
 cdef enum:
@@ -70,8 +70,8 @@ cdef class NativeOwnSampler(NativeSampler):
 
     cdef int take_shape(self, int depth) except -1:
         self.depth = depth
-        self.is_unmodified = is_routed(self) and depth <= NATIVE_DEPTH_LIMIT
-        self.decides_by_id = not self.is_unmodified
+        self.patched = not (has_native_class(self) and depth <= NATIVE_DEPTH_LIMIT)
+        self.decides_by_id = self.patched
         self.generation = generation_now[0]
         self.built = True
         return 0
@@ -241,13 +241,13 @@ cdef class NativeAlwaysRecord(NativeOwnSampler):
 
     def _bind(self, root):
         self.root = root
-        self.route = route_of(root)
-        self.consistent, self.root_only = self.route.consistent, self.route.root_only
-        self.counts_spans = self.route.counts_spans
-        self.take_shape(self.route.depth + 1)
+        self.native = native_of(root)
+        self.consistent, self.root_only = self.native.consistent, self.native.root_only
+        self.counts_spans = self.native.counts_spans
+        self.take_shape(self.native.depth + 1)
 
     cdef int decide_full(self, SamplingInput *question, SamplingOutput *answer) except -2:
-        cdef int decision = answer_of(self.route, self.root, question, answer)
+        cdef int decision = answer_of(self.native, self.root, question, answer)
         if decision != DROP:
             return decision
         # A sampler that drops a span gives it no attributes, since nobody would see them.
@@ -256,7 +256,7 @@ cdef class NativeAlwaysRecord(NativeOwnSampler):
         return RECORD_ONLY
 
     cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept:
-        return self.route.randomness_of(question, ot)
+        return self.native.randomness_of(question, ot)
 
     cdef void note(self, const SamplingInput *question) noexcept:
-        self.route.note(question)
+        self.native.note(question)

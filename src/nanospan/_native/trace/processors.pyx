@@ -9,6 +9,7 @@ cimport cython
 from cpython.object cimport PyObject
 
 from nanospan._common.log import log_callback_error
+from nanospan._native.base.patches cimport inherits
 from nanospan._native.base.threads cimport FREE, enter, leave, load_flag, nspy_section, keep_alive, store_flag
 from nanospan._native.encoding.span_view cimport SpanView
 from nanospan._native.queue.span_queue cimport NativeBatchProcessor, SpanQueue, queue_of
@@ -26,13 +27,11 @@ cdef tuple CALLS = ("on_start", "_on_ending", "on_end")
 
 cdef bint is_native(object processor) except -1:
     """Whether none of the three calls is anybody else's."""
-    cdef str call
-    if not isinstance(processor, NativeBatchProcessor) or load_flag(&(<NativeBatchProcessor> processor).patched):
-        return False
-    for call in CALLS:
-        if getattr(type(processor), call) is not getattr(NativeBatchProcessor, call):
-            return False
-    return True
+    return (
+        isinstance(processor, NativeBatchProcessor)
+        and not load_flag(&(<NativeBatchProcessor> processor).patched)
+        and inherits(type(processor), NativeBatchProcessor, CALLS)
+    )
 
 
 cdef inline int pass_start(NativeBatchProcessor processor, SpanView *view) except -1:

@@ -6,7 +6,7 @@ from nanospan._native.trace.span cimport SpanShared
 # one while a field is assigned was in force at some moment.
 cdef class NativeTracer:
     cdef SpanShared shared
-    cdef NativeSampler route    # decides natively, where it can, what shared.sampler would
+    cdef NativeSampler native_sampler    # decides natively, where it can, what shared.sampler would
     cdef object scope_name      # of shared.instrumentation_scope; None for none
     cdef object own_id_generator
     cdef NativeIdGenerator native_ids  # own_id_generator, if it is exactly nanospan's; else None
@@ -14,7 +14,7 @@ cdef class NativeTracer:
     cdef bint enabled
     cdef object metrics
     cdef bint metered
-    cdef bint customised        # start_span or start_as_current_span was assigned on the instance
+    cdef bint patched           # start_span or start_as_current_span was assigned on the instance
     cdef list kept_alive            # without an interpreter lock: what the fields were before
 
-    cdef int assign_sampler(self, object sampler, object route) except -1
+    cdef int assign_sampler(self, object sampler, object native) except -1

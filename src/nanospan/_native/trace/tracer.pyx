@@ -9,7 +9,7 @@ Python (nanospan.trace.tracer).
 from types import MappingProxyType
 
 cimport cython
-from cpython.object cimport PyObject, PyObject_GenericSetAttr, PyTypeObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from cpython.type cimport PyType_Modified
 from libc.stdint cimport uint32_t, uint64_t
@@ -21,10 +21,10 @@ from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 from nanospan._compat import sdk as private
 from nanospan._common.log import log_callback_error
 from nanospan._native.base.csrc cimport ns_clock_monotonic
+from nanospan._native.base.patches cimport MethodGuard, guard, is_original, set_attribute
 from nanospan._native.base.pycompat cimport nspy_trace_id
 from nanospan._native.base.threads cimport (
-    FREE, add_u32, claim, enter, leave, load_flag, load_u32, load_u64, nspy_section, keep_alive, store_flag, store_u32,
-    store_u64
+    FREE, add_u32, claim, enter, leave, load_flag, load_u32, nspy_section, keep_alive, store_flag, store_u32
 )
 from nanospan._native.context.csrc cimport ns_trace_id
 from nanospan._native.context.current_context cimport Activated, look_at_runtime, make_current, span_in, undo_current
@@ -56,46 +56,47 @@ cdef object tracer_class = None
 cdef object span_class = None
 cdef object non_recording_class = None
 cdef object id_generator_class = None
-cdef object route_of = None
+cdef object native_of = None
 cdef object start_generally = None
 cdef object decorate = None
 
 
-def bind(*, tracer, span, non_recording_span, id_generator, route, general_start, decorator):
+def bind(*, tracer, span, non_recording_span, id_generator, native, general_start, decorator):
     """Tell the module the public classes. Called once, at import."""
-    global tracer_class, span_class, non_recording_class, id_generator_class, route_of, start_generally, decorate
+    global tracer_class, span_class, non_recording_class, id_generator_class, native_of, start_generally, decorate
     tracer_class, span_class, non_recording_class = tracer, span, non_recording_span
-    id_generator_class, route_of, start_generally, decorate = id_generator, route, general_start, decorator
+    id_generator_class, native_of, start_generally, decorate = id_generator, native, general_start, decorator
     guard(&start_span_guard, tracer, "start_span")
     guard(&end_guard, span, "end")
 
 
-include "tracer_patches.pxi"
+cdef MethodGuard start_span_guard
+cdef MethodGuard end_guard
 
 # Its `decide` answers ASK.
-cdef NativeSampler foreign_route = NativeSampler()
+cdef NativeSampler foreign_sampler = NativeSampler()
 
 cdef extern from *:
     """
     #include "base/threads.h"
     #define nspy_shared_of(tracer)     ((PyObject *)NSPY_SEEN((tracer)->shared))
-    #define nspy_route_of(tracer)      ((PyObject *)NSPY_SEEN((tracer)->route))
+    #define nspy_native_sampler_of(tracer)      ((PyObject *)NSPY_SEEN((tracer)->native_sampler))
     #define nspy_scope_name_of(tracer) ((PyObject *)NSPY_SEEN((tracer)->scope_name))
     #define nspy_ids_of(tracer)        ((PyObject *)NSPY_SEEN((tracer)->native_ids))
     #define nspy_metrics_of(tracer)    ((PyObject *)NSPY_SEEN((tracer)->metrics))
     #define nspy_set_shared(tracer, value)     NSPY_REPLACE((tracer)->shared, value)
-    #define nspy_set_route(tracer, value)      NSPY_REPLACE((tracer)->route, value)
+    #define nspy_set_native_sampler(tracer, value)      NSPY_REPLACE((tracer)->native_sampler, value)
     #define nspy_set_scope_name(tracer, value) NSPY_REPLACE((tracer)->scope_name, value)
     #define nspy_set_ids(tracer, value)        NSPY_REPLACE((tracer)->native_ids, value)
     #define nspy_set_metrics(tracer, value)    NSPY_REPLACE((tracer)->metrics, value)
     """
     PyObject *shared_of "nspy_shared_of"(NativeTracer tracer)
-    PyObject *route_of_tracer "nspy_route_of"(NativeTracer tracer)
+    PyObject *sampler_of_tracer "nspy_native_sampler_of"(NativeTracer tracer)
     PyObject *scope_name_of "nspy_scope_name_of"(NativeTracer tracer)
     PyObject *ids_of "nspy_ids_of"(NativeTracer tracer)
     PyObject *metrics_of "nspy_metrics_of"(NativeTracer tracer)
     PyObject *set_shared "nspy_set_shared"(NativeTracer tracer, object value)
-    PyObject *set_route "nspy_set_route"(NativeTracer tracer, object value)
+    PyObject *set_native_sampler "nspy_set_native_sampler"(NativeTracer tracer, object value)
     PyObject *set_scope_name "nspy_set_scope_name"(NativeTracer tracer, object value)
     PyObject *set_ids "nspy_set_ids"(NativeTracer tracer, object value)
     PyObject *set_metrics "nspy_set_metrics"(NativeTracer tracer, object value)
@@ -112,13 +113,11 @@ cdef class NativeTracer:
 
     def __cinit__(self):
         self.shared = SpanShared.__new__(SpanShared)
-        self.route = foreign_route
+        self.native_sampler = foreign_sampler
         self.enabled = True
 
     def __setattr__(self, str name, value):
-        if name in ("start_span", "start_as_current_span"):
-            store_flag(&self.customised, True)
-        PyObject_GenericSetAttr(self, name, value)
+        set_attribute(self, name, value, name in ("start_span", "start_as_current_span"), &self.patched)
 
     @property
     def sampler(self):
@@ -126,15 +125,15 @@ cdef class NativeTracer:
 
     @sampler.setter
     def sampler(self, sampler):
-        route = route_of(sampler)
-        self.assign_sampler(sampler, foreign_route if route is None else route)
+        native = native_of(sampler)
+        self.assign_sampler(sampler, foreign_sampler if native is None else native)
 
     @cython.critical_section
-    cdef int assign_sampler(self, object sampler, object route) except -1:
+    cdef int assign_sampler(self, object sampler, object native) except -1:
         shared = self.shared.copy()
         shared.sampler = sampler
         keep_alive_in(self, set_shared(self, shared))
-        keep_alive_in(self, set_route(self, route))
+        keep_alive_in(self, set_native_sampler(self, native))
         return 0
 
     @property

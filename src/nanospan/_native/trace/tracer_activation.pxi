@@ -15,17 +15,12 @@ cdef extern from *:
     void nspy_make_callable(PyTypeObject *type, SpanActivation instance)
 
 
-cdef inline PyObject *new_reference(object value) noexcept:
-    Py_INCREF(value)
-    return <PyObject *> value
-
-
 cdef inline object given(PyObject *value, object default):
     return default if value is NULL else <object> value
 
 
 cdef inline int end_span(object span) except -1:
-    if type(span) is span_class and not load_flag(&(<NativeSpan> span).customised) and is_original(&end_guard):
+    if type(span) is span_class and not load_flag(&(<NativeSpan> span).patched) and is_original(&end_guard):
         (<NativeSpan> span).finish(None)
     elif type(span) is not non_recording_class:
         span.end()
@@ -111,7 +106,7 @@ cdef class SpanActivation:
         tracer = <object> self.tracer
         if self.context is not NULL:
             look_at_runtime()  # without one given, starting the span does
-        if (type(tracer) is tracer_class and not load_flag(&(<NativeTracer> tracer).customised)
+        if (type(tracer) is tracer_class and not load_flag(&(<NativeTracer> tracer).patched)
                 and is_original(&start_span_guard)):
             metered = load_u32(readers_of_meter) != 0
             if metered:

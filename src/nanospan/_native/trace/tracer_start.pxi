@@ -20,130 +20,186 @@ cdef inline object steal_reference(PyObject *owned):
     return value
 
 
-cdef int ask(NativeTracer self, NativeSampler route, const Ids *ids, int parent, object trace_state, object context,
-             object name, object kind, object attributes, object links, SamplingOutput *answer) except -2:
-    """The decision of a sampler to whom trace id and flags say too little; `answer` is the caller's to release."""
-    cdef SamplingInput question
-    question.trace_high, question.trace_low = ids.trace_high, ids.trace_low
-    question.parent = parent | PARENT_RANDOM if ids.flags & RANDOM else parent
-    question.state_given = False
-    question.trace_id = NULL
-    question.parent_state = NULL if trace_state is None else <PyObject *> trace_state
-    question.context = <PyObject *> context
-    question.name = <PyObject *> name
-    question.kind = <PyObject *> kind
-    question.attributes = <PyObject *> attributes
-    question.links = <PyObject *> links
-    question.scope_name = scope_name_of(self)
-    if question.scope_name is <PyObject *> None:
-        question.scope_name = NULL
-    return route.answer(&question, answer)
+cdef inline PyObject *new_reference(object value) noexcept:
+    Py_INCREF(value)
+    return <PyObject *> value
 
 
-cdef object start_unmetered(NativeTracer self, object name, object context, object kind, object attributes, object links,
-                         object start_time, bint record_exception, bint set_status_on_exception):
-    cdef SpanShared shared = <SpanShared> shared_of(self)
-    cdef NativeSpanBase parent = None
-    cdef NativeSpanBase started
-    cdef NativeSpan span
-    cdef Ids ids, parent_ids
-    cdef ns_trace_id trace_id
-    cdef SamplingOutput answer
-    cdef NativeSampler kept
-    cdef PyObject *route = route_of_tracer(self)
-    cdef PyObject *generator
+# --- the four steps: parent, ids, decision, fields ----------------------------------------------------------------------
+
+cdef inline NativeSpanBase native_parent(object current):
+    """The current span if it is native, else a stand-in with its ids; None if its context is no plain SpanContext."""
+    if type(current) is span_class or type(current) is non_recording_class:
+        return <NativeSpanBase> current
+    return identified(current.get_span_context())
+
+
+cdef inline object read_parent(NativeSpanBase parent, Ids *ids, bint *as_numbers):
+    """The trace state of the parent; sets its ids, and whether they are numbers."""
     cdef nspy_section held
-    cdef int decision, parent_bits = 0
-    cdef bint metered, as_numbers = False
-    if not FREE:
-        kept = <NativeSampler> route  # as Python code may assign another sampler; see `keep_alive_in`
+    enter(&held, parent)
+    as_numbers[0] = parent.as_numbers
+    ids[0] = parent.ids
+    trace_state = parent.trace_state
+    leave(&held)
+    return trace_state
 
-    current = span_in(context)
-    if current is not invalid_span:
-        if type(current) is span_class or type(current) is non_recording_class:
-            parent = <NativeSpanBase> current
-        else:
-            parent = identified(current.get_span_context())
-        if parent is not None:
-            enter(&held, parent)
-            as_numbers = parent.as_numbers
-            parent_ids = parent.ids
-            parent_state = parent.trace_state
-            leave(&held)
-        else:
-            parent_state = None
-        if not as_numbers:
-            return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
-                                   set_status_on_exception)
-    else:
-        parent_state = None
-    if not load_flag(&self.enabled):
-        return NonRecordingSpan(current.get_span_context())
-    if parent is not None and not ids_are_valid(&parent_ids):
-        parent = None
-    generator = ids_of(self)  # once: another thread may assign it
-    if generator is <PyObject *> None or load_flag(&(<NativeIdGenerator> generator).patched):
-        # Ids of somebody else's making may be anything.
-        return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
-                               set_status_on_exception)
 
+cdef inline void new_ids(Ids *ids, const Ids *parent) noexcept:
+    """The ids of a child of `parent`; those of a root if it is NULL."""
+    cdef ns_trace_id trace_id
     ids.is_remote = False
-    if parent is not None:
+    if parent is not NULL:
         ids.span = new_span_id()
-        ids.trace_high = parent_ids.trace_high
-        ids.trace_low = parent_ids.trace_low
-        ids.flags = parent_ids.flags & RANDOM
-        trace_state = parent_state
-        parent_bits = PARENT_VALID
-        if parent_ids.is_remote:
-            parent_bits |= PARENT_REMOTE
-            if (<NativeSampler> route).root_only:
-                warn_of_torn_traces(<NativeSampler> route)
-        if parent_ids.flags & SAMPLED:
-            parent_bits |= PARENT_SAMPLED
+        ids.trace_high = parent.trace_high
+        ids.trace_low = parent.trace_low
+        ids.flags = parent.flags & RANDOM
     else:
         new_root_ids(&trace_id, &ids.span)
         ids.trace_high = trace_id.high
         ids.trace_low = trace_id.low
         ids.flags = RANDOM
+
+
+cdef inline int parent_bits_of(const Ids *parent) noexcept:
+    cdef int bits = PARENT_VALID
+    if parent.is_remote:
+        bits |= PARENT_REMOTE
+    if parent.flags & SAMPLED:
+        bits |= PARENT_SAMPLED
+    return bits
+
+
+cdef int decide_full(NativeTracer self, NativeSampler sampler, const Ids *ids, int parent, object trace_state, object context,
+                     object name, object kind, object attributes, object links, SamplingOutput *output) except -2:
+    """The decision of a native sampler that needs more than trace id and flags."""
+    cdef SamplingInput given
+    given.trace_high, given.trace_low = ids.trace_high, ids.trace_low
+    given.parent = parent | PARENT_RANDOM if ids.flags & RANDOM else parent
+    given.state_given = False
+    given.trace_id = NULL
+    given.parent_state = NULL if trace_state is None else <PyObject *> trace_state
+    given.context = <PyObject *> context
+    given.name = <PyObject *> name
+    given.kind = <PyObject *> kind
+    given.attributes = <PyObject *> attributes
+    given.links = <PyObject *> links
+    given.scope_name = scope_name_of(self)
+    if given.scope_name is <PyObject *> None:
+        given.scope_name = NULL
+    return sampler.answer(&given, output)
+
+
+cdef int decide_in_python(object sampler, const Ids *ids, object context, object name, object kind, object attributes,
+                          object links, SamplingOutput *output) except -2:
+    result = sampler.should_sample(
+        context, nspy_trace_id(ids.trace_high, ids.trace_low), name, kind, attributes, links or ()
+    )
+    decision = decision_of(result.decision)
+    attributes, trace_state = result.attributes, result.trace_state
+    output.attributes = new_reference(attributes)
+    output.state = NULL if trace_state is None else new_reference(trace_state)
+    output.state_changed = True
+    return decision
+
+
+cdef inline int decide(NativeTracer self, NativeSampler sampler, SpanShared shared, const Ids *ids, int parent,
+                       object trace_state, object context, object name, object kind, object attributes, object links,
+                       SamplingOutput *output) except -2:
+    """The decision on a span. Raises nothing that is an Exception: a sampler that raises drops the span."""
+    cdef int decision
+    output.state = output.attributes = NULL
+    output.state_changed = False
+    try:
+        if load_flag(&sampler.decides_by_id):
+            decision = sampler.decide(ids.trace_low, parent)
+        else:
+            decision = decide_full(self, sampler, ids, parent, trace_state, context, name, kind, attributes, links or (),
+                                   output)
+        if decision == ASK:
+            decision = decide_in_python(shared.sampler, ids, context, name, kind, attributes, links, output)
+    except Exception:
+        log_callback_error(shared.sampler, "should_sample")
+        decision = DROP
+        output.state_changed = True
+    return decision
+
+
+cdef inline int fill_span(NativeSpan span, SpanShared shared, object name, object kind, object attributes, object links,
+                          NativeSpanBase parent, const Ids *parent_ids, object parent_state) except -1:
+    span.shared = shared
+    span.name = name
+    if span.kind is not kind:  # an instance of the free list still has its last one
+        span.kind = kind
+    if parent is not None:
+        span.has_parent = True
+        span.parent_as_numbers = True
+        span.parent_ids = parent_ids[0]
+        span.parent_cell = parent.shared_cell()
+        if parent_state is not None:
+            span.cold().parent_state = parent_state
+    if attributes:
+        # As the SDK, which shows the sampler's result such a view: what is no mapping raises TypeError.
+        span.put_all(attributes if type(attributes) is dict else MappingProxyType(attributes))
+    if links:
+        span._links = span._new_links(links)
+    return 0
+
+
+cdef object start_unmetered(NativeTracer self, object name, object context, object kind, object attributes, object links,
+                            object start_time, bint record_exception, bint set_status_on_exception):
+    cdef SpanShared shared = <SpanShared> shared_of(self)
+    cdef NativeSpanBase parent = None
+    cdef NativeSpanBase started
+    cdef NativeSpan span
+    cdef Ids ids, parent_ids
+    cdef SamplingOutput output
+    cdef NativeSampler kept
+    cdef PyObject *sampler = sampler_of_tracer(self)
+    cdef PyObject *generator = ids_of(self)  # once: another thread may assign it
+    cdef int decision, parent_bits = 0
+    cdef bint metered, as_numbers = True
+    if not FREE:
+        kept = <NativeSampler> sampler  # as Python code may assign another sampler; see `keep_alive_in`
+
+    current = span_in(context)
+    parent_state = None
+    if current is not invalid_span:
+        parent = native_parent(current)
+        if parent is not None:
+            parent_state = read_parent(parent, &parent_ids, &as_numbers)
+        if parent is None or not as_numbers:
+            return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
+                                   set_status_on_exception)
+    if not load_flag(&self.enabled):
+        return NonRecordingSpan(current.get_span_context())
+    if generator is <PyObject *> None or load_flag(&(<NativeIdGenerator> generator).patched):
+        # The ids of another generator may be anything.
+        return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
+                               set_status_on_exception)
+    if parent is not None and not ids_are_valid(&parent_ids):
+        parent = None
+
+    if parent is not None:
+        new_ids(&ids, &parent_ids)
+        parent_bits = parent_bits_of(&parent_ids)
+        trace_state = parent_state
+        if parent_ids.is_remote and (<NativeSampler> sampler).root_only:
+            warn_of_torn_traces(<NativeSampler> sampler)
+    else:
+        new_ids(&ids, NULL)
         trace_state = None
 
-    if load_flag(&(<NativeSampler> route).decides_by_id):
-        decision = (<NativeSampler> route).decide(ids.trace_low, parent_bits)
-    else:
-        answer.state = answer.attributes = NULL
-        answer.state_changed = False
-        try:
-            decision = ask(self, <NativeSampler> route, &ids, parent_bits, trace_state, context, name, kind, attributes,
-                           links or (), &answer)
-        except Exception:
-            log_callback_error(shared.sampler, "should_sample")
-            decision = DROP
-            answer.state_changed = True
-        if answer.state_changed:
-            trace_state = None if answer.state is NULL else steal_reference(answer.state)
-        if answer.attributes is not NULL:
-            attributes = steal_reference(answer.attributes)
-    if decision == ASK:
-        try:
-            result = shared.sampler.should_sample(
-                context, nspy_trace_id(ids.trace_high, ids.trace_low), name, kind, attributes, links or ()
-            )
-            verdict = result.decision
-            decision = decision_of(verdict)
-            attributes = result.attributes
-            trace_state = result.trace_state
-        except Exception:
-            log_callback_error(shared.sampler, "should_sample")
-            decision = DROP
-            trace_state = None
+    decision = decide(self, <NativeSampler> sampler, shared, &ids, parent_bits, trace_state, context, name, kind, attributes,
+                      links, &output)
+    if output.state_changed:
+        trace_state = None if output.state is NULL else steal_reference(output.state)
+    if output.attributes is not NULL:
+        attributes = steal_reference(output.attributes)
     if decision == RECORD_AND_SAMPLE:
         ids.flags |= SAMPLED
 
-    if decision == DROP:
-        started = new_non_recording_span()
-    else:
-        started = new_span()
+    started = new_non_recording_span() if decision == DROP else new_span()
     started.ids = ids
     started.as_numbers = True
     if trace_state is not None and trace_state is not default_trace_state:
@@ -157,31 +213,16 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
         return started
 
     span = <NativeSpan> started
-    span.shared = shared
-    span.name = name
-    if span.kind is not kind:  # a spare span still has its last one
-        span.kind = kind
     if metered:
         span.cold().end_metrics = end_metrics
     span.records_exception = record_exception
     span.sets_status = set_status_on_exception
-    if parent is not None:
-        span.has_parent = True
-        span.parent_as_numbers = True
-        span.parent_ids = parent_ids
-        span.parent_cell = parent.shared_cell()
-        if parent_state is not None:
-            span.cold().parent_state = parent_state
-    if attributes:
-        # As the SDK, which shows the sampler's result such a view: what is no mapping raises TypeError.
-        span.put_all(attributes if type(attributes) is dict else MappingProxyType(attributes))
-    if links:
-        span._links = span._new_links(links)
+    fill_span(span, shared, name, kind, attributes, links, parent, &parent_ids, parent_state)
     span.begin(start_time, context)
     return span
 
 
-# --- what it costs, while a sampler wants to know -----------------------------------------------------------------------
+# --- what it costs, while a sampler reads the meter -----------------------------------------------------------------------
 
 cdef ns_cost_meter *meter = process_meter()
 cdef const uint32_t *readers_of_meter = meter_readers()
