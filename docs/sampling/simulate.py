@@ -3,9 +3,8 @@
     python docs/sampling/simulate.py            # the plots beside this file, the figures to standard output
     python docs/sampling/simulate.py --figures  # the figures alone
 
-Needs a C compiler (``cc``, or ``$CC``) and, for the plots, matplotlib (``pip install matplotlib``), which nothing else in
-nanospan does. The laws are not modelled here: `simulate.c` is compiled with the sources in csrc/ and runs them in virtual
-time, so the same sources give the same plots on every machine.
+Needs a C compiler (``cc``, or ``$CC``). The laws are not modelled here: `simulate.c` is compiled with the sources in csrc/
+and runs them in virtual time, so the same sources give the same plots on every machine.
 """
 
 from __future__ import annotations
@@ -15,16 +14,17 @@ import csv
 import io
 import math
 import os
-import re
 import subprocess
 import tempfile
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CSRC = HERE.parent.parent / "csrc"
 BIN = 0.05  # seconds, as in simulate.c
-POINTS = 200  # of a line in a plot
+POINTS = 200  # of a line in a plot, before it is simplified
+TOLERANCE = 0.1  # points of 1/72 inch
 
 Load = list[tuple[float, float]]  # (seconds, roots a second), straight lines between
 
@@ -58,7 +58,7 @@ Run = dict[str, list[float]]
 
 def compile_program(folder: Path) -> Path:
     program = folder / "simulate"
-    sources = [HERE / "simulate.c", CSRC / "ns_rate_controller.c", CSRC / "ns_cpu_budget.c"]
+    sources = [HERE / "simulate.c", CSRC / "sampling/ns_rate_controller.c", CSRC / "sampling/ns_cpu_budget.c"]
     compiler = os.environ.get("CC", "cc").split()
     # No fused multiply-add: it would round differently from one machine to another.
     flags = ["-std=gnu11", "-O2", "-ffp-contract=off", f"-I{CSRC}", f"-I{CSRC / 'tests'}"]
@@ -144,39 +144,122 @@ def decimated(values: list[float]) -> list[float]:
     return [sum(group) / len(group) if group else math.nan for group in groups]
 
 
+Point = tuple[float, float]
+
+
+def simplified(points: list[Point]) -> list[Point]:
+    """Fewer points of the same line: none that is dropped lies further than TOLERANCE from it (Douglas and Peucker)."""
+    (x0, y0), (x1, y1) = points[0], points[-1]
+    length = math.hypot(x1 - x0, y1 - y0) or 1
+    distances = [abs((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) / length for x, y in points]
+    furthest = max(range(len(points)), key=distances.__getitem__)
+    if distances[furthest] <= TOLERANCE:
+        return [points[0], points[-1]]
+    return simplified(points[: furthest + 1])[:-1] + simplified(points[furthest:])
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot: seconds from left to right, a logarithmic scale from bottom to top."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    seconds: float
+    low: float  # decimal logarithms
+    high: float
+
+    @property
+    def clip(self) -> str:
+        return f"inside{self.left:.0f}-{self.top:.0f}"
+
+    def x(self, seconds: float) -> float:
+        return self.left + self.width * seconds / self.seconds
+
+    def y(self, value: float) -> float:
+        power = math.log10(value) if value > 0 else -9  # far below the frame, which clips it
+        return self.top + self.height * (self.high - power) / (self.high - self.low)
+
+    def marks(self) -> list[float]:
+        """Powers of ten; with fewer than two of them in range, also their doubles and fivefolds."""
+        powers = range(math.floor(self.low), math.ceil(self.high) + 1)
+        for steps in ((1,), (1, 2, 5)):
+            marks = [m * 10.0**power for power in powers for m in steps if self.low <= math.log10(m) + power <= self.high]
+            if len(marks) > 1:
+                break
+        return marks
+
+    def frame(self, name: str, numbers: bool) -> list[str]:
+        bottom, right = self.top + self.height, self.left + self.width
+        step = next(s for s in (20, 50, 100, 200, 500) if self.seconds / s <= 6)
+        ticks = range(0, int(self.seconds) + 1, step)
+        grid = [f"M{self.x(t):.1f} {self.top:.1f}V{bottom:.1f}" for t in ticks]
+        grid += [f"M{self.left:.1f} {self.y(mark):.1f}H{right:.1f}" for mark in self.marks()]
+        shape = f"M{self.left:.1f} {self.top:.1f}H{right:.1f}V{bottom:.1f}H{self.left:.1f}z"
+        lines = [
+            f'<clipPath id="{self.clip}"><path d="{shape}"/></clipPath>',
+            f'<path class="grid" d="{"".join(grid)}"/>',
+            f'<path class="frame" d="{shape}"/>',
+        ]
+        if name:
+            lines.append(text(self.left + self.width / 2, self.top - 6, "middle", name))
+        if numbers:
+            lines += [text(self.x(t), bottom + 12, "middle", str(t)) for t in ticks]
+            lines.append(text(self.left + self.width / 2, bottom + 24, "middle", "seconds"))
+        lines += [text(self.left - 4, self.y(mark) + 3, "end", f"{mark:g}") for mark in self.marks()]
+        return lines
+
+    def line(self, seconds: list[float], values: list[float], style: str) -> list[str]:
+        points = [(self.x(s), self.y(v)) for s, v in zip(seconds, values, strict=True) if not math.isnan(v)]
+        written = " ".join(f"{x:.1f},{y:.1f}" for x, y in simplified(points)) if points else ""
+        drawn = f'<polyline class="{style}" clip-path="url(#{self.clip})" points="{written}"/>'
+        return textwrap.wrap(drawn, 120, break_on_hyphens=False)
+
+
+def text(x: float, y: float, anchor: str, words: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'
+
+
+STYLE = """<style>text { font: 8px sans-serif } rect, path, polyline { fill: none }
+.frame { stroke: #000; stroke-width: 0.8 } .grid { stroke: #b0b0b0; stroke-width: 0.3 }
+.offered { stroke: #999 } .kept { stroke: #1f77b4 } .target { stroke: #d62728; stroke-dasharray: 3.7 1.6 }
+.probability { stroke: #2ca02c }</style>"""
+
+
+def powers_of(values: list[float], low: float | None = None, high: float | None = None) -> tuple[float, float]:
+    """The ends of a logarithmic scale that holds the values with a margin, or those that are given."""
+    positive = [math.log10(v) for v in values if v > 0]
+    first, last = min(positive) if low is None else low, max(positive) if high is None else high
+    margin = 0.05 * (last - first)
+    return (first - margin if low is None else first), (last + margin if high is None else last)
+
+
 def draw(strategy: Strategy, runs: dict[str, Run]) -> None:
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.hashsalt": "nanospan", "svg.fonttype": "none", "font.size": 8})
-    from matplotlib import pyplot
-
     unit = "spans/s" if strategy.spans > 1 else "traces/s"
-    figure, axes = pyplot.subplots(2, len(LOADS), figsize=(14, 5), sharex="col", height_ratios=(2, 1), squeeze=False)
+    lines = [
+        '<svg xmlns="http://www.w3.org/2000/svg" width="1008pt" height="360pt" viewBox="0 0 1008 360">', STYLE,
+        '<rect width="1008" height="360" style="fill: #fff"/>', text(504, 16, "middle", strategy.title),
+    ]  # fmt: skip
     for column, (name, run) in enumerate(runs.items()):
-        seconds = decimated(run["seconds"])
-        above, below = axes[0][column], axes[1][column]
-        for label, color, style in (("offered", "#999999", "-"), ("kept", "#1f77b4", "-"), ("target", "#d62728", "--")):
-            above.plot(seconds, [round(v, 2) for v in decimated(run[label])], style, color=color, label=label, linewidth=1)
-        above.set_yscale("log")
-        above.set_ylim(bottom=10)
-        above.set_title(name)
-        below.plot(seconds, decimated(run["probability"]), color="#2ca02c", linewidth=1)
-        below.set_yscale("log")
-        below.set_ylim(top=1.5)
-        below.set_xlabel("seconds")
-        for axis in (above, below):
-            axis.grid(True, which="major", linewidth=0.3)
-    axes[0][0].set_ylabel(unit)
-    axes[1][0].set_ylabel("share kept" if strategy.name == "bucket" else "probability")
-    axes[0][0].legend(loc="lower right", framealpha=1)
-    figure.suptitle(strategy.title)
-    figure.tight_layout()
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    pyplot.close(figure)
-    shorter = re.sub(r"(\d\.\d\d)\d+", r"\1", drawn.getvalue())
-    (HERE / strategy.file).write_text("\n".join(line.rstrip() for line in shorter.splitlines()) + "\n")
+        seconds, probability = decimated(run["seconds"]), decimated(run["probability"])
+        rates = {label: decimated(run[label]) for label in ("offered", "kept", "target")}
+        left, end = 50 + 240 * column, run["seconds"][-1]
+        above = Panel(left, 42, 205, 180, end, *powers_of([v for values in rates.values() for v in values], low=1))
+        below = Panel(left, 234, 205, 90, end, *powers_of(probability, high=math.log10(1.5)))
+        lines += above.frame(name, numbers=False)
+        for label, values in rates.items():
+            lines += above.line(seconds, values, label)
+        lines += below.frame("", numbers=True)
+        lines += below.line(seconds, probability, "probability")
+    lines.append('<path d="M192 180h56v38h-56z" style="fill: #fff; stroke: #ccc"/>')
+    for row, label in enumerate(("offered", "kept", "target")):
+        lines.append(f'<path class="{label}" d="M196 {188 + 11 * row}h20"/>')
+        lines.append(text(220, 191 + 11 * row, "start", label))
+    share_kept = "share kept" if strategy.name == "bucket" else "probability"
+    for y, words in ((132, unit), (279, share_kept)):
+        lines.append(f'<text transform="translate(14 {y}) rotate(-90)" text-anchor="middle">{words}</text>')
+    (HERE / strategy.file).write_text("\n".join([*lines, "</svg>"]) + "\n")
 
 
 def main() -> None:

@@ -102,7 +102,7 @@ def test_a_flood_of_forced_keeps_stays_within_the_limit(set_clock: Callable[[flo
 
 
 def test_a_flood_of_sampled_callers_stays_within_the_limit_at_the_edge(set_clock: Callable[[float], None]) -> None:
-    """What docs/sampling/parent-based.md advises where callers are not to be trusted."""
+    """What docs/sampling/samplers.md advises where callers are not to be trusted."""
     set_clock(0)
     edge = ParentBased(ALWAYS_OFF, remote_parent_sampled=RateLimited(50))
     tracer = nanospan.TracerProvider(sampler=edge, shutdown_on_exit=False).get_tracer("test")

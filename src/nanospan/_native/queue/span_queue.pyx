@@ -203,7 +203,7 @@ cdef class SpanQueue:
         return {}
 
     def stats(self):
-        """The accounting of docs/accounting.md."""
+        """The accounting of docs/operations.md."""
         exported = ns_counted(&self.counters, NS_EXPORTED)
         rejected = ns_counted(&self.counters, NS_REJECTED)
         unsampled = ns_counted(&self.counters, NS_SAMPLED_OUT)
