@@ -20,10 +20,10 @@ from shutil import which
 from typing import Any
 
 from common.interleave import Series, interleave
+from nanospan_testing import sampled_of
 from opentelemetry.context import Context
 
 import nanospan
-from nanospan._native.sampling.samplers import sampled_of
 from nanospan.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,

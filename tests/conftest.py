@@ -65,7 +65,7 @@ def make_pipeline(receiver: HttpReceiver) -> Iterator[Callable[..., Pipeline]]:
 @pytest.fixture
 def set_clock() -> Iterator[Callable[[float], None]]:
     """Sets the samplers' clock to so many seconds after it was first read."""
-    from nanospan._native.sampling.threshold_samplers import hold_clock
+    from nanospan_testing import hold_clock
 
     def set_to(seconds: float) -> None:
         hold_clock(START + round(seconds * SECOND))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
+import nanospan_testing as native
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -39,7 +40,6 @@ from support.propagation_carriers import (
 from support.propagation_headers import HEADER, IDS, traceparents, tracestates
 
 from nanospan import propagation
-from nanospan._native.context import propagator as native
 
 
 def assert_extracts_the_same(carrier: Callable[[], Any], context: Callable[[], Any] = lambda: None) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
+import nanospan_testing as native
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,6 @@ from support.propagation_carriers import OURS, REMOTE, THEIRS, Headers, KeptSett
 from support.propagation_headers import HEADER, tracestates
 
 import nanospan
-from nanospan._native.context import propagator as native
 from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from fuzz.draw import Draw
 from opentelemetry.trace import SpanKind
+from support.policies import compile_policies
 
 from nanospan import sampling, tail
-from nanospan._native.tail.policies import CompiledPolicies
 from nanospan.export._settings import endpoint, environment
 from nanospan.processor._settings import resolve_settings
 
@@ -109,7 +109,7 @@ def tail_sampling(draw: Draw) -> None:
             decision_cache_size=amount,
         ),
     )
-    compiled = CompiledPolicies(settings.policies)
+    compiled = compile_policies(settings.policies)
     compiled.facts(draw.rest())
     compiled.decide(matches=draw.byte(), bytes=100)
     counts = compiled.counts()

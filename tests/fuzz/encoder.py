@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from fuzz.draw import Draw
+from nanospan_testing import encode_report
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans as reference_encode
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
@@ -14,7 +15,6 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from nanospan import encode_spans
-from nanospan._native.encoding.batch import encode_report
 
 RESOURCES = [Resource({"service.name": "fuzz"}), Resource({})]
 SCOPES = [InstrumentationScope("fuzz", "1.0"), InstrumentationScope("other"), None]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fuzz.draw import Draw
+from nanospan_testing import encode_report
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
@@ -16,7 +17,6 @@ from support.parity.portrait import Names, of_span
 
 import nanospan
 from nanospan import encode_spans
-from nanospan._native.encoding.batch import encode_report
 
 START = 10**17
 LIMITS = [{}, {"max_attributes": 2, "max_events": 1, "max_links": 1, "max_attribute_length": 3}]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import nanospan_testing as native
 import pytest
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
@@ -20,7 +21,6 @@ from support.head_sampling import DROPPED, HIGH, KEPT, context_of, decided
 
 import nanospan
 from nanospan._native.sampling import cost_meter
-from nanospan._native.sampling import samplers as native
 from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, Adaptive, AlwaysRecord, OverheadBudget, ParentBased, RuleBased
 
 STEPS = 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import nanospan_testing as native
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,6 @@ from opentelemetry.trace import SpanKind, TraceState
 from support.head_sampling import DROPPED, HIGH, KEPT, LIMIT, LOW, CountingIds, by_tracers, context_of, decided
 
 import nanospan
-from nanospan._native.sampling import samplers as native
 from nanospan.sampling import ALWAYS_OFF, AlwaysRecord, ConsistentProbability, ParentBased
 
 

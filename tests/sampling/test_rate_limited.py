@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import nanospan_testing as native
 import pytest
 from opentelemetry.context import Context
 from opentelemetry.trace import TraceState
 from support.head_sampling import DROPPED, HIGH, KEPT, by_tracers, context_of, decided
 
 import nanospan
-from nanospan._native.sampling import samplers as native
 from nanospan.sampling import ALWAYS_OFF, ParentBased, RateLimited, Rule, RuleBased
 
 

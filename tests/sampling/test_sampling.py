@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
+import nanospan_testing as native
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,6 @@ from opentelemetry.trace import (
 )
 
 from nanospan import sampling
-from nanospan._native.sampling import samplers as native
 
 ASK = -1
 EDGE_RATES = (0, 1, 0.0, -0.0, 1.0, True, 1e-19, 2**-64, 2**-65, 5e-324, 1 - 2**-53, 0.1, 0.5, 1 / 3)

@@ -8,9 +8,9 @@ import pickle
 from typing import Any
 
 import pytest
+from support.policies import compile_policies
 
 from nanospan import tail
-from nanospan._native.tail.policies import CompiledPolicies
 from nanospan.tail import (
     AlwaysSample,
     And,
@@ -152,7 +152,7 @@ def test_what_was_given_may_change_afterwards() -> None:
         (lambda: TailSampling([YES], max_bytes=2**20 - 1), ValueError, "max_bytes"),
         (lambda: TailSampling([YES], max_bytes=64e6), TypeError, "max_bytes"),
         (lambda: TailSampling([YES], decision_cache_size=-1), ValueError, "decision_cache_size"),
-        (lambda: CompiledPolicies([]), ValueError, "policies"),
+        (lambda: compile_policies([]), ValueError, "policies"),
     ],
 )
 def test_wrong_arguments(make: Any, error: type[Exception], argument: str) -> None:
@@ -181,22 +181,22 @@ def nested(depth: int) -> Policy:
 
 
 def test_depth() -> None:
-    assert CompiledPolicies([nested(8)]).decide() == (False, 0, 0)
+    assert compile_policies([nested(8)]).decide() == (False, 0, 0)
     with pytest.raises(ValueError, match=r"^policies must not be nested more than 8 deep"):
         TailSampling([nested(9)])
 
 
 def test_nodes() -> None:
-    assert CompiledPolicies([*[AlwaysSample()] * 32, And(*[AlwaysSample()] * 31)]).decide() == (True, 0, 0)
+    assert compile_policies([*[AlwaysSample()] * 32, And(*[AlwaysSample()] * 31)]).decide() == (True, 0, 0)
     with pytest.raises(ValueError, match=r"^policies must be at most 64 in all"):
         TailSampling([AlwaysSample()] * 32 + [And(*[AlwaysSample()] * 32)])
     with pytest.raises(ValueError, match=r"^policies must be at most 64 in all"):
-        CompiledPolicies([AlwaysSample()] * 65)
+        compile_policies([AlwaysSample()] * 65)
 
 
 def test_conditions() -> None:
     """64 nodes cannot ask for more than 64 different conditions, and the last of these is counted too."""
     policies = [NumericAttribute("k", number, number) for number in range(64)]
-    compiled = CompiledPolicies(policies)
+    compiled = compile_policies(policies)
     assert compiled.decide(matches=1 << 63) == (True, 0, 0)
     assert [compiled.counts()[name]["sampled"] for name in compiled.names] == [0] * 63 + [1]

@@ -16,9 +16,10 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from nanospan_testing import Policies
+from support.policies import compile_policies
 
 from nanospan import encode_spans, tail
-from nanospan._native.tail.policies import CompiledPolicies
 
 # --- spans, and policies that ask about them --------------------------------------------------------------------------
 
@@ -120,7 +121,7 @@ def bits_of(answers: list[bool]) -> int:
 @settings(deadline=None)
 @given(spans, st.lists(questions, min_size=1, max_size=8, unique=True))
 def test_facts_are_those_of_the_span(span: ReadableSpan, policies: list[tail.Policy]) -> None:
-    compiled = CompiledPolicies(policies)
+    compiled = compile_policies(policies)
     body, field = encoded(span)
     state = span.context.trace_state
     remote = span.parent is not None and span.parent.is_remote
@@ -142,7 +143,7 @@ def test_facts_are_those_of_the_span(span: ReadableSpan, policies: list[tail.Pol
 @settings(deadline=None)
 @given(spans, st.lists(questions, min_size=1, max_size=4, unique=True), st.data())
 def test_bytes_that_are_no_span(span: ReadableSpan, policies: list[tail.Policy], data: st.DataObject) -> None:
-    compiled = CompiledPolicies(policies)
+    compiled = compile_policies(policies)
     body, field = encoded(span)
     cut = data.draw(st.integers(0, len(body) - 1))
     facts = compiled.facts(body[:cut])
@@ -163,7 +164,7 @@ def test_spans_of_a_tracer() -> None:
         with tracer.start_as_current_span("child", attributes={"http.route": "/checkout"}) as child:
             child.set_status(StatusCode.ERROR, "no stock")
         root.set_attribute("http.response.status_code", 500)
-    compiled = CompiledPolicies(
+    compiled = compile_policies(
         [
             tail.StringAttribute("http.route", ["/checkout"]),
             tail.NumericAttribute("http.response.status_code", 500, 599),
@@ -189,7 +190,7 @@ def text_span(value: str) -> bytes:
     return encoded(ReadableSpan("n", context, attributes={"k": value}, start_time=1, end_time=2))[0]
 
 
-def found(compiled: CompiledPolicies, value: str) -> bool:
+def found(compiled: Policies, value: str) -> bool:
     return compiled.facts(text_span(value))["matches"] == 1
 
 
@@ -198,13 +199,13 @@ def pattern_policy(*patterns: str, cache_max_size: int = 128) -> tail.StringAttr
 
 
 def test_a_pattern_is_searched_anywhere_in_the_text() -> None:
-    compiled = CompiledPolicies([pattern_policy("b+c", "^z")])
+    compiled = compile_policies([pattern_policy("b+c", "^z")])
     assert compiled.asks_python
     assert [found(compiled, value) for value in ("abbc", "zebra", "ab", "az", "")] == [True, True, False, False, False]
 
 
 def test_only_patterns_ask_python() -> None:
-    assert not CompiledPolicies([tail.StringAttribute("k", ["v"])]).asks_python
+    assert not compile_policies([tail.StringAttribute("k", ["v"])]).asks_python
 
 
 def test_answers_are_remembered_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +217,7 @@ def test_answers_are_remembered_up_to_a_size(monkeypatch: pytest.MonkeyPatch) ->
             return text if "a" in text else None
 
     monkeypatch.setattr("nanospan.tail._patterns.compile_patterns", lambda argument, patterns: [Pattern()])
-    compiled = CompiledPolicies([pattern_policy("a", cache_max_size=2)])
+    compiled = compile_policies([pattern_policy("a", cache_max_size=2)])
     assert [found(compiled, text) for text in ("a1", "b1", "a1", "b1")] == [True, False, True, False]
     assert searched == ["a1", "b1"]
     assert found(compiled, "a2")  # now a1, the text not asked for longest, is forgotten
@@ -234,7 +235,7 @@ def test_a_search_that_fails_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> N
             raise RuntimeError("no")
 
     monkeypatch.setattr("nanospan.tail._patterns.compile_patterns", lambda argument, patterns: [Pattern()])
-    compiled = CompiledPolicies([pattern_policy("a")])
+    compiled = compile_policies([pattern_policy("a")])
     assert not found(compiled, "a")
 
 
@@ -244,7 +245,7 @@ def test_an_interrupt_during_a_search_is_not_lost(monkeypatch: pytest.MonkeyPatc
             raise KeyboardInterrupt
 
     monkeypatch.setattr("nanospan.tail._patterns.compile_patterns", lambda argument, patterns: [Pattern()])
-    compiled = CompiledPolicies([pattern_policy("a")])
+    compiled = compile_policies([pattern_policy("a")])
     # A program started in the background of a shell ignores interrupts, and passes nothing on.
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -259,6 +260,6 @@ def test_an_interrupt_during_a_search_is_not_lost(monkeypatch: pytest.MonkeyPatc
 def test_two_policies_that_ask_the_same_share_a_condition() -> None:
     policy = tail.StringAttribute("k", ["v"])
     inverted = tail.StringAttribute("k", ["v"], invert_match=True)
-    compiled = CompiledPolicies([policy, tail.Drop(policy), inverted, tail.StringAttribute("k", ["w"])])
+    compiled = compile_policies([policy, tail.Drop(policy), inverted, tail.StringAttribute("k", ["w"])])
     assert compiled.facts(text_span("v"))["matches"] == 1
     assert compiled.facts(text_span("w"))["matches"] == 2

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
+from support.policies import compile_policies
 
 from nanospan._native.sampling.samplers import threshold_from_probability
-from nanospan._native.tail.policies import CompiledPolicies
 from nanospan.tail import (
     AlwaysSample,
     And,
@@ -44,7 +44,7 @@ YES, NO = AlwaysSample(), SpanCount(1000)
 
 
 def decide(*policies: Policy, **facts: Any) -> tuple[bool, int, int]:
-    return CompiledPolicies(policies).decide(**facts)
+    return compile_policies(policies).decide(**facts)
 
 
 def raised(ratio: float) -> tuple[bool, int, int]:
@@ -162,7 +162,7 @@ def test_the_hash_bound_is_the_collectors() -> None:
 
 
 def test_rate_limiting_is_a_bucket_of_spans() -> None:
-    compiled = CompiledPolicies([RateLimiting(10)])
+    compiled = compile_policies([RateLimiting(10)])
     assert [compiled.decide(spans=5, now=SECOND) for _ in range(5)] == [ERASED] * 4 + [DROPPED]
     assert not compiled.decide(spans=5, now=SECOND + SECOND // 4)[0]
     assert compiled.decide(spans=5, now=SECOND + SECOND // 2)[0]
@@ -172,7 +172,7 @@ def test_rate_limiting_is_a_bucket_of_spans() -> None:
 
 
 def test_bytes_limiting_is_a_bucket_of_bytes() -> None:
-    compiled = CompiledPolicies([BytesLimiting(1000, 1500)])
+    compiled = compile_policies([BytesLimiting(1000, 1500)])
     assert not compiled.decide(bytes=1501, now=SECOND)[0]
     assert compiled.decide(bytes=1500, spans=10**6, now=SECOND) == ERASED
     assert not compiled.decide(bytes=1000, now=2 * SECOND - 10**6)[0]
@@ -180,7 +180,7 @@ def test_bytes_limiting_is_a_bucket_of_bytes() -> None:
 
 
 def test_a_consistent_rate_is_met_by_thresholds() -> None:
-    compiled = CompiledPolicies([RateLimiting(100, consistent=True)])
+    compiled = compile_policies([RateLimiting(100, consistent=True)])
     kept = 0
     for index in range(40_000):
         randomness = index * 0x9E3779B97F4A7C15 % 2**56
@@ -231,7 +231,7 @@ def test_what_is_spared_by_chance_has_no_count() -> None:
 
 def test_composite_gives_each_part_its_share() -> None:
     errors, slow, rest = StatusCode("ERROR"), Latency(1000), AlwaysSample()
-    compiled = CompiledPolicies([Composite([errors, slow, rest], 100, {"status_code": 50, "latency": 30})])
+    compiled = compile_policies([Composite([errors, slow, rest], 100, {"status_code": 50, "latency": 30})])
     facts = {"spans": 5, "now": 7 * SECOND}
     assert [compiled.decide(statuses=ERROR, **facts) for _ in range(11)] == [ERASED] * 10 + [DROPPED]
     assert [compiled.decide(end=2 * SECOND, **facts)[0] for _ in range(7)] == [True] * 6 + [False]
@@ -345,7 +345,7 @@ def test_trees(policies: list[Policy], trace: dict[str, int]) -> None:
 
 
 def test_counts() -> None:
-    compiled = CompiledPolicies([StatusCode("ERROR", name="errors"), Drop(SpanCount(5)), AlwaysSample()])
+    compiled = compile_policies([StatusCode("ERROR", name="errors"), Drop(SpanCount(5)), AlwaysSample()])
     compiled.decide(statuses=ERROR, spans=3)
     compiled.decide(statuses=OK, spans=4)
     compiled.decide(statuses=ERROR, spans=5)
@@ -361,12 +361,12 @@ def test_names_are_made_unique() -> None:
     policies = [Latency(1), Latency(2), Latency(3, name="latency"), Latency(4, name="latency-2"), AlwaysSample()]
     sampling = TailSampling(policies)
     assert sampling.policy_names == ("latency-3", "latency-4", "latency", "latency-2", "always_sample")
-    assert CompiledPolicies(sampling.policies).names == sampling.policy_names
+    assert compile_policies(sampling.policies).names == sampling.policy_names
 
 
 def test_each_processor_has_counts_and_buckets_of_its_own() -> None:
     policy = RateLimiting(1, 1)
-    first, second = CompiledPolicies([policy]), CompiledPolicies([policy])
+    first, second = compile_policies([policy]), compile_policies([policy])
     assert first.decide(now=SECOND)[0] and not first.decide(now=SECOND)[0]
     assert second.decide(now=SECOND)[0]
     assert first.counts()["rate_limiting"]["not_sampled"] == 1

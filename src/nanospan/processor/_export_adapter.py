@@ -15,6 +15,7 @@ from nanospan.export import EncodedBatch, EncodedSpanExporter, ExportOutcome
 from nanospan.export._transport.official import wrap_official
 from nanospan.processor._settings import QueueSettings
 from nanospan.tail import TailSampling
+from nanospan.tail._plan import Plan
 
 __all__ = ["ExportAdapter", "export_adapter_for"]
 
@@ -45,7 +46,7 @@ class BytesExport:
         if tail_sampling is None:
             self.queue = EncodedQueue(settings.max_queue_size, settings.wake_spans, settings.max_queue_bytes)
         else:
-            self.queue = TailQueue(tail_sampling, settings.wake_spans)
+            self.queue = TailQueue(tail_sampling, Plan(tail_sampling.policies), settings.wake_spans)
 
     def send(self, batch: EncodedBatch, timeout: float) -> ExportOutcome:
         return self._exporter.export_encoded(batch, timeout)

@@ -71,6 +71,8 @@ class Plan:
     """
 
     def __init__(self, policies: Iterable[Plannable]) -> None:
+        policies = tuple(policies)
+        self.names = policy_names(policies)
         self.conditions: list[Condition] = []
         self.nodes: list[Node] = []
         self._depth = 0

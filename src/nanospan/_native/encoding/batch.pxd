@@ -1,7 +1,8 @@
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
-from nanospan._native.encoding.csrc cimport ns_record
+from nanospan._native.encoding.csrc cimport ns_buf, ns_record
 from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView
 
 cdef class EncodedBatch:
     cdef uint8_t *body
@@ -19,3 +20,18 @@ cdef class EncodedBatch:
 # ns_frame, for modules that do not link it. Frames `records` and replaces them by what lies in the body. 0 or -1.
 cdef int frame_records(ns_record *records, size_t count, SourceTable sources, uint8_t **body,
                        size_t *size) noexcept nogil
+
+
+cdef class RecordList:
+    cdef SourceTable sources
+    cdef ns_buf encoded
+    cdef ns_record *records  # until all are encoded, `data` is an offset: the buffer moves as it grows
+    cdef size_t count
+    cdef size_t room
+    cdef EncodeCounts counts
+    cdef size_t failed       # spans that could not be encoded
+
+    cdef int append(self, object span) except -1
+    cdef int64_t source_of(self, const SpanView *view) except -2
+    cdef int make_room(self) except -1
+    cdef EncodedBatch frame(self)

@@ -26,6 +26,3 @@ def encode_batch(spans: Iterable[Any]) -> EncodedBatch | None:
 
 def encode_spans(spans: Iterable[Any]) -> bytes:
     """One serialised ``ExportTraceServiceRequest``; empty if there is nothing in it."""
-
-def encode_report(spans: Iterable[Any]) -> tuple[bytes, EncodeReport]:
-    """The request, and what became of values that OTLP cannot carry."""

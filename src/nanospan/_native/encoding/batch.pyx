@@ -91,14 +91,6 @@ cdef size_t MAX_BYTES = 0x7FFFFFFF
 cdef class RecordList:
     """Encoded spans on their way into a batch, one behind the other in a buffer."""
 
-    cdef SourceTable sources
-    cdef ns_buf encoded
-    cdef ns_record *records  # until all are encoded, `data` is an offset: the buffer moves as it grows
-    cdef size_t count
-    cdef size_t room
-    cdef EncodeCounts counts
-    cdef size_t failed
-
     def __cinit__(self):
         self.sources = SourceTable(concurrent=False)
         self.records = NULL
@@ -193,18 +185,3 @@ def encode_spans(spans):
     if batch is None:
         return b""
     return PyBytes_FromStringAndSize(<char *> batch.body, batch.size)
-
-
-def encode_report(spans):
-    """Encode spans and return ``(request, report)``: the bytes, and how many values were ``repaired`` (changed so that
-    OTLP can carry them), ``lost`` (left out), and how many whole spans ``failed``."""
-    cdef RecordList encoded = RecordList()
-    for span in spans:
-        encoded.append(span)
-    batch = encoded.frame()
-    report = {
-        "repaired": encoded.counts.repaired + encoded.sources.counts.repaired,
-        "lost": encoded.counts.lost + encoded.sources.counts.lost,
-        "failed": encoded.failed,
-    }
-    return (b"" if batch is None else bytes(batch)), report

@@ -272,5 +272,3 @@ cdef class NativeBatchProcessor:
             self.kept_alive = [self.kept_alive, self._queue]
         attach(self, queue)
 
-
-include "span_queue_testing.pxi"

@@ -138,3 +138,6 @@ cdef int write_ot(const SamplingInput *question, SamplingOutput *answer, uint64_
 
 # A TraceState of nothing but this threshold.
 cdef object state_of_threshold(uint64_t threshold)
+
+# Which shortcuts past the SDK's Python code this SDK release allows; they save time, nothing else.
+cdef int shortcuts_in_use(bint *context_is_tuple, bint *result_has_three_fields) except -1

@@ -262,4 +262,37 @@ cdef class NativeTraceIdRatioBased(NativeSampler):
 
 
 include "samplers_parent_based.pxi"
-include "samplers_testing.pxi"
+# --- thresholds as text and as probabilities ----------------------------------------------------------------------------
+
+cdef uint64_t checked56(str argument, value) except? 0:
+    if not 0 <= value < 2**56:
+        raise ValueError(f"{argument} must be in 0..2**56-1, not {value}")
+    return value
+
+
+def threshold_to_text(threshold):
+    """The shortest `th` value of a 56-bit threshold. Raises ValueError outside 0..2**56-1."""
+    cdef char text[NS_THRESHOLD_DIGITS]
+    cdef size_t length = ns_threshold_encode(checked56("threshold", threshold), text)
+    return text[:length].decode("ascii")
+
+
+def threshold_from_probability(double probability, unsigned precision=4):
+    """The 56-bit threshold of a sampling probability in [2**-56, 1].
+
+    `precision` counts significant hex digits (one more is spent for each leading f, up to 12); from 14 on
+    nothing is rounded.
+    Raises ValueError when either argument is out of range.
+    """
+    cdef uint64_t threshold = 0
+    if not ns_threshold_of_probability(probability, precision, &threshold):
+        raise ValueError(
+            f"probability must be in [2**-56, 1] and precision at least 1, not {probability} and {precision}"
+        )
+    return threshold
+
+
+cdef int shortcuts_in_use(bint *context_is_tuple, bint *result_has_three_fields) except -1:
+    context_is_tuple[0] = span_context_is_tuple
+    result_has_three_fields[0] = result_by_fields
+    return 0

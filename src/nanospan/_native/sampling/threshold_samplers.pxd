@@ -7,6 +7,15 @@ from nanospan._native.sampling.csrc cimport ns_token_bucket, ns_cpu_budget, ns_r
 from nanospan._native.sampling.samplers cimport SamplingOutput, NativeSampler, SamplingInput
 
 
+# The monotonic time that samplers read, in nanoseconds: `coarse` may be milliseconds old, which is enough for rates that are
+# measured over tenths of a second. Pointers, so that tests can put a clock of their own in place.
+cdef struct SamplerClock:
+    uint64_t (*precise)() noexcept nogil
+    uint64_t (*coarse)() noexcept nogil
+
+cdef SamplerClock *sampler_clock() noexcept nogil
+
+
 # What a trace says about its randomness and the threshold it was kept by.
 cdef struct Reading:
     ns_ot ot

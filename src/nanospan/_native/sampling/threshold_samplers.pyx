@@ -41,26 +41,24 @@ cdef const uint32_t *generation_now = generation_address()
 cdef double PROBABILITY_SCALE = <double> NS_THRESHOLD_LIMIT
 
 
-# ---- time, which tests hold ----
+# ---- time ----
 
-cdef uint64_t held_clock = 0
-
-
-def hold_clock(nanoseconds):
-    """Make every sampler of the process take this for the monotonic time, in nanoseconds; None: the clock's again."""
-    cdef uint64_t held = 0 if nanoseconds is None else nanoseconds
-    store_u64(&held_clock, held)
+cdef uint64_t precise_clock() noexcept nogil:
+    return ns_clock_monotonic()
 
 
-cdef inline uint64_t precise_time() noexcept nogil:
-    cdef uint64_t held = load_u64(&held_clock)
-    return held if held else ns_clock_monotonic()
+cdef uint64_t coarse_clock() noexcept nogil:
+    return ns_clock_coarse()
 
 
-cdef inline uint64_t rough_time() noexcept nogil:
-    """Milliseconds old: enough for what looks at tenths of a second."""
-    cdef uint64_t held = load_u64(&held_clock)
-    return held if held else ns_clock_coarse()
+cdef SamplerClock clock
+clock.precise = precise_clock
+clock.coarse = coarse_clock
+
+
+cdef SamplerClock *sampler_clock() noexcept nogil:
+    return &clock
+
 
 
 # ---- the base ----

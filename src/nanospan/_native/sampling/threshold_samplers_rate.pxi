@@ -31,7 +31,7 @@ cdef class NativeRateControlled(NativeThresholdSampler):
 
     cdef int decide_full(self, SamplingInput *question, SamplingOutput *answer) except -2:
         cdef Reading reading
-        cdef uint64_t now = rough_time()
+        cdef uint64_t now = clock.coarse()
         self.look_at_budget(now)
         self.read(question, &reading)
         return self.apply_threshold(question, answer, &reading, ns_rate_controller_ask(self.controller, reading.randomness, now))
@@ -100,7 +100,7 @@ cdef class NativeRateLimited(NativeRateControlled):
     cdef int decide_full(self, SamplingInput *question, SamplingOutput *answer) except -2:
         if self.controller is not NULL:
             return NativeRateControlled.decide_full(self, question, answer)
-        cdef bint keeps = ns_token_bucket_take(&self.bucket, precise_time(), 1)
+        cdef bint keeps = ns_token_bucket_take(&self.bucket, clock.precise(), 1)
         if question.parent_state is not NULL:
             write_ot(question, answer, NS_OT_NONE, NS_OT_NONE)
         return RECORD_AND_SAMPLE if keeps else DROP

@@ -1,6 +1,6 @@
 """C-level tail sampling: conditions and policies for whoever holds spans until their trace is decided on.
 
-    policies = CompiledPolicies(tail_sampling.policies)        # keep it alive for as long as its pointers are used
+    policies = CompiledPolicies(Plan(tail_sampling.policies))  # keep it alive for as long as its pointers are used
     ns_facts_of_span(span, size, policies.conditions, &facts)  # at the end of each span
     ns_policies_decide(policies.policies, &trace, now)         # once a trace
 

@@ -5,17 +5,15 @@ from libc.string cimport memset
 
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 
-from nanospan.tail._plan import Plan, policy_names
-
-from nanospan._native.sampling.csrc cimport ns_randomness_of_trace, ns_threshold_of_probability
+from nanospan._native.sampling.csrc cimport ns_threshold_of_probability
 from nanospan._native.tail.csrc cimport (
     NS_BOOL_IS, NS_NUMBER_IN, NS_POLICIES_MAX, NS_POLICY_ALWAYS, NS_POLICY_AND, NS_POLICY_BYTES_RATE, NS_POLICY_COMPOSITE,
     NS_POLICY_DROP, NS_POLICY_HASH, NS_POLICY_LATENCY, NS_POLICY_MATCH, NS_POLICY_NOT, NS_POLICY_NO_MATCH,
     NS_POLICY_PROBABILITY, NS_POLICY_SPANS_RATE, NS_POLICY_SPANS_TARGET, NS_POLICY_SPAN_COUNT, NS_POLICY_STATUS,
     NS_POLICY_TRACE_FLAGS, NS_STATE_IS, NS_TEXT_IS, NS_TEXT_LIKE, ns_condition, ns_condition_kind, ns_conditions_free,
-    ns_conditions_new, ns_facts, ns_facts_is_local_root, ns_facts_of_resource, ns_facts_of_span, ns_fnv1a_start,
-    ns_policies_counts, ns_policies_decide, ns_policies_free, ns_policies_new, ns_policy, ns_policy_kind, ns_trace_facts,
-    ns_verdict, ns_word
+    ns_conditions_new, ns_fnv1a_start,
+    ns_policies_counts, ns_policies_free, ns_policies_new, ns_policy, ns_policy_kind, 
+    ns_word
 )
 
 cdef extern from "Python.h":
@@ -69,15 +67,13 @@ cdef ns_word word_of(bytes text) noexcept:
 
 
 cdef class CompiledPolicies:
-    """What `policies` (a collection of nanospan.tail policies) come to, with counts of their own.
+    """A `nanospan.tail._plan.Plan`, compiled, with counts of its own.
 
-    Raises ValueError for policies that are too many, nested too deeply, or share a name.
+    Raises ValueError for a plan without a policy, or with more nodes than NS_POLICIES_MAX.
     """
 
-    def __cinit__(self, policies):
-        policies = tuple(policies)
-        self.names = policy_names(policies)
-        plan = Plan(policies)
+    def __cinit__(self, plan):
+        self.names = plan.names
         self.compile_conditions(plan.conditions)
         self.compile_nodes(plan.nodes)
 
@@ -151,54 +147,3 @@ cdef class CompiledPolicies:
         for index, name in enumerate(self.names):
             counted[name] = ns_policies_counts(self.policies, index)
         return counted
-
-    # --- for tests ----------------------------------------------------------------------------------------------------
-
-    def facts(self, const uint8_t[::1] span not None):
-        """The facts of an encoded span, or None for bytes that are not one."""
-        cdef ns_facts facts
-        cdef const uint8_t *data = &span[0] if span.shape[0] else NULL
-        if not ns_facts_of_span(data, span.shape[0], self.conditions, &facts):
-            return None
-        state = None
-        if facts.trace_state != NULL:
-            state = facts.trace_state[:facts.trace_state_size].decode("utf-8")
-        return {
-            "trace_id": <object> facts.trace_high << 64 | facts.trace_low,
-            "start": facts.start,
-            "end": facts.end,
-            "matches": facts.matches,
-            "flags": facts.flags,
-            "has_parent": bool(facts.has_parent),
-            "is_local_root": bool(ns_facts_is_local_root(&facts)),
-            "status": facts.status,
-            "trace_state": state,
-        }
-
-    def resource_matches(self, const uint8_t[::1] field not None):
-        """The conditions that hold for a resource, given as the field ResourceSpans.resource."""
-        cdef const uint8_t *data = &field[0] if field.shape[0] else NULL
-        return ns_facts_of_resource(data, field.shape[0], self.conditions)
-
-    def decide(self, *, trace_id=0, start=0, end=0, matches=0, bytes=0, spans=1, statuses=1, flags=0, threshold=None,
-               randomness=None, now=0):
-        """``(keep, count, threshold)`` for a trace of these facts; see csrc/tail/ns_policy.h. `randomness` is by default that of
-        the trace id."""
-        cdef ns_trace_facts trace
-        cdef ns_verdict verdict
-        cdef uint64_t at = now
-        trace.trace_high = trace_id >> 64
-        trace.trace_low = trace_id & 0xFFFFFFFFFFFFFFFF
-        trace.start = start
-        trace.end = end
-        trace.matches = matches
-        trace.bytes = bytes
-        trace.spans = spans
-        trace.statuses = statuses
-        trace.flags = flags
-        trace.has_threshold = threshold is not None
-        trace.threshold = threshold or 0
-        trace.randomness = ns_randomness_of_trace(trace.trace_low) if randomness is None else randomness
-        with nogil:
-            verdict = ns_policies_decide(self.policies, &trace, at)
-        return bool(verdict.keep), verdict.count, verdict.threshold

@@ -16,6 +16,7 @@ cdef class TailQueue(SpanQueue):
     cdef bint is_read            # kept spans are being copied out
     cdef bint has_table          # False after a fork in which no memory could be had for it
     cdef object settings         # nanospan.tail.TailSampling
+    cdef object plan             # nanospan.tail._plan.Plan, compiled again after a fork
     cdef CompiledPolicies policies
     cdef SourceTable sources
     cdef EncodeCounts encode_counts

@@ -65,12 +65,13 @@ def min_bytes(max_traces, remembered):
 cdef class TailQueue(SpanQueue):
     """Spans as OTLP bytes, by trace, bounded by traces and by bytes.
 
-    ``settings`` is a `nanospan.tail.TailSampling`. Raises ValueError if its ``max_bytes`` leaves no room for spans beside
+    ``settings`` is a `nanospan.tail.TailSampling`, ``plan`` the `nanospan.tail._plan.Plan` of its policies. Raises ValueError if its ``max_bytes`` leaves no room for spans beside
     the traces' own records, OSError if the system has no memory.
     """
 
-    def __cinit__(self, settings, wake_spans):
+    def __cinit__(self, settings, plan, wake_spans):
         self.settings = settings
+        self.plan = plan
         self.max_spans = settings.num_traces
         self.wake_spans = wake_spans
         self.wants_starts = self.takes_unsampled = True
@@ -111,7 +112,7 @@ cdef class TailQueue(SpanQueue):
         cdef bint had_table = self.has_table
         cdef bint first = self.policies is None
         sources = SourceTable()
-        policies = CompiledPolicies(self.settings.policies)
+        policies = CompiledPolicies(self.plan)
         made = True
         try:
             self.make_table(&table, policies, sources)

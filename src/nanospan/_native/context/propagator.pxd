@@ -1,0 +1,12 @@
+from nanospan._native.context.csrc cimport ns_traceparent
+from nanospan._native.context.identity cimport BorrowedState
+
+cdef enum Verdict:
+    READ
+    REFUSED
+    UNUSUAL  # the API's own code has to read it
+
+cdef Verdict read_traceparent(object header, ns_traceparent *parsed) noexcept
+
+# The header of a SpanContext, or None where the API's own code has to write it.
+cdef object traceparent_of(object span_context, BorrowedState *trace_state)
