@@ -2,10 +2,9 @@
 
 Environment switches, all off by default:
 
-NANOSPAN_SANITIZE        comma list for -fsanitize= (address,undefined or thread)
-NANOSPAN_COVERAGE        1: compile for gcov (scripts/coverage/coverage.sh)
-NANOSPAN_DEBUG_COUNTERS  1: count ring retries, wraps and wake-ups (see csrc/queue/ns_ring.h)
-SOURCE_DATE_EPOCH        seconds since 1970: the time of every file in the sdist, which then depends on their content alone
+NANOSPAN_SANITIZE   comma list for -fsanitize= (address,undefined or thread)
+NANOSPAN_COVERAGE   1: compile for gcov (scripts/coverage/coverage.sh)
+SOURCE_DATE_EPOCH   seconds since 1970: the time of every file in the sdist, which then depends on their content alone
 """
 
 import gzip
@@ -56,7 +55,7 @@ C_SOURCES = {
 HEADERS = (".h", ".pxd", ".pxi")
 
 
-def flags() -> tuple[list[str], list[str], list[tuple[str, str | None]]]:
+def flags() -> tuple[list[str], list[str]]:
     compile_args = [
         "-std=gnu11",
         "-O3",
@@ -70,7 +69,6 @@ def flags() -> tuple[list[str], list[str], list[tuple[str, str | None]]]:
         "-Wno-unused-parameter",
     ]
     link_args: list[str] = []
-    macros: list[tuple[str, str | None]] = []
     if sanitize := os.environ.get("NANOSPAN_SANITIZE"):
         compile_args += [f"-fsanitize={sanitize}", "-fno-omit-frame-pointer", "-g", "-O1"]
         link_args += [f"-fsanitize={sanitize}"]
@@ -78,13 +76,11 @@ def flags() -> tuple[list[str], list[str], list[tuple[str, str | None]]]:
         # The seed: an object that is compiled for several modules has to be the same each time to be added up.
         compile_args += ["--coverage", "-fprofile-update=atomic", "-frandom-seed=1", "-O0"]
         link_args += ["--coverage"]
-    if os.environ.get("NANOSPAN_DEBUG_COUNTERS") == "1":
-        macros.append(("NS_DEBUG_COUNTERS", "1"))
-    return compile_args, link_args, macros
+    return compile_args, link_args
 
 
 def extensions() -> list[Extension]:
-    compile_args, link_args, macros = flags()
+    compile_args, link_args = flags()
     beside = ["tests/dump_counts.c"] if os.environ.get("NANOSPAN_COVERAGE") == "1" else []
     headers = [
         path for folder in ("csrc", NATIVE) for path in glob(f"{folder}/**", recursive=True) if path.endswith(HEADERS)
@@ -96,7 +92,6 @@ def extensions() -> list[Extension]:
             include_dirs=["csrc", NATIVE],
             extra_compile_args=compile_args,
             extra_link_args=link_args,
-            define_macros=macros,
             depends=headers,
         )
         for name, sources in C_SOURCES.items()

@@ -1,21 +1,21 @@
-/* A model of the ring (csrc/queue/ns_ring.c) and of its wake-up (csrc/queue/ns_wake.h), for Spin. `make -C models` checks it.
+/* A Spin model of the ring (csrc/queue/ns_ring.c) and of its wake-up (csrc/queue/ns_wake.h). `make -C models` verifies it.
  *
- * PRODUCERS processes push PUSHES records each, of one or two units (a header, and perhaps a unit of payload), through
- * a ring of UNITS units that holds MAX_UNITS units and MAX_SPANS spans; one consumer reads, zeroes and frees. Every
- * access to shared memory that another process could notice is a step of its own. The halves of the positions count
- * mod 256 and begin near their end, so that both wrap during the run, as the 32-bit halves do in a long life.
+ * PRODUCERS processes push PUSHES records each, of one or two units (a header, and optionally a unit of payload), through a
+ * ring of UNITS units with the bounds MAX_UNITS and MAX_SPANS. One consumer reads, zeroes and frees. Every access to shared
+ * memory that another process could observe is a separate step. The halves of the positions count mod 256 and start near
+ * the end of that range, so that both wrap during the run, as the 32-bit halves do in a long-lived process.
  *
- * Checked in every interleaving:
- *   content    what is read is a record that was reserved at this place, in the order of the reservations, completely
- *              written and committed: nothing torn, nothing left over from an earlier lap, nothing invented
+ * Verified in every interleaving:
+ *   content    every record read was reserved at this position, in the order of the reservations, and is completely
+ *              written and committed: no torn records, no bytes of an earlier lap, no invented records
  *   bounds     never more than MAX_UNITS units and MAX_SPANS spans are reserved
- *   honest     a push is refused only if the ring was full at a moment between its beginning and its end
- *   identity   at the end received + dropped == attempted and the ring is empty; nothing stays uncommitted
- *   awake      when nothing but the sleeper's own timeout can go on, fewer than WAKE spans wait: no wake-up was lost
+ *   honest     a push is refused only if the ring was full at some moment between its start and its end
+ *   identity   at the end received + dropped == attempted, the ring is empty and no record is uncommitted
+ *   awake      if only the sleeper's timeout can make progress, fewer than WAKE spans wait: no wake-up was lost
  *
- * Memory order: steps interleave sequentially consistently. That is what the code asks for where it says seq_cst; that
- * acquire and release are enough elsewhere is not shown here but left to ThreadSanitizer and the stress test. Trimming
- * and the oversize check are left out.
+ * Memory order: steps interleave with sequential consistency, which the code requests where it uses seq_cst. The model does
+ * not show that acquire and release are enough elsewhere; ThreadSanitizer and the stress test cover that. Trimming and the
+ * oversize check are not modelled.
  *
  * The model must be able to fail. Each switch breaks the protocol in one place (make -C models breaks), and Spin finds
  *   -DBREAK_ZEROING       the consumer frees without zeroing             content
@@ -23,11 +23,11 @@
  *   -DBREAK_COMMIT        the producer commits before it copies          content
  *   -DBREAK_SWAP          the producer stores the head unconditionally   content
  *   -DBREAK_PADDING       the producer does not commit its padding       identity
- *   -DBREAK_RECHECK       full is decided without looking at tail again  honest
+ *   -DBREAK_RECHECK       full is decided without a second load of tail  honest
  *   -DBREAK_LOAD_ORDER    head is loaded before tail                     honest
  *   -DBREAK_BOUNDS        the bound in units forgets the padding         bounds
- *   -DBREAK_SECOND_LOOK   the sleeper does not look after announcing     awake
- *   -DBREAK_WAKE_EARLY    the producer looks for a sleeper before it swaps the head   awake
+ *   -DBREAK_SECOND_LOOK   the sleeper does not check after announcing    awake
+ *   -DBREAK_WAKE_EARLY    the producer checks for a sleeper before it swaps the head  awake
  */
 
 #ifndef PRODUCERS
@@ -63,17 +63,19 @@ byte tail_spans = START, tail_units = START;
 byte wake_state = AWAKE;
 byte dropped;
 
-/* --- what only the checks know --- */
+/* --- state of the checks only --- */
 byte reserved_source[ATTEMPTED]; /* in the order of the swaps */
 byte reserved_size[ATTEMPTED];
 byte reserved, received;
 
-/* Would a record of `units` be refused at this very moment? */
+/* Whether a record of `units` would be refused at this moment. */
 #define PAD_NOW(units) ((UNITS - AT(head_units) < (units)) -> UNITS - AT(head_units) : 0)
 #define FULL_NOW(units)                                                                                                \
     (SINCE(head_spans, tail_spans) + 1 > MAX_SPANS || SINCE(head_units, tail_units) + PAD_NOW(units) + (units) > MAX_UNITS)
 
-inline load_tail() { d_step { seen_tail_spans = tail_spans; seen_tail_units = tail_units; was_full = was_full || FULL_NOW(units) } }
+inline load_tail() {
+    d_step { seen_tail_spans = tail_spans; seen_tail_units = tail_units; was_full = was_full || FULL_NOW(units) }
+}
 inline load_head() { d_step { seen_spans = head_spans; seen_units = head_units; was_full = was_full || FULL_NOW(units) } }
 
 inline look_for_sleeper() {
@@ -81,7 +83,7 @@ inline look_for_sleeper() {
     :: SINCE(seen_spans + 1, seen_tail_spans) >= WAKE ->
         if
         :: wake_state == ASLEEP ->
-            /* compare and swap, and the system call that only its winner makes */
+            /* compare-and-swap; only its winner makes the system call */
             if
             :: wake_state == ASLEEP -> wake_state = AWAKE
             :: else
@@ -199,7 +201,7 @@ proctype producer(byte number) {
     od
 }
 
-/* Reads from the tail up to a record that is not committed, or any number of records less; then zeroes and frees. */
+/* Reads from the tail up to an uncommitted record, or stops at any record before it; then zeroes and frees. */
 inline read_and_release() {
     d_step { spans = tail_spans; units = tail_units }
     end_units = head_units;
@@ -209,7 +211,7 @@ inline read_and_release() {
     :: units != end_units ->
         size = size_word[AT(units)];
         if
-        :: size == 0 ->                /* reserved, not committed; not so for ever */
+        :: size == 0 ->                /* reserved, not committed; must not last for ever */
             assert(!draining);
             break
         :: else ->
@@ -222,7 +224,7 @@ inline read_and_release() {
                     assert(source == reserved_source[received] && size == reserved_size[received]);
                     assert(size == 1 || size_word[AT(units) + 1] == PAYLOAD + source);
                     assert(size == 1 || source_word[AT(units) + 1] == source);
-                    reserved_source[received] = 0; /* known no longer: fewer states to tell apart */
+                    reserved_source[received] = 0; /* forgotten, to reduce the number of states */
                     reserved_size[received] = 0;
                     received++;
                     spans++
@@ -257,7 +259,7 @@ proctype consumer() {
     bool draining;
     do
     :: draining && head_units == tail_units -> break
-    /* Enough waits, or the time of a batch is up. */
+    /* Enough spans wait, or the time of a batch is up. */
     :: true -> read_and_release()
     :: !draining ->
         wake_state = ASLEEP;

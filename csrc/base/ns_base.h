@@ -1,4 +1,4 @@
-/* Shared definitions of the ground floor. Nothing in csrc/ may include Python.h. */
+/* Definitions shared by all of csrc/. No file in csrc/ may include Python.h. */
 #ifndef NS_BASE_H
 #define NS_BASE_H
 
@@ -9,7 +9,8 @@
 #define NS_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define NS_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* Two threads writing neighbouring words of one line slow each other down; shared words get a line each. */
+/* Two threads that write neighbouring words of one cache line slow each other down. Each shared word gets a line of its
+ * own. */
 #define NS_CACHE_LINE 64
 
 static inline uint64_t ns_load_u64(const void *from) {
@@ -24,7 +25,7 @@ static inline void ns_store_u32(void *to, uint32_t value) { __builtin_memcpy(to,
 
 #define NS_SHORT_COPY 32
 
-/* Copies at most NS_SHORT_COPY bytes without a call: two words that overlap cover every size between one and two of them. */
+/* Copies at most NS_SHORT_COPY bytes without a call: two overlapping words cover every size between one and two words. */
 static inline void ns_copy_short(uint8_t *to, const void *from_bytes, size_t size) {
     const uint8_t *from = (const uint8_t *)from_bytes;
     if (size >= 16) {

@@ -1,7 +1,8 @@
-/* Noticing a fork without asking for the process id.
+/* Detection of a fork without a call of getpid.
  *
- * A pthread_atfork child handler advances one counter; whoever owns state that must not cross a fork keeps the value
- * it was made under and compares. pthread_atfork runs below Python's own hooks, which some servers (uWSGI) skip.
+ * A pthread_atfork child handler increments one counter, the fork generation. The owner of state that must not survive a
+ * fork stores the generation in which the state was created and compares it. pthread_atfork works below Python's own fork
+ * hooks, which some servers (uWSGI) skip.
  */
 #ifndef NS_FORK_H
 #define NS_FORK_H
@@ -10,14 +11,13 @@
 
 #include "base/ns_base.h"
 
-/* Written only by the child handler, when the child has one thread: relaxed order is enough for every reader. */
+/* Written only by the child handler, while the child has a single thread. Relaxed order is therefore enough for every
+ * reader. */
 extern _Atomic uint32_t ns_fork_counter;
 
-/* Installs the handler, once a process. Returns 0, or the error number of pthread_atfork. */
+/* Installs the handler once per process. Returns 0 or the error number of pthread_atfork. */
 int ns_fork_install(void);
 
-static inline uint32_t ns_fork_generation(void) {
-    return atomic_load_explicit(&ns_fork_counter, memory_order_relaxed);
-}
+static inline uint32_t ns_fork_generation(void) { return atomic_load_explicit(&ns_fork_counter, memory_order_relaxed); }
 
 #endif

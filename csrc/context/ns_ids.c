@@ -9,7 +9,7 @@
 
 typedef struct {
     ns_random random;
-    uint32_t generation; /* the fork generation it was seeded in */
+    uint32_t generation; /* fork generation in which it was seeded */
     bool seeded;
 } thread_generator;
 
@@ -17,7 +17,7 @@ static _Thread_local thread_generator generator;
 
 static const _Atomic uint32_t no_forks = 0;
 
-/* release/acquire: whoever sees the pointer sees the counter behind it. */
+/* Release store, acquire load: a thread that loads the pointer sees the initialised counter. */
 static _Atomic(const _Atomic uint32_t *) fork_generation = &no_forks;
 
 void ns_ids_init(const void *counter) {
@@ -26,9 +26,9 @@ void ns_ids_init(const void *counter) {
 
 static bool seed_from_kernel(ns_random *random) {
 #ifdef SYS_getrandom
-    /* By number, because the C library of the oldest wheels has no wrapper. GRND_NONBLOCK (1): an application
-     * must not wait for the entropy of a booting machine to get its trace ids. Requests up to 256 bytes are
-     * never cut short. */
+    /* Called by number, because the C library of the oldest wheels has no wrapper. The flag 1 is GRND_NONBLOCK: an
+     * application must not block on the entropy pool of a booting machine. Requests of up to 256 bytes are never cut
+     * short. */
     long got;
     do got = syscall(SYS_getrandom, random, sizeof *random, 1);
     while (got < 0 && errno == EINTR);
@@ -38,7 +38,7 @@ static bool seed_from_kernel(ns_random *random) {
 #endif
 }
 
-/* splitmix64, the seeder that xoshiro's authors recommend: neighbouring inputs give unrelated outputs. */
+/* splitmix64, the seeding function that the authors of xoshiro recommend: adjacent inputs give unrelated outputs. */
 static uint64_t mix(uint64_t *state) {
     uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -47,7 +47,7 @@ static uint64_t mix(uint64_t *state) {
 }
 
 void ns_random_seed_weakly(ns_random *random) {
-    /* relaxed: only that no two calls get the same number matters. */
+    /* relaxed: the only requirement is that no two calls get the same number */
     static _Atomic uint64_t calls = 0;
     uint64_t call = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
     const uint64_t sources[] = {ns_clock_wall(), ns_clock_monotonic(), (uint64_t)getpid(), call,
@@ -73,7 +73,7 @@ static void seed(thread_generator *own, uint32_t generation) {
 static inline ns_random *current_random(void) {
     thread_generator *own = &generator;
     const _Atomic uint32_t *counter = atomic_load_explicit(&fork_generation, memory_order_acquire);
-    /* relaxed: the counter changes only in a child that has one thread yet. */
+    /* relaxed: the counter changes only in a forked child that still has a single thread */
     uint32_t generation = atomic_load_explicit(counter, memory_order_relaxed);
     if (NS_UNLIKELY(!own->seeded || own->generation != generation)) seed(own, generation);
     return &own->random;

@@ -1,19 +1,19 @@
-/* The W3C `traceparent` header, read and written as pure functions on bytes: no allocation, no state, no locale.
+/* The W3C `traceparent` header, parsed and formatted by pure functions on bytes: no allocation, no state, no locale.
  *
  *      blanks? 00 - 0af7651916cd43dd8448eb211c80319c - b7ad6b7169203331 - 01 [- anything]  or  [blanks]
  *      version      trace id, 32 digits                span id, 16        flags
  *
- * Digits are lower-case hex. What is accepted is what the propagator of OpenTelemetry's Python API accepts, which is
- * the specification (https://www.w3.org/TR/trace-context-2/#traceparent-header) and a little more: blanks and tabs
- * around the header, and one line feed behind it.
+ * Digits are lower-case hex. The parser accepts the same headers as the propagator of OpenTelemetry's Python API: those of
+ * the specification (https://www.w3.org/TR/trace-context-2/#traceparent-header), and in addition blanks and tabs around the
+ * header and one line feed at its end.
  */
 #ifndef NS_TRACEPARENT_H
 #define NS_TRACEPARENT_H
 
 #include "base/ns_base.h"
 
-#define NS_TRACEPARENT_LENGTH 55   /* what is written, and the least that can be read */
-#define NS_TRACEPARENT_MAX_LENGTH 512 /* longer headers are refused unread */
+#define NS_TRACEPARENT_LENGTH     55  /* length of a formatted header, and the minimum length that the parser accepts */
+#define NS_TRACEPARENT_MAX_LENGTH 512 /* longer headers are rejected without parsing */
 
 typedef struct {
     uint64_t trace_id_high;
@@ -24,17 +24,17 @@ typedef struct {
 
 /* ---- eight hex digits at a time, as one word whose lowest byte is the first digit ---- */
 
-/* Each byte, a value from 0 to 15, becomes its digit. */
+/* Converts each byte, a value from 0 to 15, to its hex digit. */
 static inline uint64_t ns_hex_digits(uint64_t values) {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     uint64_t letters = (values + 6 * ones) >> 4 & ones; /* 1 where the value is 10 or more */
     return values + '0' * ones + ('a' - '0' - 10) * letters;
 }
 
-/* Reads eight digits. False, *number unspecified, if one of them is no lower-case hex digit. */
+/* Parses eight digits. Returns false if one of them is not a lower-case hex digit; *number is then unspecified. */
 static inline bool ns_hex_read(uint64_t digits, uint32_t *number) {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    /* Right for digits, some value below 16 for all else: then the value's own digit is another byte than the one read. */
+    /* Correct for digits. Any other byte gives some value below 16, whose own digit differs from the byte. */
     uint64_t values = ((digits & 0xf * ones) + 9 * (digits >> 6 & ones)) & 0xf * ones;
     bool legal = ns_hex_digits(values) == digits;
     values = __builtin_bswap64(values);
@@ -66,8 +66,8 @@ static inline void ns_hex_write16(char *text, uint64_t number) {
 
 static inline bool ns_hex_read2(const char *text, uint8_t *number) {
     uint32_t wide;
-    bool legal = ns_hex_read(UINT64_C(0x303030303030) | (uint64_t)(unsigned char)text[0] << 48 |
-                                 (uint64_t)(unsigned char)text[1] << 56, &wide);
+    bool legal = ns_hex_read(
+        UINT64_C(0x303030303030) | (uint64_t)(unsigned char)text[0] << 48 | (uint64_t)(unsigned char)text[1] << 56, &wide);
     *number = (uint8_t)wide;
     return legal;
 }
@@ -82,7 +82,7 @@ static inline void ns_hex_write2(char *text, uint8_t number) {
 
 static inline bool ns_is_blank(char c) { return c == ' ' || c == '\t'; }
 
-/* Whether this may stand behind the flags. Only versions to come may have more fields. */
+/* Whether `rest` may follow the flags. Only future versions may have more fields. */
 static inline bool ns_traceparent_may_end_with(const char *rest, size_t length, uint8_t version) {
     if (length && rest[length - 1] == '\n') length--;
     if (length == 0) return true;
@@ -92,8 +92,8 @@ static inline bool ns_traceparent_may_end_with(const char *rest, size_t length, 
     return true;
 }
 
-/* Reads a header of exactly `length` bytes. Returns false, and leaves *parsed alone, if it is malformed, too long, of
- * version ff, or names the trace or the span 0. */
+/* Parses a header of exactly `length` bytes. Returns false and leaves *parsed unchanged if the header is malformed or too
+ * long, has version ff, or has a trace id or span id of zero. */
 static inline bool ns_traceparent_read(const char *text, size_t length, ns_traceparent *parsed) {
     if (length > NS_TRACEPARENT_MAX_LENGTH) return false;
     while (length && ns_is_blank(*text)) {
@@ -114,7 +114,7 @@ static inline bool ns_traceparent_read(const char *text, size_t length, ns_trace
     return true;
 }
 
-/* Writes a header of version 00, no terminating zero byte. Ids of 0 are written as they are. */
+/* Formats a header of version 00 without a terminating zero byte. Ids of zero are written unchanged. */
 static inline void ns_traceparent_write(char text[NS_TRACEPARENT_LENGTH], uint64_t trace_id_high, uint64_t trace_id_low,
                                         uint64_t span_id, uint8_t flags) {
     text[0] = text[1] = '0';

@@ -4,7 +4,7 @@
 #include <string.h>
 
 bool ns_buf_grow(ns_buf *buf, size_t extra) {
-    /* len may lie beyond the limit: see limit_restore in ns_otlp.c */
+    /* len may be above the limit: see limit_restore in ns_otlp.c */
     if (buf->failed || buf->len > buf->limit || extra > buf->limit - buf->len) {
         buf->failed = true;
         return false;
@@ -17,7 +17,7 @@ bool ns_buf_grow(ns_buf *buf, size_t extra) {
         buf->failed = true;
         return false;
     }
-    if (!buf->on_heap && buf->len) memcpy(moved, buf->data, buf->len); /* storage may be NULL */
+    if (!buf->on_heap && buf->len) memcpy(moved, buf->data, buf->len); /* the caller's storage may be NULL */
     buf->data = moved;
     buf->cap = wanted;
     buf->on_heap = true;

@@ -1,11 +1,10 @@
-/* A growable byte buffer that starts in storage of its caller (usually the stack) and moves to the heap when that is
- * used up.
+/* A growable byte buffer. It starts in storage of the caller (usually the stack) and moves to the heap when that is full.
  *
  *      data                     data + len          data + cap
  *       |-------- written --------|------- room --------|          cap never exceeds the larger of limit and len
  *
- * Errors are sticky: once an append did not fit, `failed` stays set, later appends write nothing, and the caller looks
- * once, at the end of a field. A savepoint takes the buffer back to before that field, error included.
+ * Errors are sticky: after a write that did not fit, `failed` stays set and later writes do nothing. The caller checks once,
+ * at the end of a field. A savepoint restores the length and the error of an earlier moment.
  */
 #ifndef NS_BUF_H
 #define NS_BUF_H
@@ -30,24 +29,16 @@ static inline void ns_buf_init(ns_buf *buf, uint8_t *storage, size_t size, size_
     buf->failed = false;
 }
 
-/* Makes room for `extra` more bytes. On failure sets `failed`, leaves the content as it is and returns false. */
+/* Makes room for `extra` more bytes. On failure sets `failed`, leaves the content unchanged and returns false. */
 bool ns_buf_grow(ns_buf *buf, size_t extra);
 
 void ns_buf_free(ns_buf *buf);
 
-/* Room for `size` bytes at the end, or NULL. The caller writes there and then adds what it used to len. */
+/* Returns room for `size` bytes at the end, or NULL. The caller writes there and then adds the bytes used to `len`. */
 static inline uint8_t *ns_buf_room(ns_buf *buf, size_t size) {
     if (NS_UNLIKELY(buf->failed)) return NULL;
     if (NS_UNLIKELY(buf->cap - buf->len < size) && !ns_buf_grow(buf, size)) return NULL;
     return buf->data + buf->len;
-}
-
-static inline void ns_buf_append(ns_buf *buf, const void *bytes, size_t size) {
-    uint8_t *out = ns_buf_room(buf, size);
-    if (out && size) {
-        __builtin_memcpy(out, bytes, size);
-        buf->len += size;
-    }
 }
 
 typedef struct ns_savepoint {

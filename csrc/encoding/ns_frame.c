@@ -7,21 +7,21 @@
 
 #define NONE UINT32_MAX
 
-/* The spans of one scope within one resource; a chain through `next_span` keeps their order. */
+/* The spans of one scope within one resource, linked through `next_span` in their original order. */
 typedef struct group {
     const ns_source *source;
     uint32_t next_group; /* next scope of the same resource */
     uint32_t first_span;
     uint32_t last_span;
     size_t spans_size;
-    size_t size; /* payload of the ScopeSpans */
+    size_t size; /* of the ScopeSpans payload */
 } group;
 
 typedef struct resource {
     uint32_t id;
     uint32_t first_group;
     uint32_t last_group;
-    size_t size; /* payload of the ResourceSpans */
+    size_t size; /* of the ResourceSpans payload */
 } resource;
 
 typedef struct plan {
@@ -50,10 +50,8 @@ static uint32_t group_for(plan *plan, const ns_source *source) {
         if (plan->groups[i].source->scope_id == source->scope_id) return i;
     uint32_t added = plan->group_count++;
     plan->groups[added] = (group){.source = source, .next_group = NONE, .first_span = NONE, .last_span = NONE};
-    if (parent->first_group == NONE)
-        parent->first_group = added;
-    else
-        plan->groups[parent->last_group].next_group = added;
+    if (parent->first_group == NONE) parent->first_group = added;
+    else plan->groups[parent->last_group].next_group = added;
     parent->last_group = added;
     return added;
 }
@@ -64,10 +62,8 @@ static void assign_spans(plan *plan, const ns_record *records, size_t count, con
         if (*slot == NONE) *slot = group_for(plan, sources[records[i].source]);
         group *into = &plan->groups[*slot];
         plan->next_span[i] = NONE;
-        if (into->last_span == NONE)
-            into->first_span = i;
-        else
-            plan->next_span[into->last_span] = i;
+        if (into->last_span == NONE) into->first_span = i;
+        else plan->next_span[into->last_span] = i;
         into->last_span = i;
         into->spans_size += ns_delimited_size(records[i].size);
     }
@@ -158,7 +154,7 @@ int ns_frame(const ns_record *records, size_t count, const ns_source *const *sou
         assign_spans(&plan, records, count, sources);
         *size = measure(&plan);
         *body = malloc(*size);
-        /* `framed` may be `records`, which are still read while the body is written. */
+        /* `framed` may alias `records`, which write_body still reads. Place the results in a separate array first. */
         placed = malloc(count * sizeof *placed);
         if (*body && placed) {
             write_body(&plan, records, *body, placed);

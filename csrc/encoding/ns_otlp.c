@@ -9,7 +9,7 @@ static inline uint8_t *write_head(uint8_t *out, uint8_t tag, size_t length) {
     return ns_varint_write(out, length);
 }
 
-/* A string field that proto3 leaves out when it is empty. */
+/* A string field. proto3 omits it when empty. */
 static size_t put_text(ns_buf *buf, uint8_t tag, const ns_text *text) {
     if (text->length == 0) return 0;
     size_t size = ns_utf8_size(text);
@@ -60,7 +60,7 @@ void ns_otlp_value_scalar(ns_buf *buf, uint8_t tag, const ns_scalar *value) {
     put_bytes(buf, tag, value->bytes, value->size);
 }
 
-/* AnyValue { string_value = text }, a oneof member: written even when empty. */
+/* AnyValue { string_value = text }. A member of a oneof is written even when it is empty. */
 size_t ns_otlp_value_text(ns_buf *buf, uint8_t tag, const ns_text *value) {
     size_t text_size = ns_utf8_size(value);
     size_t value_size = ns_delimited_size(text_size);
@@ -88,13 +88,9 @@ static ns_container open_container(ns_buf *buf, uint8_t tag, uint8_t list_tag) {
     return container;
 }
 
-ns_container ns_otlp_array_open(ns_buf *buf, uint8_t tag) {
-    return open_container(buf, tag, NS_TAG(5, NS_WIRE_BYTES));
-}
+ns_container ns_otlp_array_open(ns_buf *buf, uint8_t tag) { return open_container(buf, tag, NS_TAG(5, NS_WIRE_BYTES)); }
 
-ns_container ns_otlp_kvlist_open(ns_buf *buf, uint8_t tag) {
-    return open_container(buf, tag, NS_TAG(6, NS_WIRE_BYTES));
-}
+ns_container ns_otlp_kvlist_open(ns_buf *buf, uint8_t tag) { return open_container(buf, tag, NS_TAG(6, NS_WIRE_BYTES)); }
 
 void ns_otlp_container_close(ns_buf *buf, ns_container container) {
     ns_otlp_close(buf, container.list);
@@ -149,7 +145,7 @@ ns_mark ns_otlp_key_value_open(ns_buf *buf, uint8_t tag, const ns_text *key, siz
 
 /* --- spans --------------------------------------------------------------------------------------------------- */
 
-/* A text that does not fit costs itself, not the span. `reserve` is what must still fit behind it. */
+/* If a text does not fit, only that text is lost, not the span. `reserve` bytes must still fit after it. */
 static size_t put_text_if_it_fits(ns_buf *buf, uint8_t tag, const ns_text *text, size_t reserve) {
     if (text->length == 0) return 0;
     size_t needed = ns_delimited_size(ns_utf8_size(text)) + reserve;
@@ -157,14 +153,14 @@ static size_t put_text_if_it_fits(ns_buf *buf, uint8_t tag, const ns_text *text,
     return put_text(buf, tag, text);
 }
 
-/* Fields that a span cannot do without take their room beyond the limit that attributes, events and links keep to. */
+/* Mandatory fields of a span may use room above the limit that attributes, events and links obey. */
 static inline void limit_raise(ns_buf *buf) { buf->limit += NS_OTLP_FIXED_ROOM; }
 
 static inline void limit_restore(ns_buf *buf) {
     buf->limit -= NS_OTLP_FIXED_ROOM;
-    /* Room beyond the limit that was not used is not for what follows, which looks for it in cap first. */
-    size_t most = buf->len > buf->limit ? buf->len : buf->limit;
-    if (buf->cap > most) buf->cap = most;
+    /* Take back unused room above the limit, because ns_buf_room checks only `cap` before it grows. */
+    size_t max = buf->len > buf->limit ? buf->len : buf->limit;
+    if (buf->cap > max) buf->cap = max;
 }
 
 static void put_dropped_count(ns_buf *buf, uint8_t tag, uint32_t dropped) {
@@ -190,9 +186,7 @@ void ns_otlp_span_attributes_end(ns_buf *buf, uint32_t dropped) {
     put_dropped_count(buf, NS_TAG(10, NS_WIRE_VARINT), dropped);
 }
 
-void ns_otlp_span_events_end(ns_buf *buf, uint32_t dropped) {
-    put_dropped_count(buf, NS_TAG(12, NS_WIRE_VARINT), dropped);
-}
+void ns_otlp_span_events_end(ns_buf *buf, uint32_t dropped) { put_dropped_count(buf, NS_TAG(12, NS_WIRE_VARINT), dropped); }
 
 static void put_flags_long_tag(ns_buf *buf, uint32_t flags) {
     if (flags == 0) return;
@@ -231,8 +225,8 @@ void ns_otlp_event_end(ns_buf *buf, ns_mark event, uint32_t dropped_attributes) 
     ns_otlp_close(buf, event);
 }
 
-ns_mark ns_otlp_link_begin(ns_buf *buf, const uint8_t trace_id[16], const uint8_t span_id[8],
-                           const ns_text *trace_state, size_t *replaced) {
+ns_mark ns_otlp_link_begin(ns_buf *buf, const uint8_t trace_id[16], const uint8_t span_id[8], const ns_text *trace_state,
+                           size_t *replaced) {
     ns_mark link = ns_otlp_open(buf, NS_TAG(13, NS_WIRE_BYTES));
     put_bytes(buf, NS_TAG(1, NS_WIRE_BYTES), trace_id, 16);
     put_bytes(buf, NS_TAG(2, NS_WIRE_BYTES), span_id, 8);

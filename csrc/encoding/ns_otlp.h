@@ -1,10 +1,10 @@
 /* The OTLP trace messages (opentelemetry-proto trace/v1, common/v1, resource/v1), written forwards into an ns_buf.
  *
- * Fields are written in the order of their numbers and lengths are canonical, so that the bytes equal what the
- * reference encoder serialises. A length that is not known beforehand is guessed to take one byte, which holds for all
- * messages below 128 bytes; when the message is closed and turns out longer, its body is shifted by the difference.
+ * Fields are written in the order of their numbers and all lengths are canonical, so the bytes equal those of the reference
+ * encoder. An unknown length is first assumed to take one byte, which is right for every message below 128 bytes. When a
+ * closed message turns out to be longer, its body is shifted by the difference.
  *
- * A message that carries what only the caller can walk (attributes, array elements) is opened, filled and closed:
+ * A message with content that only the caller can iterate (attributes, array elements) is opened, filled and closed:
  *
  *      ns_otlp_span_begin                 fields 1 to 8
  *          ns_otlp_key_value_*            field 9, any number of times
@@ -14,8 +14,8 @@
  *          ns_otlp_link_begin / _end      field 13
  *      ns_otlp_span_end                   fields 14 to 16
  *
- * What a text held that UTF-8 cannot is replaced (see ns_utf8.h); the functions that write texts return how many code
- * points that cost. A span name, trace state or status message too large for the buffer is left out and counts as one.
+ * Code points that UTF-8 cannot encode are replaced (ns_utf8.h). Functions that write a text return the number of replaced
+ * code points. A span name, trace state or status message that is too large for the buffer is omitted and counts as one.
  */
 #ifndef NS_OTLP_H
 #define NS_OTLP_H
@@ -24,7 +24,7 @@
 #include "encoding/ns_utf8.h"
 #include "encoding/ns_wire.h"
 
-/* Field tags of KeyValue lists, by the message they stand in. */
+/* Field tags of KeyValue lists, by parent message. */
 enum {
     NS_TAG_SPAN_ATTRIBUTE = NS_TAG(9, NS_WIRE_BYTES),
     NS_TAG_EVENT_ATTRIBUTE = NS_TAG(3, NS_WIRE_BYTES),
@@ -36,14 +36,14 @@ enum {
     NS_TAG_KEY_VALUE_VALUE = NS_TAG(2, NS_WIRE_BYTES),
 };
 
-/* Span.flags and Link.flags above the eight W3C bits. */
+/* Bits of Span.flags and Link.flags above the eight W3C bits. */
 #define NS_FLAGS_W3C_MASK      0xFFu
 #define NS_FLAGS_HAS_IS_REMOTE 0x100u
 #define NS_FLAGS_IS_REMOTE     0x200u
 
 /* --- open messages ------------------------------------------------------------------------------------------- */
 
-/* Where the payload of an open message begins. */
+/* Offset of an open message's payload. */
 typedef size_t ns_mark;
 
 static inline ns_mark ns_otlp_open(ns_buf *buf, uint8_t tag) {
@@ -62,15 +62,13 @@ void ns_otlp_close_long(ns_buf *buf, ns_mark mark, size_t length);
 static inline void ns_otlp_close(ns_buf *buf, ns_mark mark) {
     if (NS_UNLIKELY(buf->failed)) return;
     size_t length = buf->len - mark;
-    if (NS_LIKELY(length < 0x80))
-        buf->data[mark - 1] = (uint8_t)length;
-    else
-        ns_otlp_close_long(buf, mark, length);
+    if (NS_LIKELY(length < 0x80)) buf->data[mark - 1] = (uint8_t)length;
+    else ns_otlp_close_long(buf, mark, length);
 }
 
 /* --- values -------------------------------------------------------------------------------------------------- */
 
-/* The serialised AnyValue of a scalar: at most a tag and a ten-byte varint. */
+/* The encoded AnyValue of a scalar: at most a tag and a varint of ten bytes. */
 typedef struct ns_scalar {
     uint8_t bytes[1 + NS_VARINT_MAX];
     uint8_t size;
@@ -95,12 +93,12 @@ static inline ns_scalar ns_scalar_double(double value) {
     return scalar;
 }
 
-/* An AnyValue as a field of its parent: an array element (NS_TAG_ARRAY_VALUE) or the value of an open KeyValue. */
+/* Writes an AnyValue as a field of its parent: an array element (NS_TAG_ARRAY_VALUE) or the value of an open KeyValue. */
 void ns_otlp_value_scalar(ns_buf *buf, uint8_t tag, const ns_scalar *value);
 size_t ns_otlp_value_text(ns_buf *buf, uint8_t tag, const ns_text *value);
 void ns_otlp_value_bytes(ns_buf *buf, uint8_t tag, const void *bytes, size_t size);
 
-/* Containers: the AnyValue and its ArrayValue or KeyValueList are opened together and closed together. */
+/* A container: an AnyValue and its ArrayValue or KeyValueList, which are opened and closed together. */
 typedef struct ns_container {
     ns_mark value;
     ns_mark list;
@@ -112,8 +110,8 @@ void ns_otlp_container_close(ns_buf *buf, ns_container container);
 
 /* --- attributes ---------------------------------------------------------------------------------------------- */
 
-/* Nearly all pairs are short and ASCII: every length then takes one byte, and the whole is known beforehand. These are written
- * in place, the others by ns_otlp_any_key_value_*. */
+/* Most pairs are short and ASCII. Each of their lengths takes one byte and the total size is known in advance, so they are
+ * written in place. All others go through ns_otlp_any_key_value_*. */
 #define NS_SHORT_PAIR 0x80
 
 static inline bool ns_otlp_is_short_pair(const ns_text *key, size_t value_size) {
@@ -121,7 +119,7 @@ static inline bool ns_otlp_is_short_pair(const ns_text *key, size_t value_size) 
            4 + key->length + value_size < NS_SHORT_PAIR;
 }
 
-/* { key = text, value = AnyValue of `value_size` bytes } up to the value. */
+/* Writes { key = text, value = AnyValue of `value_size` bytes } up to the content of the value. */
 static inline uint8_t *ns_otlp_short_pair_head(uint8_t *out, uint8_t tag, const ns_text *key, size_t value_size) {
     out[0] = tag;
     out[1] = (uint8_t)(4 + key->length + value_size);
@@ -137,14 +135,13 @@ static inline uint8_t *ns_otlp_short_pair_head(uint8_t *out, uint8_t tag, const 
 size_t ns_otlp_any_key_value_scalar(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_scalar *value);
 size_t ns_otlp_any_key_value_text(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_text *value);
 
-/* A whole KeyValue whose value is known; `tag` names the list it belongs to. On failure nothing of it is written. */
+/* Writes a complete KeyValue. `tag` selects the list that it belongs to. On failure nothing is written. */
 static inline size_t ns_otlp_key_value_scalar(ns_buf *buf, uint8_t tag, const ns_text *key, const ns_scalar *value) {
-    if (NS_UNLIKELY(!ns_otlp_is_short_pair(key, value->size)))
-        return ns_otlp_any_key_value_scalar(buf, tag, key, value);
+    if (NS_UNLIKELY(!ns_otlp_is_short_pair(key, value->size))) return ns_otlp_any_key_value_scalar(buf, tag, key, value);
     uint8_t *out = ns_buf_room(buf, 6 + key->length + value->size);
     if (NS_UNLIKELY(!out)) return 0;
     out = ns_otlp_short_pair_head(out, tag, key, value->size);
-    if (value->size > sizeof value->bytes) __builtin_unreachable(); /* what the compiler cannot see */
+    if (value->size > sizeof value->bytes) __builtin_unreachable(); /* for the compiler: bounds the copy below */
     ns_copy_short(out, value->bytes, value->size);
     buf->len = (size_t)(out + value->size - buf->data);
     return 0;
@@ -164,13 +161,13 @@ static inline size_t ns_otlp_key_value_text(ns_buf *buf, uint8_t tag, const ns_t
     return 0;
 }
 
-/* A KeyValue whose value follows, written with NS_TAG_KEY_VALUE_VALUE, and ns_otlp_close. */
+/* Opens a KeyValue. The caller then writes the value with NS_TAG_KEY_VALUE_VALUE and calls ns_otlp_close. */
 ns_mark ns_otlp_key_value_open(ns_buf *buf, uint8_t tag, const ns_text *key, size_t *replaced);
 
 /* --- spans --------------------------------------------------------------------------------------------------- */
 
-/* Room that a span's buffer must offer beyond its limit, for the fields after the attributes. The largest they can be:
- * three dropped counts of 6 bytes, the head and length of the status (6), its code (2) and the flags (6). */
+/* Room that a span's buffer needs above its limit for the fields after the attributes. Their maximum: three dropped counts
+ * of 6 bytes, tag and length of the status (6), its code (2) and the flags (6). */
 #define NS_OTLP_FIXED_ROOM 64
 
 typedef struct ns_span_head {
@@ -202,17 +199,17 @@ size_t ns_otlp_span_end(ns_buf *buf, const ns_span_tail *tail);
 ns_mark ns_otlp_event_begin(ns_buf *buf, uint64_t time, const ns_text *name, size_t *replaced);
 void ns_otlp_event_end(ns_buf *buf, ns_mark event, uint32_t dropped_attributes);
 
-ns_mark ns_otlp_link_begin(ns_buf *buf, const uint8_t trace_id[16], const uint8_t span_id[8],
-                           const ns_text *trace_state, size_t *replaced);
+ns_mark ns_otlp_link_begin(ns_buf *buf, const uint8_t trace_id[16], const uint8_t span_id[8], const ns_text *trace_state,
+                           size_t *replaced);
 void ns_otlp_link_end(ns_buf *buf, ns_mark link, uint32_t dropped_attributes, uint32_t flags);
 
 /* --- resource and scope: the parts of a batch that its spans share ------------------------------------------- */
 
-/* Both are whole fields of their parent (ResourceSpans.resource, ScopeSpans.scope): open, attributes, ns_otlp_close. */
+/* Complete fields of their parents (ResourceSpans.resource, ScopeSpans.scope): open, write attributes, ns_otlp_close. */
 ns_mark ns_otlp_resource_open(ns_buf *buf);
 ns_mark ns_otlp_scope_open(ns_buf *buf, const ns_text *name, const ns_text *version, size_t *replaced);
 
-/* ResourceSpans.schema_url and ScopeSpans.schema_url have the same number; nothing is written for an empty text. */
+/* ResourceSpans.schema_url and ScopeSpans.schema_url have the same field number. An empty text writes nothing. */
 size_t ns_otlp_schema_url(ns_buf *buf, const ns_text *url);
 
 #endif

@@ -1,4 +1,4 @@
-/* A view of one encoded span. `source` names the resource and the scope that it came from (see ns_frame.h). */
+/* A view of one encoded span. `source` identifies its resource and scope (ns_frame.h). */
 #ifndef NS_RECORD_H
 #define NS_RECORD_H
 

@@ -2,9 +2,7 @@
 
 #define REPLACEMENT 0xFFFDu
 
-static inline bool is_encodable(uint32_t point) {
-    return point < 0xD800 || (point > 0xDFFF && point <= 0x10FFFF);
-}
+static inline bool is_encodable(uint32_t point) { return point < 0xD800 || (point > 0xDFFF && point <= 0x10FFFF); }
 
 static inline uint32_t point_at(const ns_text *text, size_t index) {
     switch (text->width) {

@@ -1,7 +1,7 @@
-/* An ns_text written as UTF-8.
+/* Conversion of an ns_text to UTF-8.
  *
- * OTLP strings must be valid UTF-8: a receiver refuses the whole request for one bad byte. A lone surrogate, which such
- * an array can hold and UTF-8 cannot, is written as U+FFFD and counted; so is a value past U+10FFFF.
+ * OTLP strings must be valid UTF-8: a receiver rejects a whole request for one invalid byte. A lone surrogate, which an
+ * array of code points can contain and UTF-8 cannot encode, is written as U+FFFD and counted. So is a value above U+10FFFF.
  */
 #ifndef NS_UTF8_H
 #define NS_UTF8_H
@@ -9,22 +9,20 @@
 #include "base/ns_base.h"
 #include "base/ns_text.h"
 
-/* The number of bytes that ns_utf8_write_wide will write. */
+/* The number of bytes that ns_utf8_write_wide writes. */
 size_t ns_utf8_size_wide(const ns_text *text);
 
-/* Writes the text and returns how many code points were replaced by U+FFFD. */
+/* Writes the text and returns the number of code points replaced by U+FFFD. */
 size_t ns_utf8_write_wide(const ns_text *text, uint8_t *out);
 
 static inline size_t ns_utf8_size(const ns_text *text) {
     return NS_LIKELY(text->width == NS_TEXT_UTF8) ? text->length : ns_utf8_size_wide(text);
 }
 
-/* The bytes of an NS_TEXT_UTF8. */
+/* Copies the bytes of an NS_TEXT_UTF8. */
 static inline void ns_utf8_copy(const ns_text *text, uint8_t *out) {
-    if (NS_LIKELY(text->length <= NS_SHORT_COPY))
-        ns_copy_short(out, text->data, text->length);
-    else
-        __builtin_memcpy(out, text->data, text->length);
+    if (NS_LIKELY(text->length <= NS_SHORT_COPY)) ns_copy_short(out, text->data, text->length);
+    else __builtin_memcpy(out, text->data, text->length);
 }
 
 static inline size_t ns_utf8_write(const ns_text *text, uint8_t *out) {

@@ -1,4 +1,4 @@
-/* Protocol buffers wire format: varints, tags and the sizes of both. */
+/* Protocol Buffers wire format: varints, tags and their sizes. */
 #ifndef NS_WIRE_H
 #define NS_WIRE_H
 
@@ -6,12 +6,12 @@
 
 enum { NS_WIRE_VARINT = 0, NS_WIRE_FIXED64 = 1, NS_WIRE_BYTES = 2, NS_WIRE_FIXED32 = 5 };
 
-/* A tag of one byte: field numbers 1 to 15. OTLP has one field beyond that, Span.flags (see ns_otlp.c). */
+/* A tag of one byte, for field numbers 1 to 15. The only larger number in OTLP is Span.flags (see ns_otlp.c). */
 #define NS_TAG(field, wire_type) ((uint8_t)(((field) << 3) | (wire_type)))
 
 #define NS_VARINT_MAX 10
 
-/* ceil(bits / 7) without a division: 9/64 is just above 1/7 for up to 64 bits. Zero takes one byte, hence the | 1. */
+/* ceil(bits / 7) without a division: 9/64 is slightly more than 1/7 for up to 64 bits. Zero takes one byte, hence `| 1`. */
 static inline size_t ns_varint_size(uint64_t value) {
     unsigned bits = 64u - (unsigned)__builtin_clzll(value | 1);
     return (bits * 9 + 64) / 64;
@@ -26,7 +26,7 @@ static inline uint8_t *ns_varint_write(uint8_t *out, uint64_t value) {
     return out;
 }
 
-/* Size of a length-delimited field with a one-byte tag. */
+/* Size of a length-delimited field with a tag of one byte. */
 static inline size_t ns_delimited_size(size_t length) { return 1 + ns_varint_size(length) + length; }
 
 #endif

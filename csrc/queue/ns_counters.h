@@ -1,13 +1,13 @@
-/* Where spans went. Every span that ends is counted once under NS_ENDED, and once where it left.
+/* Accounting of spans. Every ended span is counted once as NS_ENDED and once for its outcome.
  *
- * Whoever sums them up reads where spans went before it reads how many ended, so that no span is missing from the second
- * number that is in the first. That takes an order between counters:
+ * A reader that sums the counters reads the outcomes first and NS_ENDED last, so that every span in the outcomes is also in
+ * NS_ENDED. This requires an order between counters:
  *
  *   operation   order     why
  *   ---------   -------   -------------------------------------------------------------------------------------------
- *   add         release   whoever sees that a span left sees that it ended
- *   read        acquire   the other half
- *   reset       relaxed   nobody else is there
+ *   add         release   a reader that sees a span's outcome also sees that the span ended
+ *   read        acquire   the counterpart
+ *   reset       relaxed   there is no other thread
  */
 #ifndef NS_COUNTERS_H
 #define NS_COUNTERS_H
@@ -21,7 +21,7 @@ typedef enum ns_counter {
     NS_SAMPLED_OUT,
     NS_EXPORTED,
     NS_REJECTED,
-    NS_DROPPED_QUEUE_FULL, /* of queues that are no ring: a ring counts its own (ns_ring.h) */
+    NS_DROPPED_QUEUE_FULL, /* of queues other than the ring; a ring counts its own drops (ns_ring.h) */
     NS_DROPPED_ENCODE_FAILED,
     NS_DROPPED_EXPORT_FAILED,
     NS_DROPPED_SHUTDOWN,

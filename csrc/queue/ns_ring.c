@@ -6,16 +6,10 @@
 #include <unistd.h>
 
 #define TRIM_PARTS 8u
-#define TRIM_MIN ((uint64_t)1 << 20) /* less than this left behind is not worth a system call */
+#define TRIM_MIN   ((uint64_t)1 << 20) /* fewer bytes are not worth a system call */
 
 #ifdef NS_RING_TEST_HOOKS
 void (*ns_ring_test_hook)(int point) = NULL;
-#endif
-
-#ifdef NS_DEBUG_COUNTERS
-#define NS_RING_DEBUG_COUNT(counter) atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed)
-#else
-#define NS_RING_DEBUG_COUNT(counter) ((void)0)
 #endif
 
 static inline uint64_t position_of(uint32_t spans, uint32_t units) { return (uint64_t)spans << 32 | units; }
@@ -26,7 +20,7 @@ static inline _Atomic uint32_t *size_word(ns_ring *ring, uint64_t offset) {
 
 static inline uint32_t units_for(uint64_t bytes) { return (uint32_t)((bytes + NS_RING_UNIT - 1) / NS_RING_UNIT); }
 
-/* Byte offset in the data of a position in units. */
+/* Byte offset of a position in units, within the data. */
 static inline uint64_t offset_of(const ns_ring *ring, uint32_t units) {
     return (uint64_t)units * NS_RING_UNIT & (ring->capacity - 1);
 }
@@ -37,7 +31,7 @@ int ns_ring_map(ns_ring **result, uint64_t max_bytes, uint32_t max_spans) {
     uint64_t capacity = NS_RING_MIN_BYTES;
     while (capacity < max_bytes) capacity *= 2;
     uint64_t mapped = NS_RING_DATA_OFFSET + capacity;
-    /* NORESERVE: the bound is a ceiling, not a demand; most rings never use most of it. */
+    /* NORESERVE: the bound is a ceiling; most rings never use most of it. */
     void *memory = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return ENOMEM;
     ns_ring *ring = memory; /* all zero: positions, counters and data */
@@ -55,8 +49,9 @@ void ns_ring_unmap(ns_ring *ring) {
     if (ring) munmap(ring, ring->mapped);
 }
 
-/* Zeroes what is not whole pages by hand; returns how much that was. madvise rounds a length up to whole pages: a page size
- * assumed too small would erase what lies behind. */
+/* Zeroes a range. With `give_back` whole pages are returned to the system instead. Returns the number of bytes zeroed by
+ * memset. Uses the page size of the system: madvise rounds a length up to whole pages, so a page size assumed too small
+ * would erase the data behind the range. */
 static uint64_t clear(const ns_ring *ring, uint8_t *from, uint64_t size, bool give_back) {
     uint8_t *end = from + size;
     uintptr_t page = ring->page;
@@ -77,7 +72,7 @@ static uint64_t clear(const ns_ring *ring, uint8_t *from, uint64_t size, bool gi
 void ns_ring_reset(ns_ring *ring) {
     clear(ring, ns_ring_data(ring), ring->capacity, true);
     ring->high_water = 0;
-    /* relaxed: nobody else is there to see it */
+    /* relaxed: there is no other thread */
     atomic_store_explicit(&ring->head, 0, memory_order_relaxed);
     atomic_store_explicit(&ring->tail, 0, memory_order_relaxed);
     atomic_store_explicit(&ring->dropped_full, 0, memory_order_relaxed);
@@ -86,8 +81,8 @@ void ns_ring_reset(ns_ring *ring) {
 
 /* --- producers ----------------------------------------------------------------------------------------------- */
 
-/* Takes `units` for `spans` spans, padding up to the end of the data first where they would wrap. False if full.
- * On success *at is the position of the record (behind the padding) and *after the new head. */
+/* Reserves `units` for `spans` spans. If they would wrap, reserves padding up to the end of the data first. Returns false if
+ * the ring is full. On success *at is the position of the record (after the padding) and *after the new head. */
 static bool take(ns_ring *ring, uint32_t units, uint32_t spans, uint64_t *at, uint64_t *after, uint64_t *tail_seen) {
     for (;;) {
         uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
@@ -98,22 +93,18 @@ static bool take(ns_ring *ring, uint32_t units, uint32_t spans, uint64_t *at, ui
         uint32_t used_spans = ns_ring_spans_of(head) - ns_ring_spans_of(tail);
         uint32_t used_units = head_units - ns_ring_units_of(tail);
         if (used_spans + spans > ring->max_spans || (uint64_t)used_units + padding + units > ring->max_units) {
-            /* Full only if that was so at one moment: the tail may have moved since it was loaded. */
+            /* Full only if it was full at one moment: the tail may have moved since it was loaded. */
             if (atomic_load_explicit(&ring->tail, memory_order_acquire) != tail) continue;
             return false;
         }
         uint64_t next = position_of(ns_ring_spans_of(head) + spans, head_units + padding + units);
         NS_RING_HOOK(NS_RING_BEFORE_SWAP);
-        if (!atomic_compare_exchange_weak_explicit(&ring->head, &head, next, memory_order_seq_cst,
-                                                   memory_order_relaxed)) {
-            NS_RING_DEBUG_COUNT(ring->retries);
+        if (!atomic_compare_exchange_weak_explicit(&ring->head, &head, next, memory_order_seq_cst, memory_order_relaxed))
             continue;
-        }
         if (padding) {
             uint64_t offset = offset_of(ring, head_units);
             ns_store_u32(ns_ring_data(ring) + offset + 4, NS_RING_PADDING);
             atomic_store_explicit(size_word(ring, offset), padding * NS_RING_UNIT, memory_order_release);
-            NS_RING_DEBUG_COUNT(ring->wraps);
         }
         *at = position_of(ns_ring_spans_of(head), head_units + padding);
         *after = next;
@@ -152,7 +143,7 @@ bool ns_ring_refuse(ns_ring *ring) {
         tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
         head = atomic_load_explicit(&ring->head, memory_order_relaxed);
         if (NS_LIKELY(ns_ring_spans_of(head) - ns_ring_spans_of(tail) < ring->max_spans)) return false;
-        /* As in take(): full only if that was so at one moment. */
+        /* As in take(): full only if it was full at one moment. */
     } while (atomic_load_explicit(&ring->tail, memory_order_acquire) != tail);
     atomic_fetch_add_explicit(&ring->dropped_full, 1, memory_order_release);
     return true;
@@ -170,7 +161,7 @@ ns_ring_status ns_ring_push(ns_ring *ring, uint32_t source, const void *payload,
 /* --- the consumer -------------------------------------------------------------------------------------------- */
 
 ns_ring_stretch ns_ring_read(ns_ring *ring, ns_record *records, size_t max_records, size_t max_bytes) {
-    /* relaxed: the consumer itself wrote it */
+    /* relaxed: only the consumer writes the tail */
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_seq_cst);
     uint32_t units = ns_ring_units_of(tail), end = ns_ring_units_of(head);
@@ -216,7 +207,7 @@ void ns_ring_trim(ns_ring *ring) {
         if (!take(ring, part, 0, &at, &after, &seen)) return;
         uint64_t offset = offset_of(ring, ns_ring_units_of(at));
         ns_store_u32(ns_ring_data(ring) + offset + 4, NS_RING_PADDING);
-        /* release, as every commit; only this thread will read it */
+        /* release, as for every commit, although only this thread reads it */
         atomic_store_explicit(size_word(ring, offset), part * NS_RING_UNIT, memory_order_release);
         ns_ring_release(ring, ns_ring_read(ring, NULL, 0, 0), true);
     }

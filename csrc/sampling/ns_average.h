@@ -1,15 +1,16 @@
-/* Averages whose memory fades: a rate over time, and a mean over items. For intervals of any length, without libm.
+/* Exponentially weighted averages: a rate over time and a mean over items. For intervals of any length; needs no libm.
  *
- * What was seen `t` seconds ago counts exp(-t / tau). Both averages carry the weight of what they have seen, so that the
- * first interval gives its own average and not one pulled towards zero, and so that silence of any length is one step.
+ * A value seen `t` seconds ago has the weight exp(-t / tau). Both averages store their total weight. Therefore the first
+ * interval gives its own average, not one biased towards zero, and silence of any length is a single update.
  *
- * Plain arithmetic on plain fields: whoever owns the structs decides who may write them. */
+ * Plain arithmetic on plain fields: the owner of a struct decides which thread may write it.
+ */
 #ifndef NS_AVERAGE_H
 #define NS_AVERAGE_H
 
 #include "base/ns_base.h"
 
-/* exp(-x) for x >= 0, to about one part in a million: (exp(-x / 1024))^1024 with four terms of the series. */
+/* exp(-x) for x >= 0 with a relative error of about 1e-6: (exp(-x / 1024))^1024, with four terms of the series. */
 static inline double ns_fading(double x) {
     if (x > 40) return 0;
     double y = x / 1024, result = 1 - y * (1 - y / 2 * (1 - y / 3 * (1 - y / 4)));
@@ -17,10 +18,10 @@ static inline double ns_fading(double x) {
     return result;
 }
 
-/* Events a second.
+/* Events per second.
  *
  *       0          8
- *       | events   | seconds  |     both fading; seconds approaches tau
+ *       | events   | seconds  |     both decay; seconds approaches tau
  */
 typedef struct ns_rate {
     double events, seconds;
@@ -28,32 +29,32 @@ typedef struct ns_rate {
 
 static inline double ns_rate_of(const ns_rate *rate) { return rate->seconds > 0 ? rate->events / rate->seconds : 0; }
 
-/* `seconds` > 0. The events of one interval count as spread evenly over it, so that an hour weighs tau seconds and not
- * an hour. */
+/* Requires `seconds` > 0. The events count as spread evenly over the interval, so an interval of an hour has the weight of
+ * tau seconds, not of an hour. */
 static inline void ns_rate_add(ns_rate *rate, double events, double seconds, double tau) {
     double left = ns_fading(seconds / tau), weight = tau * (1 - left);
     rate->events = rate->events * left + events * (weight / seconds);
     rate->seconds = rate->seconds * left + weight;
 }
 
-/* Something an item: spans a trace, nanoseconds a span.
+/* A value per item: spans per trace, nanoseconds per span.
  *
  *       0          8          16
- *       | sum      | items    | least    |   sum and items fade together, and never below `least` items: the mean that
- *                                            silence leaves behind still weighs that much against the next item
+ *       | sum      | items    | min_items |   sum and items decay together, but items not below min_items: the mean
+ *                                             left after silence keeps that weight against the next item
  */
 typedef struct ns_mean {
-    double sum, items, least;
+    double sum, items, min_items;
 } ns_mean;
 
-/* The mean before anything was seen, and how many items that assumption is worth. */
+/* The mean to assume before any measurement, and the number of items that this assumption is worth. */
 static inline ns_mean ns_mean_start(double mean, double items) { return (ns_mean){mean * items, items, items}; }
 
 static inline double ns_mean_of(const ns_mean *mean) { return mean->sum / mean->items; }
 
 static inline void ns_mean_add(ns_mean *mean, double sum, double items, double seconds, double tau) {
     double left = ns_fading(seconds / tau), faded = mean->items * left;
-    if (faded < mean->least) left = mean->least / mean->items;
+    if (faded < mean->min_items) left = mean->min_items / mean->items;
     mean->sum = mean->sum * left + sum;
     mean->items = mean->items * left + items;
 }

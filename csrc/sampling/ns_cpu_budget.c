@@ -22,7 +22,7 @@ void ns_cpu_budget_init(ns_cpu_budget *budget, double fraction, double tau) {
         .tau = tau > 0 ? tau : NS_CPU_BUDGET_TAU,
         .sampled_cost = ns_mean_start(NS_CPU_BUDGET_GUESSED_SAMPLED, NS_CPU_BUDGET_GUESSED_SPANS),
         .unsampled_cost = ns_mean_start(NS_CPU_BUDGET_GUESSED_UNSAMPLED, NS_CPU_BUDGET_GUESSED_SPANS),
-        /* One span in 64 is timed, but all of them share the worker. */
+        /* One span in 64 is timed, but every sampled span uses the worker. */
         .worker_cost = ns_mean_start(NS_CPU_BUDGET_GUESSED_WORKER, NS_CPU_BUDGET_GUESSED_SPANS * NS_COST_METER_EVERY),
     };
     publish(budget);
@@ -32,7 +32,7 @@ static void measure(ns_cpu_budget *budget, const ns_cost_meter_reading *reading,
     const ns_cost_meter_reading *last = &budget->reading;
     double sampled = (double)(reading->sampled - last->sampled);
     double unsampled = (double)(reading->spans - last->spans) - sampled;
-    /* A span is counted before it is known to be sampled, and another thread may stand between the two. */
+    /* A span is counted before its sampling decision; another thread may read between the two counts. */
     if (unsampled < 0) unsampled = 0;
     uint64_t cpu = process_cpu > budget->process_cpu ? process_cpu - budget->process_cpu : 0;
     ns_rate_add(&budget->process, seconds_of(cpu), seconds, budget->tau);
@@ -52,7 +52,7 @@ double ns_cpu_budget_step(ns_cpu_budget *budget, const ns_cost_meter *meter, uin
         return get(&budget->allowed);
     ns_cost_meter_reading reading;
     ns_cost_meter_read(meter, &reading);
-    /* The loser of a race for the last step, or a clock that stands still: nothing to divide by. */
+    /* No time has passed: this thread lost a race for the last step, or the clock stands still. */
     if (!budget->started || now > budget->stepped) {
         if (budget->started) measure(budget, &reading, process_cpu, seconds_of(now - budget->stepped));
         budget->started = true;

@@ -1,27 +1,29 @@
-/* How long after its root a span of a trace starts, measured on a few traces at a time.
+/* The lag of spans: the time between the start of a root and the start of the other spans of its trace, measured on a few
+ * traces at a time.
  *
- * A controller that divides spans by traces has to remember for longer than this lag, else it divides the spans of some
- * traces by the number of others (ns_rate_controller.h). A kept root may take a seat; spans of seated traces report how late
- * they are. A seat is given up when its trace has been silent for long, not when somebody else wants it: traces would
- * otherwise be seen for the short time between two others, and all look short.
+ * A controller that divides spans by traces must average over more than this lag; otherwise it divides the spans of some
+ * traces by the number of other traces (ns_rate_controller.h). A kept root may take a slot ("seat"), and spans of seated
+ * traces report their lag. A seat becomes free when its trace has been silent for long, not when another trace wants it:
+ * with eviction on demand every trace would be seen only briefly, and all would look short.
  *
  *      seat of trace id i: i mod NS_LAG_SEATS
  *
  *       0          8          16
- *       | trace    | root     | last     |   56 bits of its id, 0: free; monotonic ns of its root and of its last span
+ *       | trace    | root     | last     |   56 bits of the id, 0: free; monotonic ns of the root and of the last span
  *
  *   operation               order     why
  *   ----------------------  --------  ------------------------------------------------------------------------------
- *   root stores 0 in trace  relaxed   from here on, spans of the last occupant find nobody
+ *   root stores 0 in trace  relaxed   from here on, spans of the previous trace find no seat
  *   root stores root, last  relaxed   published by the next store
  *   root stores trace       release   pairs with the acquire below
- *   span loads trace        acquire   a span that finds its trace sees the time of its root, or of a later occupant's,
- *                                     which is then later than now or off by one seat's life; such a sample is dropped
- *                                     or lost among hundreds
- *   span stores last        relaxed   a hint for who comes next
- *   sums                    relaxed   each stands for itself
+ *   span loads trace        acquire   a span that finds its trace sees the time of its root, or of the root of a later
+ *                                     trace. The latter is in the future (the sample is dropped) or wrong by the life of
+ *                                     one seat (one sample among hundreds)
+ *   span stores last        relaxed   a hint for the next root
+ *   sums                    relaxed   each is independent
  *
- * Two roots that want one free seat at once may leave one's id with the other's time; they are of the same moment.
+ * Two roots that take one free seat at the same time may combine the id of one with the time of the other. The times are
+ * equal within the race.
  */
 #ifndef NS_LAG_H
 #define NS_LAG_H
@@ -32,8 +34,8 @@
 
 #define NS_LAG_SEATS 64
 
-/* Nanoseconds of silence after which a seat is free, if that is longer than twice what its trace has lived: half a minute,
- * and five for every other seat, for traces whose spans are minutes apart. */
+/* A seat is free after this silence in nanoseconds, or after twice the life of its trace if that is longer. Half a minute
+ * for odd seats, five minutes for even seats, to cover traces with minutes between spans. */
 static inline uint64_t ns_lag_quiet(uint64_t seat) { return seat % 2 ? UINT64_C(30000000000) : UINT64_C(300000000000); }
 
 typedef struct ns_lag_seat {
@@ -41,8 +43,8 @@ typedef struct ns_lag_seat {
 } ns_lag_seat;
 
 typedef struct ns_lag {
-    _Atomic uint64_t spans;        /* of seated traces */
-    _Atomic uint64_t microseconds; /* that they were late, in sum */
+    _Atomic uint64_t spans;        /* measured spans */
+    _Atomic uint64_t microseconds; /* sum of their lags */
     ns_lag_seat seats[NS_LAG_SEATS];
 } ns_lag;
 

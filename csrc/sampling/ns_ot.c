@@ -6,7 +6,7 @@
 
 /* --- the value ----------------------------------------------------------------------------------------------------- */
 
-/* The shortest item is a sub-key of one letter with an empty value, and a separator. */
+/* The shortest item is a sub-key of one letter with an empty value and a separator. */
 #define MAX_ITEMS (NS_OT_MAX_LENGTH / 3 + 1)
 
 typedef struct item {
@@ -41,7 +41,7 @@ static inline bool is_new(const char *value, const items *split, item found) {
     return true;
 }
 
-/* Splits a value into its items; false, split->count unspecified, if it is malformed. */
+/* Splits a value into items. Returns false if it is malformed; split->count is then unspecified. */
 static bool split_value(const char *value, size_t size, items *split) {
     split->count = 0;
     if (size == 0 || size > NS_OT_MAX_LENGTH) return false;
@@ -62,7 +62,7 @@ static bool split_value(const char *value, size_t size, items *split) {
     }
 }
 
-/* What the items say that are understood. */
+/* Parses the `th` and `rv` items. */
 static void understand(const char *value, const items *split, ns_ot *ot) {
     for (unsigned i = 0; i < split->count; i++) {
         item found = split->of[i];
@@ -81,7 +81,7 @@ bool ns_ot_read(const char *value, size_t size, ns_ot *ot) {
     return true;
 }
 
-/* Appends "key:text" behind a separator if anything stands before; false if it does not fit. */
+/* Appends "key:text", after a separator if the value is not empty. Returns false if it does not fit. */
 static inline bool append(char *out, size_t *length, const char *text, size_t size) {
     size_t separator = *length != 0;
     if (*length + separator + size > NS_OT_MAX_LENGTH) return false;
@@ -121,10 +121,10 @@ int ns_ot_write(const char *old, size_t size, uint64_t threshold, uint64_t rando
 static inline bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 typedef struct member {
-    const char *start, *end; /* without the blanks around it; empty for an empty member */
+    const char *start, *end; /* without surrounding blanks; empty for an empty member */
 } member;
 
-/* The member at *at, which is moved behind the comma that ends it, or to the end. */
+/* Returns the member at *at and moves *at past the comma that ends it, or to the end. */
 static inline member next_member(const char **at, const char *end) {
     const char *start = *at;
     const char *comma = memchr(start, ',', (size_t)(end - start));

@@ -1,9 +1,9 @@
 #include "sampling/ns_rate_controller.h"
 
-#define MIN_LENGTH     1e-3 /* seconds that an interval counts at least */
-#define SHAPE_MEMORY 10.0 /* s fades over so many tau ... */
-#define LAG_MEMORY   4.0  /* ... or so many times the lag */
-#define OVERSPENT    1.5  /* times the target */
+#define MIN_LENGTH   1e-3 /* minimum length of an interval, in seconds */
+#define SHAPE_MEMORY 10.0 /* decay of s, in multiples of tau ... */
+#define LAG_MEMORY   4.0  /* ... or in multiples of the lag, if longer */
+#define OVERSPENT    1.5  /* in multiples of the target */
 #define TICK_SECONDS ((double)NS_RATE_CONTROLLER_TICK * 1e-9)
 
 static double larger(double a, double b) { return a > b ? a : b; }
@@ -16,7 +16,7 @@ static void set(_Atomic double *result, double value) { atomic_store_explicit(re
 
 static double get(const _Atomic double *result) { return atomic_load_explicit(result, memory_order_relaxed); }
 
-/* Adds to a sum as it was what has come since, and returns that. */
+/* Returns the increase of a sum since `*then`, and sets `*then` to the present value. */
 static double since(uint64_t *then, uint64_t now) {
     double events = (double)(now - *then);
     *then = now;
@@ -25,7 +25,7 @@ static double since(uint64_t *then, uint64_t now) {
 
 void ns_rate_controller_init(ns_rate_controller *c, double target, ns_rate_controller_mode mode, double tau, double p_min) {
     *c = (ns_rate_controller){
-        .surge_at = UINT64_MAX, /* and due at once: the first root starts the clock */
+        .surge_at = UINT64_MAX, /* a step is due at once (due = 0): the first root starts the clock */
         .mode = mode,
         .target = target,
         .tau = tau > 0 ? tau : NS_RATE_CONTROLLER_TAU,
@@ -37,7 +37,8 @@ void ns_rate_controller_init(ns_rate_controller *c, double target, ns_rate_contr
     };
 }
 
-/* Six standard deviations of a Poisson count: once in years of steps. One more, as the expectation is a guess too. */
+/* More than six standard deviations of a Poisson count: by chance once in years of steps. The added 1 allows for the error
+ * of the expectation itself. */
 static bool beyond_chance(double difference, double expected) {
     return difference > 0 && difference * difference > 36 * (expected + 1);
 }
@@ -51,7 +52,7 @@ static void flow_add(ns_rate_controller *c, ns_rate_controller_flow *flow, doubl
     ns_rate_add(&flow->rate, events, seconds, c->tau);
 
     if (flow->before == 0) {
-        /* The interval in which the load fell is partly one of before, and left out. */
+        /* Skip the interval in which the load fell: it is partly from before the fall. */
         if (events < expected / 2) flow->before = rate;
         return;
     }
@@ -68,7 +69,7 @@ static void flow_add(ns_rate_controller *c, ns_rate_controller_flow *flow, doubl
     if (lasting || over) flow->lull = (ns_rate){0}, flow->before = 0;
 }
 
-/* The lag of spans behind their root, in seconds. */
+/* Mean lag of spans after their root, in seconds. */
 static double measure_lag(ns_rate_controller *c, double seconds) {
     double late = since(&c->late_then, counted(&c->lags.microseconds)) * 1e-6;
     double spans = since(&c->late_spans_then, counted(&c->lags.spans));
@@ -81,7 +82,7 @@ static void measure_shape(ns_rate_controller *c, double traces, double spans, do
     ns_mean_add(&c->shape, spans, traces, seconds, memory);
     ns_rate_add(&c->long_spans, spans, seconds, memory);
     ns_rate_add(&c->recent_spans, spans, seconds, larger(c->tau, lag));
-    /* The traces that spans of now belong to began up to a lag ago. */
+    /* The spans of this interval belong to traces that started up to one lag ago. */
     ns_rate_add(&c->recent_traces, traces, seconds, larger(2 * c->tau, 3 * lag));
 
     double running = ns_rate_of(&c->recent_spans), of = ns_rate_of(&c->recent_traces);
@@ -89,21 +90,22 @@ static void measure_shape(ns_rate_controller *c, double traces, double spans, do
         c->swelling = false;
         return;
     }
-    /* Fewer traces are kept from here on, and the spans of those before keep coming: divided by the traces of now, their
-     * number would be taken for ever larger traces. */
+    /* Fewer traces are kept from now on, while spans of earlier traces continue. Dividing them by the present traces would
+     * make traces look ever larger. */
     if (!c->swelling) c->swelling_traces = 0;
     c->swelling = true;
     c->swelling_traces = larger(c->swelling_traces, of);
     if (running <= OVERSPENT * ns_mean_of(&c->shape) * c->swelling_traces || c->swelling_traces <= 0) return;
-    /* Fewer traces, and not more spans: as the traces of now are fewer, each has to weigh more against the past. */
+    /* Fewer traces, but not more spans: each present trace needs more weight against the past. */
     c->shape.items = c->shape.sum / (running / c->swelling_traces);
     count(&c->swells);
 }
 
 static void choose(ns_rate_controller *c, double target) {
-    double s = c->mode == NS_RATE_CONTROLLER_SPANS ? larger(ns_mean_of(&c->shape), 1) : 1;
+    bool counts_spans = c->mode == NS_RATE_CONTROLLER_SPANS;
+    double s = counts_spans ? larger(ns_mean_of(&c->shape), 1) : 1;
     double offered = ns_rate_of(&c->offered.rate), entering = ns_rate_of(&c->entered.rate);
-    double room = c->mode == NS_RATE_CONTROLLER_TRACES ? target : target - entering * s, wanted = offered * s;
+    double room = counts_spans ? target - entering * s : target, wanted = offered * s;
     double p = room >= wanted ? 1 : larger(room / wanted, c->p_min);
     uint64_t threshold = 0;
     (void)ns_threshold_of_probability(p, NS_RATE_CONTROLLER_PRECISION, &threshold);
@@ -128,8 +130,7 @@ static void measure(ns_rate_controller *c, uint64_t asked, double seconds) {
     choose(c, target);
 }
 
-/* How many may ask before it is a surge that matters: twice what is expected in a tick, beyond chance, and enough to
- * overspend. */
+/* Number of calls that is a relevant surge: twice the expectation for a tick, beyond chance, and enough to overspend. */
 static uint64_t surge_after(const ns_rate_controller *c) {
     double expected = ns_rate_of(&c->offered.rate) * TICK_SECONDS;
     double worth = 2 * get(&c->target) * TICK_SECONDS / (get(&c->probability) * get(&c->spans_per_trace));
@@ -140,9 +141,9 @@ static uint64_t surge_after(const ns_rate_controller *c) {
 
 static void step(ns_rate_controller *c, uint64_t now) {
     uint64_t asked = counted(&c->asked), last = counted(&c->stepped);
-    if (now < last) now = last; /* read before the last step, used after it */
+    if (now < last) now = last; /* `now` was read before the last step and used after it */
     if (c->started) {
-        /* The loser of the last race for `stepping`, which came late. */
+        /* Nothing is due: this thread lost the last race for `stepping` and came late. */
         if (now < counted(&c->due) && asked < counted(&c->surge_at)) return;
         measure(c, asked, larger((double)(now - last) * 1e-9, MIN_LENGTH));
     }

@@ -1,15 +1,15 @@
-/* What was decided on a trace, remembered for the spans of it that end later.
+/* Remembered decisions on traces, for spans that end after the decision.
  *
- * A cache of eight ways; a set is two lines of memory. A new decision pushes the one out that was not asked for longest.
- * Eight, because a trace whose decision is forgotten while its spans still end is kept by halves: what a busy table lost in
- * 3 traces of 10,000 with four ways, it loses in none of a million with eight and with the asked ones put first.
+ * An 8-way set-associative cache with LRU replacement; a set is two cache lines. It has eight ways because a trace whose
+ * decision is forgotten while its spans still end is only partly kept. With four ways a busy table lost 3 decisions of
+ * 10,000; with eight ways and LRU order it lost none of a million.
  *
- *      set    | asked last      | ...                               | asked first     |
+ *      set    | most recent     | ...                               | least recent    |
  *      way    | key     | value |
- *               u64       bits 0 to 55: threshold; 56 to 58: ns_fate; 59 to 60: how th changes (ns_patch_threshold.h)
+ *               u64       bits 0 to 55: threshold; 56 to 58: ns_fate; 59 to 60: th_action (NS_TH_*, ns_patch_threshold.h)
  *
- * The key is a mix of the trace id's 128 bits; 0 is no key. Two traces that share one are taken for the same: of 2^32
- * remembered, one new trace in 2^32 would be.
+ * The key is a mix of the trace id's 128 bits; 0 means no key. Two traces with one key share a decision: with 2^32
+ * remembered traces this affects one new trace in 2^32.
  */
 #ifndef NS_DECISIONS_H
 #define NS_DECISIONS_H
@@ -20,15 +20,15 @@
 
 typedef enum ns_fate {
     NS_FATE_UNKNOWN,
-    NS_FATE_SAMPLED_OUT, /* no policy wanted it */
-    NS_FATE_EVICTED,     /* decided early, for want of room, and no policy wanted what there was */
-    NS_FATE_QUEUE_FULL,  /* kept, but the consumer's queue had no room left */
+    NS_FATE_SAMPLED_OUT, /* no policy kept it */
+    NS_FATE_EVICTED,     /* decided early to make room, and no policy kept the spans present */
+    NS_FATE_QUEUE_FULL,  /* kept by a policy, but the consumer's queue was full */
     NS_FATE_KEPT,
 } ns_fate;
 
 typedef struct ns_decision {
     ns_fate fate;
-    uint8_t count;
+    uint8_t th_action;
     uint64_t threshold;
 } ns_decision;
 
@@ -46,14 +46,14 @@ typedef struct ns_decisions {
 
 _Static_assert(sizeof(ns_decision_way[NS_DECISION_WAYS]) == 2 * NS_CACHE_LINE, "a set must be two lines");
 
-/* Sets for at least so many decisions; a power of two. */
+/* Number of sets for at least `remembered` decisions; a power of two. */
 static inline uint64_t ns_decisions_sets(uint64_t remembered) {
     uint64_t sets = 1;
     while (sets * NS_DECISION_WAYS < remembered) sets *= 2;
     return sets;
 }
 
-/* Mixes all bits of a trace id into all bits of the result: ids may be counters, or share their halves. */
+/* Mixes all bits of a trace id into all bits of the result: ids may be counters or share their halves. */
 static inline uint64_t ns_trace_mix(uint64_t high, uint64_t low) {
     uint64_t mixed = (high ^ (low >> 32)) * UINT64_C(0x9e3779b97f4a7c15) + low;
     mixed = (mixed ^ mixed >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -62,7 +62,7 @@ static inline uint64_t ns_trace_mix(uint64_t high, uint64_t low) {
 
 static inline uint64_t ns_decision_key(uint64_t mix) { return mix ? mix : 1; }
 
-/* Puts a way's place first, to be written. */
+/* Moves the entries before `way` down by one and returns the first entry, for the caller to write. */
 static inline ns_decision_way *ns_decision_first(ns_decision_way *set, int way) {
     memmove(set + 1, set, (size_t)way * sizeof *set);
     return set;
@@ -77,14 +77,14 @@ static inline ns_decision ns_decisions_find(ns_decisions *decisions, uint64_t mi
         *ns_decision_first(set, way) = found;
         return (ns_decision){
             .fate = (ns_fate)(found.value >> 56 & 7),
-            .count = (uint8_t)(found.value >> 59 & 3),
+            .th_action = (uint8_t)(found.value >> 59 & 3),
             .threshold = found.value & ((UINT64_C(1) << 56) - 1),
         };
     }
     return (ns_decision){.fate = NS_FATE_UNKNOWN};
 }
 
-/* Has the set at hand by the time that it is written. */
+/* Prefetches the set, so that it is in the cache when the decision is written. */
 static inline void ns_decisions_prefetch(const ns_decisions *decisions, uint64_t mix) {
     const ns_decision_way *set = decisions->sets[mix & decisions->set_mask];
     __builtin_prefetch(set, 1);
@@ -98,7 +98,7 @@ static inline void ns_decisions_put(ns_decisions *decisions, uint64_t mix, ns_de
     while (way < NS_DECISION_WAYS - 1 && set[way].key != key) way++;
     *ns_decision_first(set, way) = (ns_decision_way){
         .key = key,
-        .value = decision.threshold | (uint64_t)decision.fate << 56 | (uint64_t)decision.count << 59,
+        .value = decision.threshold | (uint64_t)decision.fate << 56 | (uint64_t)decision.th_action << 59,
     };
 }
 

@@ -18,7 +18,7 @@ static ns_word copy_word(ns_word word, char **room) {
     return copy;
 }
 
-/* Attribute conditions in the order of their keys' sizes modulo 64, and where each size begins. */
+/* Orders the attribute conditions by key size modulo 64 and stores where each size begins. */
 static void index_by_key_size(ns_conditions *conditions) {
     size_t placed = 0;
     for (unsigned size = 0; size < 64; size++) {
@@ -41,8 +41,7 @@ ns_conditions *ns_conditions_new(const ns_condition *conditions, size_t count, n
         words += conditions[i].value_count;
         for (size_t v = 0; v < conditions[i].value_count; v++) chars += conditions[i].values[v].size;
     }
-    ns_conditions *made =
-        calloc(1, sizeof *made + count * sizeof(ns_condition) + words * sizeof(ns_word) + chars);
+    ns_conditions *made = calloc(1, sizeof *made + count * sizeof(ns_condition) + words * sizeof(ns_word) + chars);
     if (!made) return NULL;
     made->count = count;
     made->context = context;
@@ -68,7 +67,7 @@ void ns_conditions_free(ns_conditions *conditions) { free(conditions); }
 static inline bool same_bytes(const void *left, const void *right, size_t size) {
     const char *a = left, *b = right;
     if (size >= 8) {
-        /* Words from the front, and one that ends where the bytes end. */
+        /* Words from the front, then one word that ends at the last byte. */
         for (size_t i = 0; i + 8 < size; i += 8)
             if (ns_load_u64(a + i) != ns_load_u64(b + i)) return false;
         return ns_load_u64(a + size - 8) == ns_load_u64(b + size - 8);
@@ -93,7 +92,8 @@ static bool has_value(const ns_condition *condition, const char *chars, size_t s
 
 /* --- the wire format ------------------------------------------------------------------------------------------- */
 
-/* Each of these returns what follows, or NULL if that would lie beyond the end. NULL as `at` is passed on. */
+/* Each reader returns the position after its field, or NULL if the field reaches beyond the end. A NULL `at` is passed
+ * on. */
 
 static const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value) {
     uint64_t sum = 0;
@@ -108,7 +108,7 @@ static const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_
     return NULL;
 }
 
-/* Reads the length of a field whose tag `at` stands behind; what is returned has so many bytes before the end. */
+/* Reads the length of a field; `at` is the position after its tag. At least `size` bytes follow the returned position. */
 static inline const uint8_t *read_length(const uint8_t *at, const uint8_t *end, size_t *size) {
     uint64_t length;
     if (NS_LIKELY(at < end && *at < 0x80)) length = *at++;
@@ -118,7 +118,7 @@ static inline const uint8_t *read_length(const uint8_t *at, const uint8_t *end, 
     return at;
 }
 
-/* Whether a field with this tag is next. */
+/* Whether the next field has this tag. */
 static inline bool is_next(const uint8_t *at, const uint8_t *end, uint8_t tag) { return at && at < end && *at == tag; }
 
 static inline const uint8_t *skip_bytes(const uint8_t *at, const uint8_t *end, uint8_t tag) {
@@ -144,7 +144,7 @@ static inline const uint8_t *read_fixed64(const uint8_t *at, const uint8_t *end,
 
 /* --- attributes ------------------------------------------------------------------------------------------------ */
 
-/* Whether an AnyValue, from `at` to `end`, is what a condition asks for. */
+/* Whether the AnyValue from `at` to `end` satisfies a condition. */
 static bool value_holds(const uint8_t *at, const uint8_t *end, const ns_conditions *conditions, size_t index) {
     const ns_condition *condition = &conditions->conditions[index];
     size_t size;
@@ -167,8 +167,7 @@ static bool value_holds(const uint8_t *at, const uint8_t *end, const ns_conditio
     }
 }
 
-/* The conditions that hold for a KeyValue, from `at` to `end`. Keys of conditions are not empty, so neither is the one
- * that is left out. */
+/* Conditions satisfied by the KeyValue from `at` to `end`. Condition keys are not empty, so an omitted key matches none. */
 static inline uint64_t pair_matches(const uint8_t *at, const uint8_t *end, const ns_conditions *conditions) {
     uint64_t matches = 0;
     size_t size, value_size;
@@ -187,9 +186,9 @@ static inline uint64_t pair_matches(const uint8_t *at, const uint8_t *end, const
     return matches;
 }
 
-/* Reads all attributes that follow; NULL if one reaches beyond the end. */
-static inline const uint8_t *read_pairs(const uint8_t *at, const uint8_t *end, uint8_t tag,
-                                        const ns_conditions *conditions, uint64_t *matches) {
+/* Reads all attributes at `at`. Returns NULL if one reaches beyond the end. */
+static inline const uint8_t *read_pairs(const uint8_t *at, const uint8_t *end, uint8_t tag, const ns_conditions *conditions,
+                                        uint64_t *matches) {
     size_t size;
     while (is_next(at, end, tag)) {
         at = read_length(at + 1, end, &size);
@@ -204,7 +203,7 @@ static inline const uint8_t *read_pairs(const uint8_t *at, const uint8_t *end, u
 
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
-/* The conditions that hold for a trace state: `key=value` members, commas between them, blanks around them. */
+/* Conditions satisfied by a trace state: `key=value` members, separated by commas, with optional blanks around them. */
 static uint64_t state_matches(const char *state, size_t size, const ns_conditions *conditions) {
     uint64_t matches = 0;
     const char *end = state + size;
@@ -277,7 +276,7 @@ bool ns_facts_of_span(const uint8_t *span, size_t size, const ns_conditions *con
         facts->status = read_status(at, at + length);
         at += length;
     }
-    /* The tag of field 16, fixed32, takes two bytes. */
+    /* The tag of field 16, fixed32, has two bytes. */
     if (at && end - at == 6 && at[0] == 0x85 && at[1] == 0x01) {
         __builtin_memcpy(&facts->flags, at + 2, sizeof facts->flags);
         at += 6;

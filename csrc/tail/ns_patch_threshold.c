@@ -9,12 +9,12 @@
 #define TAG_SPAN_ID     NS_TAG(2, NS_WIRE_BYTES)
 #define TAG_TRACE_STATE NS_TAG(3, NS_WIRE_BYTES)
 
-/* The field trace_state, or the place where it would stand: [field, rest), its text [text, rest). */
+/* The field trace_state or its insertion point: field [field, rest), text [text, rest). */
 typedef struct place {
     size_t field, text, rest;
 } place;
 
-/* Reads the length behind a tag; false if it reaches beyond the span. *at is moved to what it measures. */
+/* Reads the length after a tag and moves *at past it. Returns false if the field reaches beyond the span. */
 static inline bool read_length(const uint8_t *span, size_t size, size_t *at, size_t *length) {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64 && *at < size; shift += 7) {
@@ -51,7 +51,7 @@ static inline size_t copy(const uint8_t *span, size_t size, uint8_t *out) {
 
 #define STAYS (-2)
 
-/* What becomes of an `ot` (old_size 0: there is none): as ns_ot_write returns it, or STAYS if there is nothing to do. */
+/* Computes the new `ot` value (old_size 0: no old value). Returns the result of ns_ot_write, or STAYS if nothing changes. */
 static inline int new_value(const char *old, size_t old_size, int action, uint64_t threshold, char *value) {
     ns_ot ot;
     bool legal = ns_ot_read(old, old_size, &ot);
@@ -64,7 +64,8 @@ static inline int new_value(const char *old, size_t old_size, int action, uint64
     return (size_t)size == old_size ? STAYS : size;
 }
 
-size_t ns_patch_threshold_span(const uint8_t *span, size_t size, int action, uint64_t threshold, uint8_t *out, uint64_t *unchanged) {
+size_t ns_patch_threshold_span(const uint8_t *span, size_t size, int action, uint64_t threshold, uint8_t *out,
+                               uint64_t *unchanged) {
     if (action == NS_TH_LEAVE) return copy(span, size, out);
     place state;
     if (!find_place(span, size, &state)) {
@@ -81,7 +82,7 @@ size_t ns_patch_threshold_span(const uint8_t *span, size_t size, int action, uin
         return copy(span, size, out);
     }
     uint8_t *field = out + copy(span, state.field, out);
-    /* The new length most often takes as many bytes as the old one. */
+    /* The new length usually takes as many bytes as the old one. */
     size_t guess = ns_varint_size(header_size);
     size_t length = ns_ot_in_header(header, header_size, value, (size_t)value_size, (char *)field + 1 + guess);
     uint8_t *rest = field;

@@ -9,24 +9,24 @@
 #include "sampling/ns_rate_controller.h"
 #include "sampling/ns_threshold.h"
 
-/* The threshold of a keep whose probability nobody knows. Larger than any other, as it has to be for `and`. */
+/* Threshold of a trace kept with unknown probability. Larger than any other, as NS_POLICY_AND requires. */
 #define UNKNOWN UINT64_MAX
 
 #define NANOSECONDS_A_MILLISECOND 1000000u
 
-typedef struct tally {
+typedef struct policy_counters {
     _Atomic uint64_t sampled, not_sampled, dropped, spans_sampled, spans_dropped;
-} tally;
+} policy_counters;
 
-/* A policy with what changes of it. */
+/* A policy and its mutable state. */
 typedef struct node {
     ns_policy policy;
-    _Atomic uint64_t spent; /* of a part of a composite: the second, and in the low 32 bits the spans kept in it */
+    _Atomic uint64_t spent; /* of a part of a composite: the second, and in the low 32 bits the spans kept in that second */
     union {
         ns_token_bucket bucket;
         ns_rate_controller controller;
     };
-    tally tally; /* of a top-level policy */
+    policy_counters policy_counters; /* of a top-level policy */
 } node;
 
 struct ns_policies {
@@ -35,24 +35,24 @@ struct ns_policies {
     node nodes[];
 };
 
-/* What a policy says of a trace. An answer is certain if it follows from facts alone: any other trace id would have had
- * the same. */
-typedef struct answer {
+/* The result of one policy. It is certain if it follows from facts alone: any other trace id would have had the same
+ * result. */
+typedef struct vote {
     bool yes;
     bool certain;
-    uint64_t threshold; /* of a yes */
-} answer;
+    uint64_t threshold; /* if yes */
+} vote;
 
 /* --- leaves ---------------------------------------------------------------------------------------------------- */
 
-static inline answer fact(bool holds) { return (answer){.yes = holds, .certain = true, .threshold = 0}; }
+static inline vote fact(bool holds) { return (vote){.yes = holds, .certain = true, .threshold = 0}; }
 
-static inline answer chance(bool yes, uint64_t threshold) {
-    return (answer){.yes = yes, .certain = threshold == 0, .threshold = threshold};
+static inline vote chance(bool yes, uint64_t threshold) {
+    return (vote){.yes = yes, .certain = threshold == 0, .threshold = threshold};
 }
 
-static inline bool is_between(uint64_t value, uint64_t least, uint64_t most) {
-    return value >= least && (most == 0 || value <= most);
+static inline bool is_between(uint64_t value, uint64_t min, uint64_t max) {
+    return value >= min && (max == 0 || value <= max);
 }
 
 static uint64_t milliseconds_of(const ns_trace_facts *trace) {
@@ -73,79 +73,80 @@ static uint64_t hash_of(const ns_trace_facts *trace, uint64_t salt) {
     return fnv1a(salt, id, sizeof id);
 }
 
-static answer aim(ns_rate_controller *controller, const ns_trace_facts *trace, uint64_t now) {
+static vote aim(ns_rate_controller *controller, const ns_trace_facts *trace, uint64_t now) {
     uint64_t threshold = ns_rate_controller_ask(controller, trace->randomness, now);
     bool yes = ns_threshold_keeps(trace->randomness, threshold);
-    /* One span of a trace that is kept counts by itself. */
+    /* One span of a kept trace is already counted by ns_rate_controller_ask. */
     if (yes && trace->spans > 1) ns_rate_controller_note_spans(controller, trace->spans - 1);
     return chance(yes, threshold);
 }
 
 /* --- trees ----------------------------------------------------------------------------------------------------- */
 
-/* What policies are asked about. Without `pays`, limiters spend nothing and say an uncertain no: then only what is certain
- * about an answer counts. */
-typedef struct question {
+/* Input of an evaluation. Without `pays`, limiters spend nothing and return an uncertain no; the caller then uses only
+ * whether the result is certain. */
+typedef struct input {
     const ns_trace_facts *trace;
     uint64_t now;
     bool pays;
-} question;
+} input;
 
-static answer ask(node *node, question question);
+static vote evaluate(node *node, input input);
 
-/* Yes if all parts say yes. Parts behind the first no do not pay; but they may make it certain. */
-static answer all_of(node *parent, question question) {
-    answer sum = {.yes = true, .certain = true, .threshold = 0};
+/* Yes if all parts say yes. Parts after the first no do not pay, but they may make the result certain. */
+static vote all_of(node *parent, input input) {
+    vote sum = {.yes = true, .certain = true, .threshold = 0};
     bool certainly_no = false;
     node *end = parent + parent->policy.extent;
     for (node *part = parent + 1; part < end; part += part->policy.extent) {
-        answer answer = ask(part, question);
-        if (answer.yes) {
-            if (answer.threshold > sum.threshold) sum.threshold = answer.threshold;
-            sum.certain &= answer.certain;
+        vote vote = evaluate(part, input);
+        if (vote.yes) {
+            if (vote.threshold > sum.threshold) sum.threshold = vote.threshold;
+            sum.certain &= vote.certain;
         } else {
-            sum.yes = question.pays = false;
-            certainly_no |= answer.certain;
+            sum.yes = input.pays = false;
+            certainly_no |= vote.certain;
         }
     }
     if (!sum.yes) sum.certain = certainly_no;
     return sum;
 }
 
-/* What a trace pays a limiter with. One that is decided on before any of its spans has ended pays as for one: it is not free. */
+/* The price of a trace for a limiter. A trace decided before any of its spans has ended costs as much as one span or
+ * byte. */
 static inline uint64_t price(uint64_t seen) { return seen ? seen : 1; }
 
-/* Takes the trace's spans from what a part may keep in this second; false if they are too many. */
-static bool spend(node *part, question question) {
-    uint64_t second = (uint32_t)(question.now / NS_CLOCK_SECOND);
+/* Charges the trace's spans to the allowance of a part for this second. Returns false if they exceed it. */
+static bool spend(node *part, input input) {
+    uint64_t second = (uint32_t)(input.now / NS_CLOCK_SECOND);
     uint64_t seen = atomic_load_explicit(&part->spent, memory_order_relaxed), spans;
     do {
-        spans = price(question.trace->spans) + (seen >> 32 == second ? (uint32_t)seen : 0);
+        spans = price(input.trace->spans) + (seen >> 32 == second ? (uint32_t)seen : 0);
         if (spans > part->policy.allowance) return false;
     } while (!atomic_compare_exchange_weak_explicit(&part->spent, &seen, second << 32 | spans, memory_order_relaxed,
                                                     memory_order_relaxed));
     return true;
 }
 
-static answer first_of(node *parent, question question) {
+static vote first_of(node *parent, input input) {
     bool certain = true;
     node *end = parent + parent->policy.extent;
     for (node *part = parent + 1; part < end; part += part->policy.extent) {
-        answer answer = ask(part, question);
-        if (answer.yes) return chance(question.pays && spend(part, question), UNKNOWN);
-        certain &= answer.certain;
+        vote vote = evaluate(part, input);
+        if (vote.yes) return chance(input.pays && spend(part, input), UNKNOWN);
+        certain &= vote.certain;
     }
-    return (answer){.yes = false, .certain = certain, .threshold = UNKNOWN};
+    return (vote){.yes = false, .certain = certain, .threshold = UNKNOWN};
 }
 
-static answer none_of(node *parent, question question) {
-    answer part = ask(parent + 1, question);
-    return (answer){.yes = !part.yes, .certain = part.certain, .threshold = part.certain ? 0 : UNKNOWN};
+static vote none_of(node *parent, input input) {
+    vote part = evaluate(parent + 1, input);
+    return (vote){.yes = !part.yes, .certain = part.certain, .threshold = part.certain ? 0 : UNKNOWN};
 }
 
-static answer ask(node *node, question question) {
+static vote evaluate(node *node, input input) {
     const ns_policy *policy = &node->policy;
-    const ns_trace_facts *trace = question.trace;
+    const ns_trace_facts *trace = input.trace;
     switch (policy->kind) {
     case NS_POLICY_ALWAYS:
         return fact(true);
@@ -166,55 +167,53 @@ static answer ask(node *node, question question) {
     case NS_POLICY_HASH:
         return chance(hash_of(trace, policy->salt) <= policy->threshold, UNKNOWN);
     case NS_POLICY_SPANS_RATE:
-        return chance(question.pays && ns_token_bucket_take(&node->bucket, question.now, price(trace->spans)), UNKNOWN);
+        return chance(input.pays && ns_token_bucket_take(&node->bucket, input.now, price(trace->spans)), UNKNOWN);
     case NS_POLICY_BYTES_RATE:
-        return chance(question.pays && ns_token_bucket_take(&node->bucket, question.now, price(trace->bytes)), UNKNOWN);
+        return chance(input.pays && ns_token_bucket_take(&node->bucket, input.now, price(trace->bytes)), UNKNOWN);
     case NS_POLICY_SPANS_TARGET:
-        return question.pays ? aim(&node->controller, trace, question.now) : chance(false, UNKNOWN);
+        return input.pays ? aim(&node->controller, trace, input.now) : chance(false, UNKNOWN);
     case NS_POLICY_AND:
     case NS_POLICY_DROP:
-        return all_of(node, question);
+        return all_of(node, input);
     case NS_POLICY_NOT:
-        return none_of(node, question);
+        return none_of(node, input);
     case NS_POLICY_COMPOSITE:
-        return first_of(node, question);
+        return first_of(node, input);
     }
     return fact(false);
 }
 
 /* --- the decision ---------------------------------------------------------------------------------------------- */
 
-static inline void add(_Atomic uint64_t *sum, uint64_t more) {
-    atomic_fetch_add_explicit(sum, more, memory_order_relaxed);
-}
+static inline void add(_Atomic uint64_t *sum, uint64_t more) { atomic_fetch_add_explicit(sum, more, memory_order_relaxed); }
 
 ns_verdict ns_policies_decide(ns_policies *policies, const ns_trace_facts *trace, uint64_t now) {
-    const question question = {trace, now, true};
+    const input input = {trace, now, true};
     bool keep = false, spared_by_chance = false;
     uint64_t threshold = UNKNOWN;
     for (size_t i = 0; i < policies->top_count; i++) {
         node *top = &policies->nodes[policies->tops[i]];
         if (top->policy.kind != NS_POLICY_DROP) continue;
-        answer answer = ask(top, question);
-        if (answer.yes) {
-            add(&top->tally.dropped, 1);
-            add(&top->tally.spans_dropped, trace->spans);
+        vote vote = evaluate(top, input);
+        if (vote.yes) {
+            add(&top->policy_counters.dropped, 1);
+            add(&top->policy_counters.spans_dropped, trace->spans);
             return (ns_verdict){.keep = false, .dropped = true};
         }
-        add(&top->tally.not_sampled, 1);
-        spared_by_chance |= !answer.certain;
+        add(&top->policy_counters.not_sampled, 1);
+        spared_by_chance |= !vote.certain;
     }
     for (size_t i = 0; i < policies->top_count; i++) {
         node *top = &policies->nodes[policies->tops[i]];
         if (top->policy.kind == NS_POLICY_DROP) continue;
-        answer answer = ask(top, question);
-        if (answer.yes) {
-            add(&top->tally.sampled, 1);
-            add(&top->tally.spans_sampled, trace->spans);
+        vote vote = evaluate(top, input);
+        if (vote.yes) {
+            add(&top->policy_counters.sampled, 1);
+            add(&top->policy_counters.spans_sampled, trace->spans);
             keep = true;
-            if (answer.threshold < threshold) threshold = answer.threshold;
+            if (vote.threshold < threshold) threshold = vote.threshold;
         } else {
-            add(&top->tally.not_sampled, 1);
+            add(&top->policy_counters.not_sampled, 1);
         }
     }
     if (!keep) return (ns_verdict){.keep = false};
@@ -257,7 +256,7 @@ ns_policies *ns_policies_new(const ns_policy *nodes, size_t count) {
     if (count < 1 || count > NS_POLICIES_MAX) return NULL;
     for (size_t at = 0; at < count; at += nodes[at].extent)
         if (!is_tree(nodes + at, count - at, 1)) return NULL;
-    size_t size = sizeof(ns_policies) + count * sizeof(node); /* a multiple of the alignment, as each of them is */
+    size_t size = sizeof(ns_policies) + count * sizeof(node); /* a multiple of the alignment, as each operand is */
     ns_policies *policies = aligned_alloc(_Alignof(ns_policies), size);
     if (!policies) return NULL;
     memset(policies, 0, size);
@@ -274,12 +273,12 @@ void ns_policies_free(ns_policies *policies) { free(policies); }
 size_t ns_policies_count(const ns_policies *policies) { return policies->top_count; }
 
 ns_policy_counts ns_policies_counts(const ns_policies *policies, size_t index) {
-    const tally *tally = &policies->nodes[policies->tops[index]].tally;
+    const policy_counters *policy_counters = &policies->nodes[policies->tops[index]].policy_counters;
     return (ns_policy_counts){
-        .sampled = atomic_load_explicit(&tally->sampled, memory_order_relaxed),
-        .not_sampled = atomic_load_explicit(&tally->not_sampled, memory_order_relaxed),
-        .dropped = atomic_load_explicit(&tally->dropped, memory_order_relaxed),
-        .spans_sampled = atomic_load_explicit(&tally->spans_sampled, memory_order_relaxed),
-        .spans_dropped = atomic_load_explicit(&tally->spans_dropped, memory_order_relaxed),
+        .sampled = atomic_load_explicit(&policy_counters->sampled, memory_order_relaxed),
+        .not_sampled = atomic_load_explicit(&policy_counters->not_sampled, memory_order_relaxed),
+        .dropped = atomic_load_explicit(&policy_counters->dropped, memory_order_relaxed),
+        .spans_sampled = atomic_load_explicit(&policy_counters->spans_sampled, memory_order_relaxed),
+        .spans_dropped = atomic_load_explicit(&policy_counters->spans_dropped, memory_order_relaxed),
     };
 }

@@ -1,4 +1,4 @@
-/* The mapping of the trace table, and how it is divided. */
+/* The mapping of the trace table and its layout. */
 #include <errno.h>
 #include <sys/mman.h>
 
@@ -22,13 +22,14 @@ static layout lay_out(uint32_t max_traces, uint32_t remembered) {
 }
 
 uint64_t ns_trace_table_min_bytes(uint32_t max_traces, uint32_t remembered) {
-    uint64_t least = lay_out(max_traces, remembered).chunks_at + NS_TRACE_TABLE_MIN_ROOM;
-    return least > NS_TRACE_TABLE_MIN_BYTES ? least : NS_TRACE_TABLE_MIN_BYTES;
+    uint64_t min_bytes = lay_out(max_traces, remembered).chunks_at + NS_TRACE_TABLE_MIN_ROOM;
+    return min_bytes > NS_TRACE_TABLE_MIN_BYTES ? min_bytes : NS_TRACE_TABLE_MIN_BYTES;
 }
 
 int ns_trace_table_make(ns_trace_table *table, const ns_trace_table_settings *settings) {
     memset(table, 0, sizeof *table);
-    if (settings->max_traces < 1 || settings->max_traces > NS_TRACE_TABLE_MAX_TRACES || settings->max_bytes > NS_TRACE_TABLE_MAX_BYTES ||
+    if (settings->max_traces < 1 || settings->max_traces > NS_TRACE_TABLE_MAX_TRACES ||
+        settings->max_bytes > NS_TRACE_TABLE_MAX_BYTES ||
         settings->max_bytes < ns_trace_table_min_bytes(settings->max_traces, settings->remembered))
         return EINVAL;
     layout plan = lay_out(settings->max_traces, settings->remembered);

@@ -22,30 +22,22 @@ static void list_append(ns_trace_table *table, uint32_t *first, uint32_t *last, 
     ns_trace_entry *entry = ns_entry_at(table, number);
     entry->earlier = *last;
     entry->later = 0;
-    if (*last)
-        ns_entry_at(table, *last)->later = number;
-    else
-        *first = number;
+    if (*last) ns_entry_at(table, *last)->later = number;
+    else *first = number;
     *last = number;
 }
 
 static void list_remove(ns_trace_table *table, uint32_t *first, uint32_t *last, uint32_t number) {
     ns_trace_entry *entry = ns_entry_at(table, number);
-    if (entry->earlier)
-        ns_entry_at(table, entry->earlier)->later = entry->later;
-    else
-        *first = entry->later;
-    if (entry->later)
-        ns_entry_at(table, entry->later)->earlier = entry->earlier;
-    else
-        *last = entry->earlier;
+    if (entry->earlier) ns_entry_at(table, entry->earlier)->later = entry->later;
+    else *first = entry->later;
+    if (entry->later) ns_entry_at(table, entry->later)->earlier = entry->earlier;
+    else *last = entry->earlier;
 }
 
 static void leave_list(ns_trace_table *table, uint32_t number) {
-    if (ns_entry_at(table, number)->linger_ms)
-        list_remove(table, &table->lingering_first, &table->lingering_last, number);
-    else
-        list_remove(table, &table->waiting_first, &table->waiting_last, number);
+    if (ns_entry_at(table, number)->linger_ms) list_remove(table, &table->lingering_first, &table->lingering_last, number);
+    else list_remove(table, &table->waiting_first, &table->waiting_last, number);
 }
 
 static void linger(ns_trace_table *table, uint32_t number) {
@@ -74,10 +66,8 @@ typedef enum cause { COMPLETE, BY_TIME, FOR_ROOM, AT_THE_END } cause;
 
 static void enqueue(ns_trace_table *table, uint32_t first_chunk) {
     ns_chain *chain = ns_chain_at(table, first_chunk);
-    if (table->queue_last)
-        ns_chain_at(table, table->queue_last)->next = first_chunk;
-    else
-        table->queue_first = first_chunk;
+    if (table->queue_last) ns_chain_at(table, table->queue_last)->next = first_chunk;
+    else table->queue_first = first_chunk;
     table->queue_last = first_chunk;
     table->chunks_queued += chain->chunks;
     table->spans_queued += chain->spans;
@@ -92,7 +82,7 @@ static void enqueue_entry(ns_trace_table *table, const ns_trace_entry *entry, ns
         .spans = entry->facts.spans,
         .last = entry->last_chunk,
         .chunks = entry->chunks,
-        .count = verdict.count,
+        .th_action = verdict.count,
         .source_count = entry->source_count,
     };
     memcpy(chain->sources, entry->sources, sizeof chain->sources);
@@ -100,29 +90,22 @@ static void enqueue_entry(ns_trace_table *table, const ns_trace_entry *entry, ns
 }
 
 static void count_dropped(ns_trace_table *table, ns_fate fate, uint64_t spans) {
-    if (fate == NS_FATE_SAMPLED_OUT)
-        table->counts.spans_sampled_out += spans;
-    else if (fate == NS_FATE_EVICTED)
-        table->counts.spans_evicted += spans;
-    else
-        table->counts.spans_queue_full += spans;
+    if (fate == NS_FATE_SAMPLED_OUT) table->counts.spans_sampled_out += spans;
+    else if (fate == NS_FATE_EVICTED) table->counts.spans_evicted += spans;
+    else table->counts.spans_queue_full += spans;
 }
 
 static void count_trace(ns_trace_table *table, ns_fate fate, cause why) {
-    if (fate == NS_FATE_KEPT)
-        table->counts.traces_kept++;
-    else if (fate == NS_FATE_SAMPLED_OUT)
-        table->counts.traces_sampled_out++;
-    else if (fate == NS_FATE_EVICTED)
-        table->counts.traces_evicted++;
-    else
-        table->counts.traces_queue_full++;
+    if (fate == NS_FATE_KEPT) table->counts.traces_kept++;
+    else if (fate == NS_FATE_SAMPLED_OUT) table->counts.traces_sampled_out++;
+    else if (fate == NS_FATE_EVICTED) table->counts.traces_evicted++;
+    else table->counts.traces_queue_full++;
     if (why == FOR_ROOM) table->counts.decided_early++;
     if (why == BY_TIME) table->counts.decided_by_time++;
 }
 
-/* What the policies are shown. A trace that still runs has lasted at least since its first span: a slow one is seen to be
- * slow before it ends. */
+/* The facts for the policies. A running trace has lasted at least since its first span, so a slow trace is recognised before
+ * it ends. */
 static ns_trace_facts facts_now(const ns_trace_entry *entry, uint64_t now) {
     ns_trace_facts facts = entry->facts;
     uint64_t waited = now > entry->since ? now - entry->since : 0;
@@ -136,17 +119,16 @@ static void decide(ns_trace_table *table, uint32_t number, uint64_t mix, cause w
     uint64_t now = table->settings.clock();
     ns_trace_facts facts = facts_now(entry, now);
     ns_verdict verdict = ns_policies_decide(table->settings.policies, &facts, now);
-    ns_fate fate = verdict.keep ? NS_FATE_KEPT
-                   : why == FOR_ROOM && !verdict.dropped ? NS_FATE_EVICTED : NS_FATE_SAMPLED_OUT;
-    /* The traces that the head sampled stand for this one, which it did not: what a policy's threshold adds to them stands
-     * for none. */
+    ns_fate fate = verdict.keep ? NS_FATE_KEPT : why == FOR_ROOM && !verdict.dropped ? NS_FATE_EVICTED : NS_FATE_SAMPLED_OUT;
+    /* The head sampler did not sample this trace, and the traces that it sampled already represent it. A threshold would
+     * make this trace represent others once more, so leave `th` unchanged. */
     if (verdict.count == NS_TH_RAISE && facts.spans && !(facts.flags & 1) && !facts.has_threshold)
         verdict.count = NS_TH_LEAVE;
     if (fate == NS_FATE_KEPT && why != AT_THE_END && table->chunks_queued + entry->chunks > table->max_queued)
         fate = NS_FATE_QUEUE_FULL;
     remove_entry(table, number, mix);
     ns_decisions_put(&table->decisions, mix,
-                     (ns_decision){.fate = fate, .count = verdict.count, .threshold = verdict.threshold});
+                     (ns_decision){.fate = fate, .th_action = verdict.count, .threshold = verdict.threshold});
     count_trace(table, fate, why);
     if (!entry->first_chunk) return;
     table->spans_held -= entry->facts.spans;
@@ -162,8 +144,8 @@ static void decide(ns_trace_table *table, uint32_t number, uint64_t mix, cause w
 
 static uint64_t mix_of(const ns_trace_entry *entry) { return ns_trace_mix(entry->facts.trace_high, entry->facts.trace_low); }
 
-/* Room is made by deciding early: first on traces whose root has ended, which are all but whole; then on the oldest. False
- * if there is none left. */
+/* Makes room by deciding early: lingering traces first, which are nearly complete, then the oldest. Returns false if no
+ * undecided trace is left. */
 static bool evict_one(ns_trace_table *table) {
     uint32_t victim = table->lingering_first ? table->lingering_first : table->waiting_first;
     if (!victim) return false;
@@ -177,13 +159,12 @@ static bool make_room(ns_trace_table *table, uint32_t chunks) {
     return true;
 }
 
-static void settle_if_complete(ns_trace_table *table, uint32_t number, uint64_t mix) {
+static void decide_if_complete(ns_trace_table *table, uint32_t number, uint64_t mix) {
     ns_trace_entry *entry = ns_entry_at(table, number);
     if (!entry->root_ended || entry->roots) return;
-    if (entry->open == 0 || table->settings.wait_after_root_ns == 0)
-        decide(table, number, mix, COMPLETE);
-    else if (!entry->linger_ms && table->settings.clock() - entry->since + table->settings.wait_after_root_ns <
-                                      table->settings.wait_ns)
+    if (entry->open == 0 || table->settings.wait_after_root_ns == 0) decide(table, number, mix, COMPLETE);
+    else if (!entry->linger_ms &&
+             table->settings.clock() - entry->since + table->settings.wait_after_root_ns < table->settings.wait_ns)
         linger(table, number);
 }
 
@@ -218,7 +199,7 @@ void ns_trace_table_start(ns_trace_table *table, uint64_t trace_high, uint64_t t
     table->starts_are_announced = true;
     if (!number) {
         if (place == NS_ROOT) {
-            /* Of a trace that begins here nothing can have been decided. But will be: into lines that are far away. */
+            /* A new root has no earlier decision. Prefetch the cache lines where its decision will be stored. */
             ns_decisions_prefetch(&table->decisions, mix);
         } else {
             ns_fate fate = ns_decisions_find(&table->decisions, mix).fate;
@@ -243,10 +224,10 @@ void ns_trace_table_forget(ns_trace_table *table, uint64_t trace_high, uint64_t 
     uint32_t number = find(table, mix, trace_high, trace_low);
     if (!number) return;
     note_end(ns_entry_at(table, number), place != NS_INNER);
-    settle_if_complete(table, number, mix);
+    decide_if_complete(table, number, mix);
 }
 
-/* The trace state is read once a trace, and again from its root: the spans of a trace share it. */
+/* The spans of a trace share their trace state. It is read from the first span and again from the local root. */
 static void merge_state(ns_trace_facts *trace, const ns_facts *facts) {
     const char *value;
     size_t size;
@@ -259,12 +240,12 @@ static void merge_state(ns_trace_facts *trace, const ns_facts *facts) {
     }
 }
 
-/* A trace that was decided on before any of its spans had ended was judged by its id. If it has an `rv`, by which it would
- * not have been kept, its threshold is not true. */
+/* A trace that was decided before any of its spans ended was decided by its id. If it has an `rv` below the threshold, that
+ * threshold is wrong. */
 static void check_threshold(ns_decision *decision, const ns_facts *facts) {
     ns_trace_facts seen = {.randomness = ns_randomness_of_trace(facts->trace_low)};
     if (facts->trace_state_size) merge_state(&seen, facts);
-    if (!ns_threshold_keeps(seen.randomness, decision->threshold)) decision->count = NS_TH_ERASE;
+    if (!ns_threshold_keeps(seen.randomness, decision->threshold)) decision->th_action = NS_TH_ERASE;
 }
 
 static void merge(ns_trace_facts *trace, const ns_facts *facts, uint64_t resource_matches, uint32_t size) {
@@ -278,7 +259,7 @@ static void merge(ns_trace_facts *trace, const ns_facts *facts, uint64_t resourc
     trace->flags |= (uint8_t)facts->flags;
 }
 
-/* True if the entry keeps the caller's hold on the source. */
+/* Returns true if the entry keeps the caller's reference to the source. */
 static bool hold_source(ns_trace_entry *entry, uint32_t source) {
     if (entry->source_count > NS_TRACE_SOURCES) return true;
     for (uint8_t i = 0; i < entry->source_count; i++)
@@ -287,10 +268,10 @@ static bool hold_source(ns_trace_entry *entry, uint32_t source) {
         entry->sources[entry->source_count++] = (uint16_t)source;
         return true;
     }
-    return false; /* never: ns_spill_sources came before */
+    return false; /* unreachable: ns_spill_sources was called before */
 }
 
-/* More sources than an entry has room for: from now on each record holds its own. */
+/* Whether a new source exceeds the room of an entry. */
 static bool needs_spill(const ns_trace_entry *entry, uint32_t source) {
     if (entry->source_count != NS_TRACE_SOURCES) return false;
     for (uint8_t i = 0; i < NS_TRACE_SOURCES; i++)
@@ -298,9 +279,9 @@ static bool needs_spill(const ns_trace_entry *entry, uint32_t source) {
     return true;
 }
 
-/* A span of a trace that was decided on. True if the source is held on to. */
+/* Handles a span of a decided trace. Returns true if the table keeps the reference to the source. */
 static bool end_late(ns_trace_table *table, ns_decision decision, uint32_t source, const uint8_t *span, uint32_t size) {
-    /* Past the queue's share of the memory, if need be: what came before it is there already. */
+    /* May exceed the queue's share of the memory: earlier spans of this trace are already queued. */
     if (decision.fate == NS_FATE_KEPT && !make_room(table, ns_chunks_for(size + sizeof(ns_chain))))
         decision.fate = NS_FATE_QUEUE_FULL;
     if (decision.fate != NS_FATE_KEPT) {
@@ -318,7 +299,7 @@ static bool end_late(ns_trace_table *table, ns_decision decision, uint32_t sourc
         .spans = 1,
         .last = last,
         .chunks = free_before - table->chunks_free,
-        .count = decision.count,
+        .th_action = decision.th_action,
         .source_count = 1,
         .sources = {(uint16_t)source},
     };
@@ -327,31 +308,31 @@ static bool end_late(ns_trace_table *table, ns_decision decision, uint32_t sourc
     return true;
 }
 
-/* No room is left for a span, whose trace is not held: nothing of it may be kept. */
+/* Drops a span for lack of room. Its trace has no entry, and no later span of it may be kept either. */
 static void refuse(ns_trace_table *table, uint64_t mix) {
     ns_decisions_put(&table->decisions, mix, (ns_decision){.fate = NS_FATE_QUEUE_FULL});
     table->counts.spans_queue_full++;
     table->counts.traces_queue_full++;
 }
 
-bool ns_trace_table_end(ns_trace_table *table, const ns_facts *facts, uint64_t resource_matches, uint32_t source, const uint8_t *span,
-                   uint32_t size) {
+bool ns_trace_table_end(ns_trace_table *table, const ns_facts *facts, uint64_t resource_matches, uint32_t source,
+                        const uint8_t *span, uint32_t size) {
     uint64_t high = facts->trace_high, low = facts->trace_low;
     uint64_t mix = ns_trace_mix(high, low);
     uint32_t chunks = ns_chunks_for(size + sizeof(ns_chain));
-    /* Making room may decide on this very trace. */
+    /* make_room may decide this very trace. */
     bool room = NS_LIKELY(table->chunks_free >= chunks) || make_room(table, chunks);
     uint32_t number = find(table, mix, high, low);
     if (!number) {
         ns_decision decision = ns_decisions_find(&table->decisions, mix);
-        /* Its start made an entry, which was decided on so long ago that the decision is forgotten (or it started before
-         * anybody listened). Most traces are dropped: so that no trace begins again with its last span, it is too. Unless
-         * starts are not announced here at all. */
+        /* The start of this span made an entry, and its decision is forgotten (or the span started before the table was in
+         * use). Most traces are dropped, so drop this one too rather than start a new trace with its last span. Does not
+         * apply if the starts of spans are not reported. */
         if (decision.fate == NS_FATE_UNKNOWN && table->starts_are_announced) {
             decision.fate = NS_FATE_EVICTED;
             table->counts.late_forgotten++;
         }
-        if (decision.fate == NS_FATE_KEPT && decision.count == NS_TH_RAISE) check_threshold(&decision, facts);
+        if (decision.fate == NS_FATE_KEPT && decision.th_action == NS_TH_RAISE) check_threshold(&decision, facts);
         if (decision.fate != NS_FATE_UNKNOWN) return end_late(table, decision, source, span, size);
         if (!room) {
             refuse(table, mix);
@@ -374,7 +355,7 @@ bool ns_trace_table_end(ns_trace_table *table, const ns_facts *facts, uint64_t r
     table->bytes_held += size;
     bool is_local_root = ns_facts_is_local_root(facts);
     note_end(entry, is_local_root);
-    if (entry->root_ended) settle_if_complete(table, number, mix);
+    if (entry->root_ended) decide_if_complete(table, number, mix);
     return held;
 }
 
@@ -392,11 +373,9 @@ size_t ns_trace_table_sweep(ns_trace_table *table, size_t limit) {
         uint32_t lingering = table->lingering_first, waiting = table->waiting_first;
         if (lingering && linger_is_over(table, lingering, now)) {
             ns_trace_entry *entry = ns_entry_at(table, lingering);
-            /* Another root has started meanwhile: it is waited for, within the time of the trace. */
-            if (entry->roots && now < entry->since + table->settings.wait_ns)
-                linger(table, lingering);
-            else
-                decide(table, lingering, mix_of(entry), BY_TIME);
+            /* Another root has started: wait for it, within wait_ns. */
+            if (entry->roots && now < entry->since + table->settings.wait_ns) linger(table, lingering);
+            else decide(table, lingering, mix_of(entry), BY_TIME);
         } else if (waiting && now >= ns_entry_at(table, waiting)->since + table->settings.wait_ns) {
             decide(table, waiting, mix_of(ns_entry_at(table, waiting)), BY_TIME);
         } else {

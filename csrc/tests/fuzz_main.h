@@ -1,5 +1,5 @@
-/* What the fuzz targets share: inputs in blocks of their own, and what makes a target a program without libFuzzer
- * (-DNS_FUZZ_MAIN), which runs the files that it is given and then inputs that it makes itself, the same each time. */
+/* Shared by the fuzz targets: inputs in allocations of their own, and a main function for runs without libFuzzer
+ * (-DNS_FUZZ_MAIN). It runs the given files and then a reproducible series of generated inputs. */
 #ifndef NS_FUZZ_MAIN_H
 #define NS_FUZZ_MAIN_H
 
@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A block of just this size, so that a sanitizer sees what goes past its end. */
+/* An allocation of exactly this size, so that a sanitizer detects an access past its end. */
 static inline void *fuzz_block(size_t size) {
     void *made = malloc(size ? size : 1);
     REQUIRE(made != NULL);
@@ -40,8 +40,8 @@ static inline size_t fuzz_below(size_t limit) {
     return (size_t)(state >> 33) % limit;
 }
 
-/* Changes what the buffer holds in one place behind `kept` bytes: replaces, inserts or removes a byte, any byte or one that
- * means something to the target; or doubles a run. Returns the new size. */
+/* Mutates the buffer at one place after the first `kept` bytes: replaces, inserts or removes a byte (a random one, or one
+ * with a meaning for the target), or doubles a run. Returns the new size. */
 static inline size_t fuzz_mutate(size_t size, size_t kept, const char *meaning) {
     size_t where = kept + fuzz_below(size - kept + 1), left = size - where, run = left ? fuzz_below(left) : 0;
     uint8_t byte = fuzz_below(4) ? (uint8_t)meaning[fuzz_below(strlen(meaning))] : (uint8_t)fuzz_below(256);
@@ -65,7 +65,7 @@ static inline size_t fuzz_mutate(size_t size, size_t kept, const char *meaning) 
     }
 }
 
-/* As many inputs as NS_FUZZ_MAIN_INPUTS says, times `factor`, each made by `make`, which fills the buffer and returns a size. */
+/* Runs the files, then NS_FUZZ_MAIN_INPUTS * `factor` inputs. `make` fills the buffer and returns the size of an input. */
 static inline int fuzz_main(int argc, char **argv, size_t factor, size_t (*make)(void)) {
     for (int i = 1; i < argc; i++) {
         FILE *file = fopen(argv[i], "rb");

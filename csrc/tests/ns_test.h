@@ -1,25 +1,28 @@
-/* The test framework of the ground floor: CHECK stops at the first failure, the summary says how much ran. */
+/* The test framework of csrc/: CHECK exits at the first failure, the summary prints the number of checks. */
 #ifndef NS_TEST_H
 #define NS_TEST_H
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Counted without a lock: check from one thread, or join the others first. */
+/* Not synchronised: call CHECK from one thread only, or after joining the others. */
 static unsigned long ns_test_checks = 0;
 
-#define CHECK(condition)                                                                      \
-    do {                                                                                      \
-        ns_test_checks++;                                                                     \
-        if (!(condition)) {                                                                   \
-            fprintf(stderr, "%s:%d: CHECK failed: %s\n", __FILE__, __LINE__, #condition);     \
-            exit(1);                                                                          \
-        }                                                                                     \
+#define CHECK(condition)                                                                  \
+    do {                                                                                  \
+        ns_test_checks++;                                                                 \
+        if (!(condition)) {                                                               \
+            fprintf(stderr, "%s:%d: CHECK failed: %s\n", __FILE__, __LINE__, #condition); \
+            exit(1);                                                                      \
+        }                                                                                 \
     } while (0)
 
-/* The last statement of main: prints the summary line and gives the exit status. */
-static inline int ns_test_summary(const char *name) {
-    printf("%s: ok, %lu checks\n", name, ns_test_checks);
+/* Defined by the C library. Declared here because <errno.h> declares it only under _GNU_SOURCE. */
+extern char *program_invocation_short_name;
+
+/* The last statement of main: prints "<program>: ok, ..." and returns the exit status. */
+static inline int ns_test_summary(void) {
+    printf("%s: ok, %lu checks\n", program_invocation_short_name, ns_test_checks);
     return ns_test_checks == 0;
 }
 

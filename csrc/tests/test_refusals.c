@@ -1,5 +1,5 @@
-/* What becomes of each request that the system refuses: memory, mappings, random bytes. The linker leads these calls of the
- * ground floor here (-Wl,--wrap, see the Makefile). */
+/* Every request that the system can refuse: memory, mappings, random bytes. The linker redirects these calls to this file
+ * (-Wl,--wrap, see the Makefile). */
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 
 /* --- the system ---------------------------------------------------------------------------------------------------- */
 
-static long granted = -1; /* so many requests more, then one is refused; -1: none is */
+static long granted = -1; /* remaining requests before one is refused; -1: none is refused */
 
 static bool refused(void) { return granted >= 0 && granted-- == 0; }
 
@@ -48,7 +48,7 @@ void *__wrap_mmap(void *at, size_t size, int protection, int flags, int file, of
 }
 int __wrap_madvise(void *at, size_t size, int advice) { return refused() ? -1 : __real_madvise(at, size, advice); }
 
-/* The one system call that is made by number: the kernel's random bytes, here as the tests want them. */
+/* The only system call by number: the kernel's random bytes, replaced by those of the test. */
 static ns_random kernels_bytes;
 static int interruptions;
 static long kernels_answer;
@@ -73,28 +73,35 @@ long __wrap_syscall(long number, ...) {
 
 /* --- buffers and frames -------------------------------------------------------------------------------------------- */
 
+static void append(ns_buf *buf, const char *bytes, size_t size) {
+    uint8_t *out = ns_buf_room(buf, size);
+    if (!out) return;
+    memcpy(out, bytes, size);
+    buf->len += size;
+}
+
 static void test_buffer(void) {
     uint8_t storage[8];
     ns_buf buf;
     ns_buf_init(&buf, storage, sizeof storage, 1000);
-    ns_buf_append(&buf, "01234567", 8);
+    append(&buf, "01234567", 8);
     ns_savepoint full = ns_buf_save(&buf);
     granted = 0;
-    ns_buf_append(&buf, "8", 1);
+    append(&buf, "8", 1);
     CHECK(buf.failed && buf.len == 8 && buf.data == storage);
     ns_buf_rewind(&buf, full);
     granted = 1;
-    ns_buf_append(&buf, "8", 1);
+    append(&buf, "8", 1);
     CHECK(!buf.failed && buf.on_heap && buf.len == 9);
     ns_savepoint moved = ns_buf_save(&buf);
-    CHECK(ns_buf_room(&buf, 500) == NULL && buf.failed); /* what there is stays, and is not freed twice */
+    CHECK(ns_buf_room(&buf, 500) == NULL && buf.failed); /* the content stays and is not freed twice */
     ns_buf_rewind(&buf, moved);
     CHECK(buf.on_heap && memcmp(buf.data, "012345678", 9) == 0);
-    ns_buf_append(&buf, "", 0); /* nothing, which always fits */
+    append(&buf, "", 0); /* zero bytes always fit */
     CHECK(!buf.failed && buf.len == 9);
     granted = -1;
     buf.failed = true;
-    CHECK(!ns_buf_grow(&buf, 1)); /* memory there is, but errors stay */
+    CHECK(!ns_buf_grow(&buf, 1)); /* memory is available, but errors are sticky */
     ns_buf_free(&buf);
     CHECK(buf.data == NULL && !buf.on_heap);
 }
@@ -112,7 +119,7 @@ static void test_frame(void) {
         short_of_memory++;
     }
     granted = -1;
-    CHECK(short_of_memory == 6); /* four tables, the body, and where its spans lie */
+    CHECK(short_of_memory == 6); /* four tables, the body, and the placed records */
     CHECK(size == 4 + 2 * 3 && memcmp(framed.data, span, 4) == 0);
     ns_frame_free(body);
 }
@@ -128,7 +135,7 @@ static void test_ring(void) {
     CHECK(ns_ring_map(&ring, 1 << 20, 10) == 0);
     uint8_t *data = ns_ring_data(ring);
     memset(data, 7, 1 << 20);
-    granted = 0; /* pages that the system does not take back are cleared by hand */
+    granted = 0; /* pages that the system does not take back are zeroed by memset */
     ns_ring_reset(ring);
     granted = -1;
     for (size_t i = 0; i < 1 << 20; i++) CHECK(data[i] == 0);
@@ -146,7 +153,7 @@ static void test_conditions_and_policies(void) {
     granted = -1;
 }
 
-static void hold(void *context, uint32_t source) { (void)context, (void)source; }
+static void ignore_source(void *context, uint32_t source) { (void)context, (void)source; }
 static uint64_t no_time(void) { return 1; }
 
 static ns_trace_table_settings settings_with(ns_policies *policies) {
@@ -157,14 +164,14 @@ static ns_trace_table_settings settings_with(ns_policies *policies) {
         .wait_ns = 1,
         .wait_after_root_ns = 1,
         .policies = policies,
-        .retain = hold,
-        .release = hold,
+        .retain = ignore_source,
+        .release = ignore_source,
         .clock = no_time,
     };
 }
 
 static void end_root(ns_trace_table *table, uint32_t size) {
-    static uint8_t span[1000]; /* no fields at all: a trace state comes first */
+    static uint8_t span[1000];                                       /* no other fields, so the trace state comes first */
     const ns_facts facts = {.trace_low = UINT64_C(0xffffffffffffff), /* of the largest randomness */
                             .flags = 1};                             /* sampled, so that it may have a `th` */
     CHECK(ns_trace_table_end(table, &facts, 0, 0, span, size));
@@ -172,16 +179,16 @@ static void end_root(ns_trace_table *table, uint32_t size) {
 
 static void check_one_restated(ns_trace_table *table, uint32_t size) {
     static const char state[] = "\x1a\x07ot=th:8";
-    ns_kept_batch haul;
-    CHECK(ns_trace_table_read(table, 10, 1 << 20, &haul) == 0 && haul.count == 1);
-    CHECK(haul.records[0].size == size + sizeof state - 1 && memcmp(haul.records[0].data, state, sizeof state - 1) == 0);
-    ns_trace_table_release(table, &haul);
-    free(haul.bytes);
-    free(haul.records);
+    ns_kept_batch batch;
+    CHECK(ns_trace_table_read(table, 10, 1 << 20, &batch) == 0 && batch.count == 1);
+    CHECK(batch.records[0].size == size + sizeof state - 1 && memcmp(batch.records[0].data, state, sizeof state - 1) == 0);
+    ns_trace_table_release(table, &batch);
+    free(batch.bytes);
+    free(batch.records);
 }
 
 static void test_trace_table(void) {
-    /* Kept by chance, so that each span's `th` is to be raised, for which it is put together in scratch memory first. */
+    /* Kept by chance, so the `th` of each span is raised, which needs scratch memory. */
     const ns_policy half = {.kind = NS_POLICY_PROBABILITY, .extent = 1, .threshold = UINT64_C(1) << 55};
     ns_policies *policies = ns_policies_new(&half, 1);
     CHECK(policies != NULL);
@@ -195,11 +202,11 @@ static void test_trace_table(void) {
     end_root(&table, 100);
     end_root(&table, 900);
     CHECK(ns_trace_table_acquire(&table) && table.spans_queued == 2);
-    ns_kept_batch haul;
+    ns_kept_batch batch;
     for (long allowed = 0; allowed < 3; allowed++) { /* the bytes, the records, the scratch */
         granted = allowed;
-        CHECK(ns_trace_table_read(&table, 10, 1 << 20, &haul) == -1);
-        CHECK(haul.count == 0 && haul.bytes == NULL && haul.records == NULL);
+        CHECK(ns_trace_table_read(&table, 10, 1 << 20, &batch) == -1);
+        CHECK(batch.count == 0 && batch.bytes == NULL && batch.records == NULL);
     }
     granted = 3; /* enough for the first span */
     check_one_restated(&table, 100);
@@ -216,10 +223,10 @@ static void test_trace_table(void) {
 typedef struct first_ids {
     ns_trace_id trace;
     uint64_t span;
-    int error; /* errno afterwards */
+    int error; /* errno after the call */
 } first_ids;
 
-/* The first ids of a thread are those for which the kernel is asked. */
+/* A thread's first ids make its generator call the kernel. */
 static void *draw(void *to) {
     first_ids *ids = to;
     errno = EDOM;
@@ -250,18 +257,19 @@ static void test_random_bytes(void) {
     const first_ids expected = ids_with(bytes, all, 0);
     CHECK(expected.trace.high == 41943041); /* as in test_ids.c: the kernel's bytes are the state */
     CHECK(same(ids_with(bytes, all, 3), expected));
-    /* None, too few, or a state of zeros, from which all ids would be zero: seeded from elsewhere, each time otherwise. */
+    /* No random bytes, too few, or an all-zero state (which would give ids of zero for ever): seeded from other sources,
+     * differently each time. */
     const first_ids refused_once = ids_with(bytes, -1, 0), refused_twice = ids_with(bytes, -1, 0);
     CHECK(!same(refused_once, expected) && !same(refused_once, refused_twice));
     CHECK(!same(ids_with(bytes, all / 2, 0), expected));
     const first_ids from_zeros = ids_with(zeros, all, 0);
     CHECK(!same(from_zeros, ids_with(zeros, all, 0)));
-    /* A state whose first two outputs are zero: no trace id of zeros is given out. */
+    /* A state whose first two outputs are zero: no trace id of zero is returned. */
     const first_ids later = ids_with((ns_random){{0, 0, 1, 0}}, all, 0);
     CHECK((later.trace.high | later.trace.low) != 0);
 }
 
-/* A state whose first output is zero is no span id either. */
+/* A state whose first output is zero: no span id of zero is returned. */
 static void *draw_span_id(void *to) {
     *(uint64_t *)to = ns_span_id_new();
     return NULL;
@@ -284,5 +292,5 @@ int main(void) {
     test_trace_table();
     test_random_bytes();
     test_no_span_id_of_zeros();
-    return ns_test_summary("test_refusals");
+    return ns_test_summary();
 }

@@ -1,24 +1,24 @@
-/* Runs one strategy under one load, in virtual time, and prints what happened as CSV. Compiled and called by simulate.py;
- * the laws are those of csrc/, and so is the traffic of the tests.
+/* Runs one strategy under one load in virtual time and prints the result as CSV. Compiled and called by simulate.py. The
+ * laws are those of csrc/, the traffic is that of its tests.
  *
  *      simulate adaptive|consistent|bucket|budget TARGET SPANS < load
  *
- * TARGET: spans or traces a second, or the share of the CPU. SPANS: of each trace. The bucket's burst is a second's worth.
+ * TARGET: spans or traces per second, or the share of the CPU. SPANS: per trace. The bucket's burst is one second's worth.
  *
- * The load: lines "seconds roots_per_second", with straight lines between them. */
+ * The load: lines "seconds roots_per_second", interpolated linearly. */
 #include <stdio.h>
 
 #include "sampling/ns_token_bucket.h"
 #include "sampling/ns_cpu_budget.h"
 #include "sampling/traffic.h"
 
-#define BIN 0.05 /* seconds of a line of output */
+#define BIN 0.05 /* seconds per line of output */
 
-/* The virtual process of the budget, in seconds of CPU. Spans of a trace that is not sampled start as well. */
-#define WORK           2e-3   /* of the application for a root */
+/* The virtual process of the budget, in seconds of CPU. Spans of unsampled traces start too. */
+#define WORK           2e-3 /* of the application per root */
 #define SAMPLED_COST   1.5e-6
 #define UNSAMPLED_COST 0.3e-6
-#define WORKER_COST    1.0e-6 /* for a sampled span, DELAY later */
+#define WORKER_COST    1.0e-6 /* per sampled span, DELAY later */
 #define DELAY          5.0
 enum { DELAY_BINS = 100, POINTS = 100000 };
 
@@ -45,7 +45,7 @@ static bool ask_bucket(traffic *traffic, uint64_t randomness, void *unused) {
     return ns_token_bucket_take(&bucket, traffic_clock(traffic), 1);
 }
 
-/* What the process did in one bin; returns the cores that tracing took. */
+/* Accounts for the process in one bin. Returns the cores used by tracing. */
 static double account(uint64_t roots, uint64_t sampled) {
     static uint64_t late[DELAY_BINS], cpu, bin;
     static double timed[2];
@@ -62,7 +62,8 @@ static double account(uint64_t roots, uint64_t sampled) {
         for (; timed[kind] >= 1; timed[kind]--)
             ns_cost_meter_timed(&meter, kind, (uint64_t)((kind ? SAMPLED_COST : UNSAMPLED_COST) * 1e9));
     uint64_t now = traffic_clock(&t);
-    if (ns_cpu_budget_due(&budget, now)) ns_rate_controller_retarget(&controller, ns_cpu_budget_step(&budget, &meter, cpu, now));
+    if (ns_cpu_budget_due(&budget, now))
+        ns_rate_controller_retarget(&controller, ns_cpu_budget_step(&budget, &meter, cpu, now));
     return tracing / BIN;
 }
 
@@ -82,8 +83,7 @@ int main(int count, char **arguments) {
     traffic_begin(&t, &controller, 7);
     t.spans = atof(arguments[3]);
     t.seconds = 0.2;
-    while (point_count < POINTS && scanf("%lf %lf", &points[point_count].at, &points[point_count].roots) == 2)
-        point_count++;
+    while (point_count < POINTS && scanf("%lf %lf", &points[point_count].at, &points[point_count].roots) == 2) point_count++;
     if (point_count < 2) return 2;
 
     puts("seconds,roots,asked,kept,sampled,probability,target,tracing_cores,process_cores");
@@ -97,8 +97,8 @@ int main(int count, char **arguments) {
         ns_rate_controller_read(&controller, &state);
         double share = strategy == 'c' ? (asked ? (double)kept / (double)asked : NAN) : state.probability;
         printf("%.2f,%.6g,%llu,%llu,%llu,%.6g,%.6g,%.6g,%.6g\n", t.now, t.roots, (unsigned long long)asked,
-               (unsigned long long)kept, (unsigned long long)sampled, share, strategy == 'c' ? target : state.target, tracing,
-               tracing + (double)asked * WORK / BIN);
+               (unsigned long long)kept, (unsigned long long)sampled, share, strategy == 'c' ? target : state.target,
+               tracing, tracing + (double)asked * WORK / BIN);
     }
     traffic_end(&t);
     return 0;

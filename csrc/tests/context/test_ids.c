@@ -22,16 +22,22 @@ static size_t repeats(uint64_t *ids, size_t count) {
     return found;
 }
 
-/* Outputs that the algorithm gives from the state 1, 2, 3, 4; they pin the implementation to xoshiro256++. */
+/* Outputs of the algorithm from the state 1, 2, 3, 4. They verify that the implementation is xoshiro256++. */
 static void test_generator_vectors(void) {
     const uint64_t expected[] = {
-        UINT64_C(41943041), UINT64_C(58720359), UINT64_C(3588806011781223), UINT64_C(3591011842654386),
-        UINT64_C(9228616714210784205), UINT64_C(9973669472204895162), UINT64_C(14011001112246962877),
-        UINT64_C(12406186145184390807), UINT64_C(15849039046786891736), UINT64_C(10450023813501588000),
+        UINT64_C(41943041),
+        UINT64_C(58720359),
+        UINT64_C(3588806011781223),
+        UINT64_C(3591011842654386),
+        UINT64_C(9228616714210784205),
+        UINT64_C(9973669472204895162),
+        UINT64_C(14011001112246962877),
+        UINT64_C(12406186145184390807),
+        UINT64_C(15849039046786891736),
+        UINT64_C(10450023813501588000),
     };
     ns_random random = {{1, 2, 3, 4}};
-    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
-        CHECK(ns_random_next(&random) == expected[i]);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) CHECK(ns_random_next(&random) == expected[i]);
 }
 
 static void test_weak_seed(void) {
@@ -66,10 +72,10 @@ static void test_unique_and_every_bit_used(void) {
         }
     }
     for (int j = 0; j < 3; j++) {
-        CHECK(ones[j] == UINT64_MAX); /* no bit is stuck at zero, nor at one */
+        CHECK(ones[j] == UINT64_MAX); /* no bit is stuck at zero or at one */
         CHECK(everywhere[j] == 0);
     }
-    CHECK(repeats(ids, 3 * MANY) == 0); /* 600,000 of 2^64: honest randomness fails once in 10^8 runs */
+    CHECK(repeats(ids, 3 * MANY) == 0); /* 600,000 of 2^64: correct randomness fails once in 10^8 runs */
     free(ids);
 }
 
@@ -81,15 +87,14 @@ static void *draw(void *into) {
 static void test_threads_differ(void) {
     static uint64_t ids[THREADS * PER_THREAD];
     pthread_t threads[THREADS];
-    for (size_t t = 0; t < THREADS; t++)
-        CHECK(pthread_create(&threads[t], NULL, draw, ids + t * PER_THREAD) == 0);
+    for (size_t t = 0; t < THREADS; t++) CHECK(pthread_create(&threads[t], NULL, draw, ids + t * PER_THREAD) == 0);
     for (size_t t = 0; t < THREADS; t++) CHECK(pthread_join(threads[t], NULL) == 0);
     CHECK(repeats(ids, THREADS * PER_THREAD) == 0);
 }
 
-/* Ids that parent and child of one fork drew, the parent's first. */
+/* Ids drawn by parent and child of one fork, the parent's first. */
 static void draw_on_both_sides(uint64_t ids[2 * PER_PROCESS]) {
-    (void)ns_span_id_new(); /* the state that a child would inherit exists */
+    (void)ns_span_id_new(); /* creates the state that a child would inherit */
     int ends[2];
     CHECK(pipe(ends) == 0);
     fflush(NULL);
@@ -101,7 +106,7 @@ static void draw_on_both_sides(uint64_t ids[2 * PER_PROCESS]) {
         _exit(wrote == (ssize_t)(PER_PROCESS * sizeof *ids) ? 0 : 1);
     }
     for (size_t i = 0; i < PER_PROCESS; i++) ids[i] = ns_span_id_new();
-    const size_t bytes = PER_PROCESS * sizeof *ids; /* less than PIPE_BUF: arrives whole */
+    const size_t bytes = PER_PROCESS * sizeof *ids; /* less than PIPE_BUF: written atomically */
     CHECK(read(ends[0], ids + PER_PROCESS, bytes) == (ssize_t)bytes);
     int status = -1;
     CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -110,8 +115,8 @@ static void draw_on_both_sides(uint64_t ids[2 * PER_PROCESS]) {
 }
 
 static void test_fork_without_generation_repeats(void) {
-    /* The control: with a counter that no fork advances, the child repeats the parent. If this ever stops
-     * being so, the next test proves nothing. */
+    /* The control: with a counter that no fork increments, the child repeats the parent. Without this the next test proves
+     * nothing. */
     static const _Atomic uint32_t constant = 0;
     uint64_t ids[2 * PER_PROCESS];
     ns_ids_init(&constant);
@@ -124,7 +129,7 @@ static void test_fork_differs(void) {
     ns_ids_init(&ns_fork_counter);
     draw_on_both_sides(ids);
     CHECK(repeats(ids, 2 * PER_PROCESS) == 0);
-    CHECK(ns_fork_generation() == 0); /* this process is no child */
+    CHECK(ns_fork_generation() == 0); /* this process is not a forked child */
 }
 
 int main(void) {
@@ -137,5 +142,5 @@ int main(void) {
     test_unique_and_every_bit_used();
     test_threads_differ();
     test_fork_differs();
-    return ns_test_summary("ids");
+    return ns_test_summary();
 }

@@ -4,11 +4,11 @@
 
 #include "ns_test.h"
 
-#define TRACE "0af7651916cd43dd8448eb211c80319c"
-#define SPAN "b7ad6b7169203331"
+#define TRACE  "0af7651916cd43dd8448eb211c80319c"
+#define SPAN   "b7ad6b7169203331"
 #define HEADER "00-" TRACE "-" SPAN "-01"
 
-/* Read from a block of exactly that size, so that a sanitizer sees a read past the end. */
+/* Reads from an allocation of exactly this size, so that a sanitizer detects a read past its end. */
 static bool reads_bytes(const char *text, size_t length, ns_traceparent *parsed) {
     char *exact = malloc(length ? length : 1);
     CHECK(exact != NULL);
@@ -69,8 +69,8 @@ static void test_values(void) {
     CHECK(reads_bytes("00-00000000000000000000000000000001-0000000000000001-00", 55, &parsed));
     CHECK(parsed.trace_id_high == 0 && parsed.trace_id_low == 1 && parsed.span_id == 1 && parsed.flags == 0);
     CHECK(reads_bytes("00-80000000000000000000000000000000-8000000000000000-ff", 55, &parsed));
-    CHECK(parsed.trace_id_high == UINT64_C(1) << 63 && parsed.trace_id_low == 0 &&
-          parsed.span_id == UINT64_C(1) << 63 && parsed.flags == 0xff);
+    CHECK(parsed.trace_id_high == UINT64_C(1) << 63 && parsed.trace_id_low == 0 && parsed.span_id == UINT64_C(1) << 63 &&
+          parsed.flags == 0xff);
 }
 
 static void test_lengths(void) {
@@ -90,20 +90,50 @@ static void test_lengths(void) {
 
 static void test_what_stands_around(void) {
     static const char *const legal[] = {
-        HEADER "\n", HEADER " ", HEADER "\t \t", HEADER " \n", " " HEADER, "\t \t" HEADER " ",
-        "01-" TRACE "-" SPAN "-01-", "fe-" TRACE "-" SPAN "-01-anything \t at all\r\v\x7f",
-        "01-" TRACE "-" SPAN "-01-\n", "01-" TRACE "-" SPAN "-01-later\n", "cc-" TRACE "-" SPAN "-01 ",
+        HEADER "\n",
+        HEADER " ",
+        HEADER "\t \t",
+        HEADER " \n",
+        " " HEADER,
+        "\t \t" HEADER " ",
+        "01-" TRACE "-" SPAN "-01-",
+        "fe-" TRACE "-" SPAN "-01-anything \t at all\r\v\x7f",
+        "01-" TRACE "-" SPAN "-01-\n",
+        "01-" TRACE "-" SPAN "-01-later\n",
+        "cc-" TRACE "-" SPAN "-01 ",
     };
     static const char *const illegal[] = {
-        "", " ", "\n", "\n" HEADER, HEADER "\n\n", HEADER "\n ", HEADER "\r", HEADER "\r\n", HEADER "\v", HEADER "\f",
-        HEADER "x", HEADER " x", HEADER "1", HEADER "-", HEADER "-x", HEADER " -", "\v" HEADER, "\xa0" HEADER,
-        "x" HEADER, "0" HEADER, "01-" TRACE "-" SPAN "-01x", "01-" TRACE "-" SPAN "-01.-later",
-        "01-" TRACE "-" SPAN "-01 -later", "01-" TRACE "-" SPAN "-01-la\nter", "01-" TRACE "-" SPAN "-01-later\n\n",
-        "ff-" TRACE "-" SPAN "-01-later", HEADER "," HEADER,
+        "",
+        " ",
+        "\n",
+        "\n" HEADER,
+        HEADER "\n\n",
+        HEADER "\n ",
+        HEADER "\r",
+        HEADER "\r\n",
+        HEADER "\v",
+        HEADER "\f",
+        HEADER "x",
+        HEADER " x",
+        HEADER "1",
+        HEADER "-",
+        HEADER "-x",
+        HEADER " -",
+        "\v" HEADER,
+        "\xa0" HEADER,
+        "x" HEADER,
+        "0" HEADER,
+        "01-" TRACE "-" SPAN "-01x",
+        "01-" TRACE "-" SPAN "-01.-later",
+        "01-" TRACE "-" SPAN "-01 -later",
+        "01-" TRACE "-" SPAN "-01-la\nter",
+        "01-" TRACE "-" SPAN "-01-later\n\n",
+        "ff-" TRACE "-" SPAN "-01-later",
+        HEADER "," HEADER,
     };
     for (size_t i = 0; i < sizeof legal / sizeof *legal; i++) CHECK(reads(legal[i]));
     for (size_t i = 0; i < sizeof illegal / sizeof *illegal; i++) CHECK(refuses(illegal[i]));
-    /* The length counts, not a zero byte. */
+    /* The length counts, not a terminating zero byte. */
     CHECK(refuses_bytes(HEADER "\0", 56));
     CHECK(reads_bytes("01-" TRACE "-" SPAN "-01-\0\0", 58, &(ns_traceparent){0}));
 }
@@ -111,8 +141,7 @@ static void test_what_stands_around(void) {
 static void test_write(void) {
     char text[NS_TRACEPARENT_LENGTH + 1];
     text[NS_TRACEPARENT_LENGTH] = '#';
-    ns_traceparent_write(text, UINT64_C(0x0af7651916cd43dd), UINT64_C(0x8448eb211c80319c),
-                         UINT64_C(0xb7ad6b7169203331), 1);
+    ns_traceparent_write(text, UINT64_C(0x0af7651916cd43dd), UINT64_C(0x8448eb211c80319c), UINT64_C(0xb7ad6b7169203331), 1);
     CHECK(memcmp(text, HEADER "#", sizeof text) == 0);
     ns_traceparent_write(text, 0, 0, 0, 0);
     CHECK(memcmp(text, "00-00000000000000000000000000000000-0000000000000000-00#", sizeof text) == 0);
@@ -139,5 +168,5 @@ int main(void) {
     test_lengths();
     test_what_stands_around();
     test_write();
-    return ns_test_summary("test_traceparent");
+    return ns_test_summary();
 }

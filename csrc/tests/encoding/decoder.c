@@ -130,7 +130,7 @@ void otlp_text_bytes(otlp_text *text, const char *name, const void *bytes, size_
     text->len += (size_t)(out - start);
 }
 
-/* --- what the messages may hold: opentelemetry-proto trace/v1, common/v1, resource/v1 -------------------------- */
+/* --- the fields of each message: opentelemetry-proto trace/v1, common/v1, resource/v1 --------------------------- */
 
 typedef enum field_type {
     MESSAGE,
@@ -157,21 +157,20 @@ typedef struct field {
 } field;
 
 typedef struct message_type {
-    bool one_of; /* at most one field, and that also with its default value */
+    bool one_of; /* member of a oneof: at most one is present, also with its default value */
     field fields[16];
 } message_type;
 
-#define ONE(number, name, message) {number, MESSAGE, name, message, false}
+#define ONE(number, name, message)  {number, MESSAGE, name, message, false}
 #define MANY(number, name, message) {number, MESSAGE, name, message, true}
-#define FIELD(number, name, type) {number, type, name, OTLP_REQUEST, false}
+#define FIELD(number, name, type)   {number, type, name, OTLP_REQUEST, false}
 
 static const message_type message_types[] = {
     [OTLP_REQUEST] = {false, {MANY(1, "resource_spans", OTLP_RESOURCE_SPANS)}},
     [OTLP_RESOURCE_SPANS] = {false,
                              {ONE(1, "resource", OTLP_RESOURCE), MANY(2, "scope_spans", OTLP_SCOPE_SPANS),
                               FIELD(3, "schema_url", STRING)}},
-    [OTLP_SCOPE_SPANS] = {false,
-                          {ONE(1, "scope", OTLP_SCOPE), MANY(2, "spans", OTLP_SPAN), FIELD(3, "schema_url", STRING)}},
+    [OTLP_SCOPE_SPANS] = {false, {ONE(1, "scope", OTLP_SCOPE), MANY(2, "spans", OTLP_SPAN), FIELD(3, "schema_url", STRING)}},
     [OTLP_RESOURCE] = {false, {MANY(1, "attributes", OTLP_KEY_VALUE), FIELD(2, "dropped_attributes", UINT32)}},
     [OTLP_SCOPE] = {false,
                     {FIELD(1, "name", STRING), FIELD(2, "version", STRING), MANY(3, "attributes", OTLP_KEY_VALUE),
@@ -179,10 +178,10 @@ static const message_type message_types[] = {
     [OTLP_SPAN] = {false,
                    {FIELD(1, "trace_id", BYTES_16), FIELD(2, "span_id", BYTES_8), FIELD(3, "trace_state", STRING),
                     FIELD(4, "parent_span_id", BYTES_8), FIELD(5, "name", STRING), FIELD(6, "kind", ENUM_KIND),
-                    FIELD(7, "start_time", FIXED64), FIELD(8, "end_time", FIXED64),
-                    MANY(9, "attributes", OTLP_KEY_VALUE), FIELD(10, "dropped_attributes", UINT32),
-                    MANY(11, "events", OTLP_EVENT), FIELD(12, "dropped_events", UINT32), MANY(13, "links", OTLP_LINK),
-                    FIELD(14, "dropped_links", UINT32), ONE(15, "status", OTLP_STATUS), FIELD(16, "flags", FIXED32)}},
+                    FIELD(7, "start_time", FIXED64), FIELD(8, "end_time", FIXED64), MANY(9, "attributes", OTLP_KEY_VALUE),
+                    FIELD(10, "dropped_attributes", UINT32), MANY(11, "events", OTLP_EVENT),
+                    FIELD(12, "dropped_events", UINT32), MANY(13, "links", OTLP_LINK), FIELD(14, "dropped_links", UINT32),
+                    ONE(15, "status", OTLP_STATUS), FIELD(16, "flags", FIXED32)}},
     [OTLP_EVENT] = {false,
                     {FIELD(1, "time", FIXED64), FIELD(2, "name", STRING), MANY(3, "attributes", OTLP_KEY_VALUE),
                      FIELD(4, "dropped_attributes", UINT32)}},
@@ -240,8 +239,8 @@ static bool read_fixed(reader *in, size_t end, unsigned size, uint64_t *value) {
 }
 
 bool otlp_is_utf8(const uint8_t *bytes, size_t size) {
-    /* The well-formed sequences of the Unicode standard: the first byte decides how many follow and what the second
-     * may be, which rules out overlong forms, surrogates and values past U+10FFFF. */
+    /* Well-formed sequences of the Unicode standard: the first byte determines the length and the range of the second byte,
+     * which excludes overlong forms, surrogates and values above U+10FFFF. */
     for (size_t i = 0; i < size;) {
         uint8_t first = bytes[i++];
         unsigned more;

@@ -1,5 +1,6 @@
-/* Fuzzes the framing: records of any bytes from sources that share resources and scopes as the input says, compared with a
- * body put together from the inside out, and framed again in halves, as a request that is refused for its size is. */
+/* Fuzzes framing: records of arbitrary bytes from sources that share resources and scopes as the input chooses. The body is
+ * compared with one built from the inside out, and framed again in halves, as for a request that is rejected for its
+ * size. */
 #include "fuzz_main.h"
 #include "encoding/ns_frame.h"
 
@@ -26,7 +27,7 @@ static uint8_t next(input *in) {
     return *in->bytes++;
 }
 
-/* Bytes of the input itself, fewer where it ends. */
+/* Bytes of the input, fewer at its end. */
 static ns_slice take(input *in, size_t size) {
     ns_slice taken = {in->bytes, size < in->left ? size : in->left};
     in->bytes += taken.size;
@@ -34,8 +35,7 @@ static ns_slice take(input *in, size_t size) {
     return taken;
 }
 
-/* Records are long now and then, so that the lengths around them grow by a byte; one of a batch is so long that they grow
- * by two. */
+/* Some records are long, so that the lengths around them grow by a byte. One of a batch is so long that they grow by two. */
 static ns_slice take_record(input *in, uint8_t choice) {
     static const uint8_t longer[16600];
     if (choice < 0xF0) return take(in, choice & 15);
@@ -49,7 +49,7 @@ static void read_batch(input *in, batch *read) {
         uint8_t ids = next(in), sizes = next(in);
         ns_source *source = &read->described[i];
         *source = (ns_source){.resource_id = ids & 15, .scope_id = ids >> 4};
-        /* Equal ids, equal descriptions; of one resource too. */
+        /* Equal ids have equal descriptions, also for the resource alone. */
         for (size_t earlier = 0; earlier < i; earlier++) {
             const ns_source *other = &read->described[earlier];
             if (other->resource_id != source->resource_id) continue;

@@ -1,8 +1,8 @@
-/* Fuzzes the encoder: the input is a program of encoder calls (otlp_program.h) for one span, resource or scope, whose bytes
- * the decoder must read back as what was said. */
+/* Fuzzes the encoder: the input is a program of encoder calls (otlp_program.h) for one span, resource or scope. The decoder
+ * must read back exactly the values given. */
 #include "encoding/otlp_program.h"
 
-/* The text of what was written; its room is kept from one input to the next. */
+/* Decodes into a text whose memory is reused from one input to the next. */
 static bool decode(otlp_message kind, const ns_buf *buf, otlp_text **text, otlp_error *error) {
     static otlp_text got;
     got.len = got.depth = 0;
@@ -44,7 +44,7 @@ static void say_head(fuzz_pair *pair, const ns_span_head *head, const fuzz_text 
     say_number(&pair->text, "end_time", head->end_time);
 }
 
-/* A text that does not fit is left out and counts as one: which were is told by what was written. */
+/* A text that does not fit is omitted and counts as one; the written bytes show which texts were omitted. */
 static void put_head(fuzz_input *in, fuzz_pair *pair) {
     ns_span_head head = {.has_parent = fuzz_byte(in) & 1, .kind = fuzz_byte(in) % 6};
     memset(head.trace_id, fuzz_byte(in), sizeof head.trace_id);
@@ -140,7 +140,7 @@ static void put_tail(fuzz_input *in, fuzz_pair *pair, uint32_t dropped_links) {
         say_number(&pair->text, "flags", tail.flags);
         found = pair->replaced == pair->expected_replaced && decodes_as(&pair->buf, &pair->text);
     }
-    if (!found) require_decodes(OTLP_SPAN, pair); /* says where they differ */
+    if (!found) require_decodes(OTLP_SPAN, pair); /* reports the difference */
     REQUIRE(found);
     fuzz_text_free(&message);
 }
@@ -148,12 +148,12 @@ static void put_tail(fuzz_input *in, fuzz_pair *pair, uint32_t dropped_links) {
 static void put_span(fuzz_input *in, fuzz_pair *pair, uint8_t choice) {
     static uint8_t storage[96];
     pair->roomy = !(choice & 1);
-    /* The least limit that holds the head. */
+    /* The smallest limit that fits the head. */
     size_t limit = pair->roomy ? (size_t)1 << 30 : 128 + (size_t)fuzz_byte(in) * (choice & 2 ? 200 : 2);
     ns_buf_init(&pair->buf, storage, choice % sizeof storage, limit);
     put_head(in, pair);
     uint32_t dropped = fuzz_attributes(in, pair, NS_TAG_SPAN_ATTRIBUTE, "attributes", 0);
-    /* Any count may be added to by what was dropped before encoding. */
+    /* Attributes dropped before encoding may add to any count. */
     if (choice & 64) dropped += (uint32_t)fuzz_number(in);
     ns_otlp_span_attributes_end(&pair->buf, dropped);
     say_number(&pair->text, "dropped_attributes", dropped);
@@ -166,7 +166,7 @@ static void put_span(fuzz_input *in, fuzz_pair *pair, uint8_t choice) {
     put_tail(in, pair, dropped);
 }
 
-/* A resource, or a scope, with its schema URL, as the fields of ResourceSpans or ScopeSpans that they are. */
+/* A resource or a scope with its schema URL, as fields of ResourceSpans or ScopeSpans. */
 static void put_source(fuzz_input *in, fuzz_pair *pair) {
     bool is_scope = fuzz_byte(in) & 1;
     fuzz_text name = fuzz_text_read(in), version = fuzz_text_read(in), url = fuzz_text_read(in);

@@ -11,7 +11,7 @@ uint8_t fuzz_byte(fuzz_input *in) {
 uint64_t fuzz_number(fuzz_input *in) {
     uint8_t choice = fuzz_byte(in);
     if (choice < 128) return choice;
-    /* Around a power of two, where sizes of varints change. */
+    /* Near a power of two, where the size of a varint changes. */
     uint64_t base = UINT64_C(1) << (choice & 63);
     return choice & 64 ? base - 1 - fuzz_byte(in) % 2 : base + fuzz_byte(in) % 2;
 }
@@ -52,15 +52,15 @@ static size_t put_point(uint8_t *out, uint32_t point) {
 }
 
 static uint32_t read_point(fuzz_input *in, uint32_t width) {
-    static const uint32_t odd[] = {0, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xD800, 0xDFFF, 0xE000, 0xFFFF, 0x10000,
-                                   0x10FFFF, 0x110000, 0x80000000, 0xFFFFFFFF, 'z'};
+    static const uint32_t odd[] = {0,      0x7F,   0x80,    0x7FF,    0x800,    0xD7FF,     0xD800,     0xDFFF,
+                                   0xE000, 0xFFFF, 0x10000, 0x10FFFF, 0x110000, 0x80000000, 0xFFFFFFFF, 'z'};
     uint8_t byte = fuzz_byte(in);
     uint32_t point = byte < 0xE0 ? byte : odd[byte & 15];
     if (width == NS_TEXT_LATIN1) return point & 0xFF;
     return width == NS_TEXT_UCS2 ? point & 0xFFFF : point;
 }
 
-/* Up to 15 points of their own, which are repeated, if asked for, to a length around which the size of a length changes. */
+/* Up to 15 distinct points, repeated on request up to a length near which the size of a length changes. */
 static size_t read_length(fuzz_input *in, uint8_t choice) {
     size_t distinct = choice >> 4;
     if (distinct == 0 || !(choice & 4)) return distinct;
@@ -69,7 +69,7 @@ static size_t read_length(fuzz_input *in, uint8_t choice) {
     return 8100u + fuzz_byte(in) * 40u;
 }
 
-/* `size` bytes: the period again and again. */
+/* `size` bytes of the repeated period. */
 static uint8_t *repeat(const uint8_t *period, size_t period_size, size_t size) {
     uint8_t *all = fuzz_block(size);
     size_t done = size < period_size ? size : period_size;
@@ -85,9 +85,9 @@ fuzz_text fuzz_text_read(fuzz_input *in) {
     static const uint32_t widths[] = {NS_TEXT_UTF8, NS_TEXT_LATIN1, NS_TEXT_UCS2, NS_TEXT_UCS4};
     uint8_t choice = fuzz_byte(in);
     uint32_t width = widths[choice & 3];
-    size_t length = read_length(in, choice), distinct = choice >> 4, each = width /* bytes of a point */;
+    size_t length = read_length(in, choice), distinct = choice >> 4, each = width /* bytes per point */;
     uint8_t points[16 * 4] = {0}, utf8[16 * 4] = {0};
-    size_t utf8_end[17] = {0}, replaced[17] = {0}; /* of the first so many points */
+    size_t utf8_end[17] = {0}, replaced[17] = {0}; /* after each number of points */
     for (size_t i = 0; i < distinct; i++) {
         uint32_t point = read_point(in, width);
         if (width == NS_TEXT_LATIN1) points[i] = (uint8_t)point;

@@ -1,4 +1,4 @@
-/* The decoder judges the encoder, so it has to be seen to refuse what it should. */
+/* The decoder judges the encoder, so these tests show that it rejects invalid messages. */
 #include <string.h>
 
 #include "encoding/decoder.h"
@@ -21,15 +21,15 @@ static bool refuses(otlp_message kind, const void *bytes, size_t size, const cha
     return refused;
 }
 
-/* Literals hold zero bytes, so their size is taken from the array. */
+/* Literals contain zero bytes, so the size is that of the array. */
 #define DECODES_TO(kind, literal, expected) decodes_to(kind, literal, sizeof(literal) - 1, expected)
-#define REFUSES(kind, literal, reason) refuses(kind, literal, sizeof(literal) - 1, reason)
+#define REFUSES(kind, literal, reason)      refuses(kind, literal, sizeof(literal) - 1, reason)
 
 static void test_reads(void) {
     CHECK(DECODES_TO(OTLP_REQUEST, "", ""));
     CHECK(DECODES_TO(OTLP_ANY_VALUE, "", ""));
     CHECK(DECODES_TO(OTLP_ANY_VALUE, "\x0a\x00", "string \"\"\n"));
-    CHECK(DECODES_TO(OTLP_ANY_VALUE, "\x0a\x03" "a\"\n", "string \"a\\x22\\x0a\"\n"));
+    CHECK(DECODES_TO(OTLP_ANY_VALUE, "\x0a\003a\"\n", "string \"a\\x22\\x0a\"\n"));
     CHECK(DECODES_TO(OTLP_ANY_VALUE, "\x10\x00", "bool false\n"));
     CHECK(DECODES_TO(OTLP_ANY_VALUE, "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "int -1\n"));
     CHECK(DECODES_TO(OTLP_ANY_VALUE, "\x21\0\0\0\0\0\0\0\x80", "double 8000000000000000\n"));
@@ -42,7 +42,7 @@ static void test_reads(void) {
 
 static void test_refuses(void) {
     CHECK(REFUSES(OTLP_ANY_VALUE, "\x18\x80\x00", "varint longer than it need be"));
-    CHECK(REFUSES(OTLP_ANY_VALUE, "\x0a\x81\x00" "a", "varint longer than it need be"));
+    CHECK(REFUSES(OTLP_ANY_VALUE, "\x0a\x81\000a", "varint longer than it need be"));
     CHECK(REFUSES(OTLP_ANY_VALUE, "\x98\x00\x05", "varint longer than it need be"));
     CHECK(REFUSES(OTLP_ANY_VALUE, "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", "varint beyond 64 bits"));
     CHECK(REFUSES(OTLP_ANY_VALUE, "\x18\xff", "varint cut short"));
@@ -70,7 +70,7 @@ static void test_utf8(void) {
     CHECK(UTF8("") && UTF8("a") && UTF8("\xc2\x80") && UTF8("\xdf\xbf") && UTF8("\xe0\xa0\x80"));
     CHECK(UTF8("\xed\x9f\xbf") && UTF8("\xee\x80\x80") && UTF8("\xef\xbf\xbd") && UTF8("\xf0\x90\x80\x80"));
     CHECK(UTF8("\xf4\x8f\xbf\xbf") && UTF8("\xf0\x9f\x98\x80z"));
-    CHECK(!UTF8("\x80") && !UTF8("\xc0\x80") && !UTF8("\xc1\xbf") && !UTF8("\xc2") && !UTF8("\xc2" "a"));
+    CHECK(!UTF8("\x80") && !UTF8("\xc0\x80") && !UTF8("\xc1\xbf") && !UTF8("\xc2") && !UTF8("\302a"));
     CHECK(!UTF8("\xe0\x9f\xbf") && !UTF8("\xed\xa0\x80") && !UTF8("\xed\xbf\xbf") && !UTF8("\xe1\x80"));
     CHECK(!UTF8("\xf0\x8f\xbf\xbf") && !UTF8("\xf4\x90\x80\x80") && !UTF8("\xf5\x80\x80\x80") && !UTF8("\xff"));
 #undef UTF8
@@ -80,5 +80,5 @@ int main(void) {
     test_reads();
     test_refuses();
     test_utf8();
-    return ns_test_summary("test_decoder");
+    return ns_test_summary();
 }

@@ -1,4 +1,4 @@
-/* Batches framed from records, read back by the decoder and compared with a grouping done the slow, obvious way. */
+/* Batches framed from records, decoded and compared with a slow, simple grouping. */
 #include "encoding/ns_frame.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ static uint32_t random_below(uint32_t bound) {
     return (uint32_t)(random_state >> 33) % bound;
 }
 
-/* --- what the spans came from ---------------------------------------------------------------------------------- */
+/* --- sources -------------------------------------------------------------------------------------------------- */
 
 static ns_source source_table[SOURCES];
 static const ns_source *sources[SOURCES];
@@ -34,7 +34,7 @@ static ns_text text_of(const char *chars) { return (ns_text){.data = chars, .len
 static const char *const urls[] = {"", "https://example.org/one", "https://example.org/two"};
 static const char *const names[] = {"scope 0", "scope 1", "scope 2"};
 
-/* Twins: sources that were made apart and are equal. */
+/* Twins: equal sources that were created separately. */
 static void make_sources(void) {
     for (uint32_t i = 0; i < SOURCES; i++) {
         uint32_t resource_id = i % RESOURCES, scope_id = i / RESOURCES % SCOPES;
@@ -74,7 +74,7 @@ static void free_sources(void) {
     }
 }
 
-/* --- records and what is expected of them ---------------------------------------------------------------------- */
+/* --- records and their expected grouping ---------------------------------------------------------------------- */
 
 static ns_record record_of(uint32_t number, uint32_t name_size, uint32_t source) {
     uint8_t storage[64];
@@ -106,20 +106,18 @@ static void say_scope(otlp_text *text, const ns_record *records, size_t count, s
     otlp_text_close(text);
     for (size_t i = first; i < count; i++) {
         const ns_source *other = sources[records[i].source];
-        if (other->resource_id == source->resource_id && other->scope_id == source->scope_id)
-            say_span(text, &records[i]);
+        if (other->resource_id == source->resource_id && other->scope_id == source->scope_id) say_span(text, &records[i]);
     }
     if (*url) otlp_text_string(text, "schema_url", url, strlen(url));
     otlp_text_close(text);
 }
 
-/* Is this the first record of its resource, or of its scope within its resource? */
+/* Whether this is the first record of its resource, or of its scope within the resource. */
 static bool is_first(const ns_record *records, size_t at, bool of_scope) {
     const ns_source *source = sources[records[at].source];
     for (size_t i = 0; i < at; i++) {
         const ns_source *other = sources[records[i].source];
-        if (other->resource_id == source->resource_id && (!of_scope || other->scope_id == source->scope_id))
-            return false;
+        if (other->resource_id == source->resource_id && (!of_scope || other->scope_id == source->scope_id)) return false;
     }
     return true;
 }
@@ -155,9 +153,8 @@ static void check_body(const uint8_t *body, size_t size, const ns_record *record
     otlp_text_free(&expected);
 }
 
-/* `framed` must be the same records, grouped, each found in its place in the body. */
-static void check_framed(const uint8_t *body, size_t size, const ns_record *records, const ns_record *framed,
-                         size_t count) {
+/* `framed` must contain the same records, grouped, each at its place in the body. */
+static void check_framed(const uint8_t *body, size_t size, const ns_record *records, const ns_record *framed, size_t count) {
     static bool used[MAX];
     memset(used, 0, sizeof used);
     const uint8_t *last = body;
@@ -173,7 +170,7 @@ static void check_framed(const uint8_t *body, size_t size, const ns_record *reco
     }
 }
 
-/* Frames, then frames each half of what was framed, down to single spans. */
+/* Frames, then frames each half of the result, down to single spans. */
 static void check_split(const ns_record *records, size_t count) {
     uint8_t *body;
     size_t size;
@@ -199,7 +196,7 @@ static void test_nothing(void) {
 }
 
 static void test_order(void) {
-    /* resource = source % 3, scope = source / 3 % 3, twins 9 apart */
+    /* resource = source % 3, scope = source / 3 % 3, twins are 9 apart */
     static const uint32_t of[] = {4, 0, 13, 3, 9, 1, 4, 12, 0};
     enum { COUNT = sizeof of / sizeof of[0] };
     ns_record records[COUNT], framed[COUNT];
@@ -208,12 +205,12 @@ static void test_order(void) {
     size_t size;
     CHECK(ns_frame(records, COUNT, sources, &body, &size, framed) == 0);
     check_body(body, size, records, COUNT);
-    /* The order written down: scope 1 of resource 1, scope 0 of resource 1; scope 0 of resource 0, scope 1. */
+    /* The expected order: scope 1 of resource 1, scope 0 of resource 1; scope 0 of resource 0, scope 1. */
     static const uint32_t order[COUNT] = {0, 2, 6, 5, 1, 4, 8, 3, 7};
     for (uint32_t i = 0; i < COUNT; i++) CHECK(memcmp(framed[i].data, records[order[i]].data, framed[i].size) == 0);
     ns_frame_free(body);
 
-    /* framed may be records */
+    /* `framed` may alias `records` */
     ns_record in_place[COUNT];
     memcpy(in_place, records, sizeof records);
     CHECK(ns_frame(in_place, COUNT, sources, &body, &size, in_place) == 0);
@@ -224,7 +221,7 @@ static void test_order(void) {
 }
 
 static void test_sizes(void) {
-    /* One span, so long that it, its scope or its resource passes a boundary of the length. */
+    /* One span that makes its own length, its scope's or its resource's cross a boundary. */
     for (uint32_t start = 0; start <= 16300; start += 16300) {
         for (uint32_t size = start; size < start + 140; size++) {
             ns_record record = record_of(size, size, 4);
@@ -254,5 +251,5 @@ int main(void) {
     test_sizes();
     test_random_batches();
     free_sources();
-    return ns_test_summary("test_frame");
+    return ns_test_summary();
 }

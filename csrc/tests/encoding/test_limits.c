@@ -1,4 +1,4 @@
-/* The buffer and the encoder at the limit: what does not fit costs itself and nothing else. */
+/* The buffer and the encoder at the limit: an item that does not fit is lost alone. */
 #include <string.h>
 
 #include "encoding/decoder.h"
@@ -12,7 +12,8 @@ static ns_text text_of(size_t size) { return (ns_text){.data = filler, .length =
 static const ns_span_head plain_head = {
     .trace_id = {1}, .span_id = {2}, .parent_span_id = {3}, .has_parent = true, .kind = 5, .start_time = 1, .end_time = 2};
 
-/* A whole field whose value is `size` bytes of text; false, with the buffer as it was, if it does not fit. */
+/* Writes a whole field with a text value of `size` bytes. Returns false and leaves the buffer unchanged if it does not
+ * fit. */
 static bool add_attribute(ns_buf *buf, size_t size) {
     ns_savepoint before = ns_buf_save(buf);
     ns_text key = text_of(1), value = text_of(size);
@@ -44,7 +45,7 @@ static bool add_link(ns_buf *buf, size_t trace_state_size) {
     return false;
 }
 
-/* Fills the buffer up to `left` bytes below its limit, in texts short enough for lengths of one byte. */
+/* Fills the buffer up to `left` bytes below its limit with texts short enough for lengths of one byte. */
 static void fill(ns_buf *buf, size_t left) {
     enum { AROUND = 9 }; /* two heads, key, two heads */
     while (buf->limit - buf->len > left + 120) CHECK(add_attribute(buf, 50));
@@ -58,12 +59,12 @@ typedef struct seen {
     bool has_name, has_status_code, has_flags, has_all_dropped;
 } seen;
 
-static seen look(const ns_buf *buf) {
+static seen inspect(const ns_buf *buf) {
     otlp_text text = {0};
     otlp_error error;
     seen seen = {.fine = !buf->failed && otlp_decode(OTLP_SPAN, buf->data, buf->len, &text, &error)};
     if (seen.fine) {
-        /* Fields of the span itself start their lines. */
+        /* Only fields of the span itself start their lines. */
         seen.has_name = strstr(text.chars, "\nname ") != NULL;
         seen.has_status_code = strstr(text.chars, "\n  code 2\n") != NULL;
         seen.has_flags = strstr(text.chars, "\nflags 4294967295\n") != NULL;
@@ -84,12 +85,15 @@ static void test_buf_growth(void) {
             size_t added = 0;
             while (!buf.failed) {
                 CHECK(buf.len == added && buf.cap <= limit && buf.len <= buf.cap);
-                ns_buf_append(&buf, filler + added, 3);
-                if (!buf.failed) added += 3;
+                uint8_t *out = ns_buf_room(&buf, 3);
+                CHECK((out == NULL) == buf.failed);
+                if (!out) break;
+                memcpy(out, filler + added, 3);
+                buf.len += 3, added += 3;
             }
             CHECK(added == limit / 3 * 3 && buf.len == added);
             CHECK(added == 0 || memcmp(buf.data, filler, added) == 0);
-            CHECK(ns_buf_room(&buf, 0) == NULL); /* sticky, whatever is asked */
+            CHECK(ns_buf_room(&buf, 0) == NULL); /* sticky for any size */
             ns_buf_rewind(&buf, (ns_savepoint){added / 2, false});
             CHECK(buf.len == added / 2 && !buf.failed);
             ns_buf_free(&buf);
@@ -97,7 +101,7 @@ static void test_buf_growth(void) {
     }
 }
 
-/* Every limit below what a message takes makes it fail, cleanly, wherever it strikes; at its size it is written. */
+/* At every limit below its size a message fails cleanly; at its size it is written. */
 static void test_every_limit(void) {
     static const size_t sizes[] = {0, 30, 127, 130, 300};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
@@ -122,7 +126,7 @@ static void test_every_limit(void) {
             if (!buf.failed) {
                 otlp_text out = {0};
                 otlp_error error;
-                CHECK(buf.len == limit); /* not one byte more than needed was asked for */
+                CHECK(buf.len == limit); /* no more room was requested than necessary */
                 CHECK(otlp_decode(OTLP_SPAN, buf.data, buf.len, &out, &error));
                 otlp_text_free(&out);
                 needed = limit;
@@ -133,8 +137,8 @@ static void test_every_limit(void) {
     }
 }
 
-/* However little the attributes leave, the span is finished, its fixed fields are there, and its events and links
- * keep to the limit. */
+/* However little room the attributes leave, the span is completed with its fixed fields, and its events and links obey the
+ * limit. */
 static void check_finish(size_t left, size_t event_size, size_t message_size) {
     enum { LIMIT = 1024 };
     uint8_t storage[100];
@@ -161,7 +165,7 @@ static void check_finish(size_t left, size_t event_size, size_t message_size) {
     CHECK(lost <= 1);
     if (message_size > left) CHECK(lost == 1);
     if (left > message_size + NS_OTLP_FIXED_ROOM + event_size * 2 + 60) CHECK(lost == 0);
-    seen seen = look(&buf);
+    seen seen = inspect(&buf);
     CHECK(seen.fine && seen.has_status_code && seen.has_flags && seen.has_all_dropped);
     ns_buf_free(&buf);
 }
@@ -174,7 +178,7 @@ static void test_fixed_fields_survive(void) {
     }
 }
 
-/* The smallest case of the above, alone: a dropped count beyond the limit does not open the limit for what follows. */
+/* The smallest case of the above: a dropped count above the limit does not open the limit for later fields. */
 static void test_limit_holds_behind_dropped_count(void) {
     uint8_t storage[256];
     ns_buf buf;
@@ -189,7 +193,7 @@ static void test_limit_holds_behind_dropped_count(void) {
     ns_buf_free(&buf);
 }
 
-/* A name, trace state or status message that is too large is left out, counts as one, and the rest stays. */
+/* A name, trace state or status message that is too large is omitted and counts as one; the other fields stay. */
 static void test_texts_too_large(void) {
     enum { LIMIT = 512, NO_TRACE_STATE = 18 + 10 + 10 };
     for (size_t size = 300; size < 600; size++) {
@@ -200,16 +204,16 @@ static void test_texts_too_large(void) {
         ns_buf_init(&buf, storage, sizeof storage, LIMIT);
         bool fits = NO_TRACE_STATE + 3 + size + NS_OTLP_FIXED_ROOM <= LIMIT;
         CHECK(ns_otlp_span_begin(&buf, &head) == !fits);
-        seen after = look(&buf);
+        seen after = inspect(&buf);
         CHECK(after.fine && after.has_name == fits);
         ns_buf_free(&buf);
 
-        /* Of two that do not fit together the first stays; one that is left out leaves its room to the other. */
+        /* Of two texts that do not fit together the first stays; an omitted text leaves its room to the other. */
         head.trace_state = text_of(size);
         head.name = text_of(100);
         ns_buf_init(&buf, storage, sizeof storage, LIMIT);
         size_t lost = ns_otlp_span_begin(&buf, &head);
-        after = look(&buf);
+        after = inspect(&buf);
         CHECK(after.fine && lost <= 1);
         bool state_fits = 18 + 10 + 3 + size + NS_OTLP_FIXED_ROOM <= LIMIT;
         CHECK(after.has_name == (lost == 0 || !state_fits));
@@ -221,7 +225,7 @@ static void test_texts_too_large(void) {
         ns_span_tail tail = {.has_status = true, .status_code = 2, .status_message = text_of(size), .flags = UINT32_MAX};
         lost = ns_otlp_span_end(&buf, &tail);
         CHECK(lost == (before + 2 + 3 + size > LIMIT));
-        after = look(&buf);
+        after = inspect(&buf);
         CHECK(after.fine && after.has_status_code && after.has_flags);
         ns_buf_free(&buf);
     }
@@ -234,5 +238,5 @@ int main(void) {
     test_texts_too_large();
     test_limit_holds_behind_dropped_count();
     test_fixed_fields_survive();
-    return ns_test_summary("test_limits");
+    return ns_test_summary();
 }

@@ -1,4 +1,4 @@
-/* What the encoder writes, read back by the decoder. How it behaves at the limit of its buffer: test_limits.c. */
+/* The output of the encoder, read back by the decoder. test_limits.c covers the limit of the buffer. */
 #include "encoding/ns_otlp.h"
 
 #include <float.h>
@@ -8,9 +8,7 @@
 #include "encoding/decoder.h"
 #include "ns_test.h"
 
-static ns_text ascii(const char *chars) {
-    return (ns_text){.data = chars, .length = strlen(chars), .width = NS_TEXT_UTF8};
-}
+static ns_text ascii(const char *chars) { return (ns_text){.data = chars, .length = strlen(chars), .width = NS_TEXT_UTF8}; }
 
 static bool decodes_to(const ns_buf *buf, otlp_message kind, const otlp_text *expected) {
     otlp_text got = {0};
@@ -43,7 +41,7 @@ static const ns_span_head head = {
 };
 
 static void test_whole_span(void) {
-    uint8_t storage[32]; /* so small that the buffer moves several times */
+    uint8_t storage[32]; /* small, so that the buffer moves several times */
     ns_buf buf;
     ns_buf_init(&buf, storage, sizeof storage, 1 << 20);
     const uint16_t surrogate[] = {'s', 0xD800};
@@ -105,18 +103,17 @@ static void test_whole_span(void) {
     ns_buf_free(&buf);
 }
 
-static void test_least_span(void) {
+static void test_min_span(void) {
     uint8_t storage[128];
     ns_buf buf;
     ns_buf_init(&buf, storage, sizeof storage, sizeof storage);
-    ns_span_head least = {.trace_id = {1}, .span_id = {2}};
+    ns_span_head min = {.trace_id = {1}, .span_id = {2}};
     ns_span_tail nothing = {0};
-    CHECK(ns_otlp_span_begin(&buf, &least) == 0);
+    CHECK(ns_otlp_span_begin(&buf, &min) == 0);
     ns_otlp_span_attributes_end(&buf, 0);
     ns_otlp_span_events_end(&buf, 0);
     CHECK(ns_otlp_span_end(&buf, &nothing) == 0);
-    CHECK(decodes_to_chars(&buf, OTLP_SPAN,
-                           "trace_id 01000000000000000000000000000000\nspan_id 0200000000000000\n"));
+    CHECK(decodes_to_chars(&buf, OTLP_SPAN, "trace_id 01000000000000000000000000000000\nspan_id 0200000000000000\n"));
     CHECK(!buf.on_heap);
     buf.len = 0;
     ns_span_tail unset = {.has_status = true};
@@ -195,8 +192,8 @@ static void test_scalars(void) {
         check_scalar(ns_scalar_double(doubles[i]), say_double, &doubles[i]);
 }
 
-/* Messages in messages, each of which outgrows its guessed length at another size of the text in the middle:
- * Span.events > Event.attributes > KeyValue.value > AnyValue.kvlist > values > value > AnyValue.array > values. */
+/* Nested messages, each of which outgrows its assumed length at another size of the innermost text: Span.events >
+ * Event.attributes > KeyValue.value > AnyValue.kvlist > values > value > AnyValue.array > values. */
 static void check_nested(const char *filler, size_t size, size_t start_room) {
     uint8_t storage[512];
     ns_buf buf;
@@ -252,7 +249,7 @@ static void test_length_boundaries(void) {
     CHECK(filler != NULL);
     for (size_t i = 0; i < MAX; i++) filler[i] = (char)('!' + i % 90);
     for (size_t size = 0; size < 160; size++) check_nested(filler, size, size * 3);
-    /* The pair of texts makes its parents twice as long, hence the second range of each boundary. */
+    /* The two texts double the size of their parents, hence the second range of each boundary. */
     for (size_t size = 8150; size < 8200; size++) check_nested(filler, size, 0);
     for (size_t size = 16340; size < 16390; size++) check_nested(filler, size, 512);
     for (size_t size = 1048560; size < 1048576; size += 3) check_nested(filler, size, 0);
@@ -268,7 +265,7 @@ static void test_savepoint(void) {
     ns_buf_init(&buf, storage, sizeof storage, 4096);
     ns_mark event = ns_otlp_event_begin(&buf, 1, &key, &replaced);
     ns_savepoint before = ns_buf_save(&buf);
-    /* Given up half way, as when a list turns out to hold what cannot be encoded; the buffer has moved meanwhile. */
+    /* Discarded half way, as for a list with an element that cannot be encoded; the buffer has moved meanwhile. */
     ns_mark pair = ns_otlp_key_value_open(&buf, NS_TAG_EVENT_ATTRIBUTE, &key, &replaced);
     ns_container array = ns_otlp_array_open(&buf, NS_TAG_KEY_VALUE_VALUE);
     for (int i = 0; i < 40; i++) ns_otlp_value_text(&buf, NS_TAG_ARRAY_VALUE, &text);
@@ -286,10 +283,10 @@ static void test_savepoint(void) {
 
 int main(void) {
     test_whole_span();
-    test_least_span();
+    test_min_span();
     test_resource_and_scope();
     test_scalars();
     test_length_boundaries();
     test_savepoint();
-    return ns_test_summary("test_otlp");
+    return ns_test_summary();
 }

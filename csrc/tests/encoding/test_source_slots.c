@@ -1,4 +1,4 @@
-/* The slots of sources: threads that take, retain and release while one thread fills and sweeps. */
+/* Slots of sources: threads take, retain and release references while one thread fills and sweeps. */
 #define NS_FREE_THREADS 1
 
 #include "encoding/ns_source_slots.h"
@@ -10,13 +10,13 @@
 #include "ns_require.h"
 #include "ns_test.h"
 
-#define SLOTS   4
-#define PAIRS   8
-#define TAKERS  3
-#define TAKEN   2000 /* by each, at least */
-#define SWEEPS  4000
+#define SLOTS  4
+#define PAIRS  8
+#define TAKERS 3
+#define TAKEN  2000 /* minimum for each thread */
+#define SWEEPS 4000
 
-/* What a slot describes: written before the slot opens, wiped and freed after it is closed. */
+/* The data that a slot describes: written before the slot opens, wiped and freed after it closes. */
 typedef struct description {
     int pair;
 } description;
@@ -40,7 +40,7 @@ static void *take_and_release(void *argument) {
         random = random * 1664525u + 1013904223u;
         int slot = (int)(random >> 16) % SLOTS, pair = (int)(random >> 24) % PAIRS;
         if (!ns_source_slot_take(&slots[slot], &resources[pair], &scopes[pair])) continue;
-        /* From here on it is neither freed nor another's. */
+        /* With a reference, the description is neither freed nor replaced. */
         REQUIRE(described[slot]->pair == pair);
         ns_source_slot_retain(&slots[slot]);
         ns_source_slot_release(&slots[slot]);
@@ -68,7 +68,7 @@ static void test_takers_beside_a_sweeper(void) {
     atomic_store(&stopped, true);
     for (int i = 0; i < TAKERS; i++) pthread_join(takers[i], NULL);
     for (int slot = 0; slot < SLOTS; slot++) {
-        CHECK(ns_source_slot_close(&slots[slot])); /* nobody holds any: as often released as taken */
+        CHECK(ns_source_slot_close(&slots[slot])); /* no references: every take was released */
         free(described[slot]);
     }
 }
@@ -82,7 +82,7 @@ static void test_a_pair_is_both(void) {
     CHECK(!ns_source_slot_take(&slot, &resources[2], &scopes[1]));
     CHECK(ns_source_slot_take(&slot, &resources[1], &scopes[1]));
     ns_source_slot_release(&slot);
-    CHECK(!ns_source_slot_close(&slot)); /* the adder's hold */
+    CHECK(!ns_source_slot_close(&slot)); /* the adder's reference */
     ns_source_slot_release(&slot);
     CHECK(ns_source_slot_close(&slot));
     CHECK(!ns_source_slot_take(&slot, &resources[1], &scopes[1]));
@@ -91,5 +91,5 @@ static void test_a_pair_is_both(void) {
 int main(void) {
     test_a_pair_is_both();
     test_takers_beside_a_sweeper();
-    return ns_test_summary("test_slots");
+    return ns_test_summary();
 }

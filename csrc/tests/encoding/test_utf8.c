@@ -5,7 +5,7 @@
 #include "encoding/decoder.h"
 #include "ns_test.h"
 
-/* Reads one code point of valid UTF-8. */
+/* Decodes one code point of valid UTF-8. */
 static uint32_t point_of(const uint8_t *bytes, size_t size) {
     static const uint8_t first_bits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
     uint32_t point = bytes[0] & first_bits[size];
@@ -38,7 +38,7 @@ static void test_every_code_point(void) {
     for (uint32_t bit = 21; bit < 32; bit++) check_point(NS_TEXT_UCS4, &(uint32_t){1u << bit}, 1u << bit);
 }
 
-/* In an array of code points a pair of surrogates is two lone ones, not one character. */
+/* In an array of code points a surrogate pair is two lone surrogates, not one character. */
 static void test_mixed_text(void) {
     const uint16_t points[] = {'a', 0xD83D, 0xDE00, 0xE9, 0xDFFF, 0x20AC};
     ns_text text = {.data = points, .length = 6, .width = NS_TEXT_UCS2};
@@ -61,5 +61,5 @@ int main(void) {
     test_every_code_point();
     test_mixed_text();
     test_finished_text();
-    return ns_test_summary("test_utf8");
+    return ns_test_summary();
 }

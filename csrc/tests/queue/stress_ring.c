@@ -2,8 +2,9 @@
  *
  *      stress_ring [producers] [records of each] [spans that wake the consumer] [seed]
  *
- * Checked: every record arrives whole, in its producer's order, or was counted as dropped when it was; the bounds hold
- * at every look; no wake-up is lost. Ended by counts, never by time. */
+ * Checks: every record arrives complete and in its producer's order, or was counted as dropped; the bounds hold at every
+ * read; no wake-up is lost. The run ends by counts, never by time.
+ */
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
@@ -15,14 +16,14 @@
 
 enum { MAX_PRODUCERS = 64, MAX_BYTES = 3 << 14, MAX_SPANS = 301, MAX_PAYLOAD = 900, BATCH = 128 };
 
-/* A sleep that lasts this long was a lost wake-up. */
+/* A sleep of this length means a lost wake-up. */
 #define FOR_EVER (INT64_C(600) * 1000000000)
 
 typedef struct header {
     uint32_t producer;
     uint32_t size;     /* of the whole payload */
-    uint64_t number;   /* counts what was accepted */
-    uint64_t checksum; /* of what follows */
+    uint64_t number;   /* serial number of the accepted records */
+    uint64_t checksum; /* of the bytes that follow */
 } header;
 
 typedef struct producer {
@@ -35,7 +36,7 @@ typedef struct producer {
 static ns_ring *ring;
 static ns_wake consumer_wake;
 static _Atomic uint32_t running;
-static uint32_t wake_spans = 100; /* with 1, the consumer reads close behind the producers */
+static uint32_t wake_spans = 100; /* 1: the consumer reads close behind the producers */
 
 static uint32_t next_random(uint64_t *state) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
@@ -77,7 +78,7 @@ static void attempt(producer *self) {
     } else {
         REQUIRE(status == NS_RING_FULL);
         self->full++;
-        /* Most of the time give way, or nearly everything would be dropped on a small machine. */
+        /* Yield most of the time; otherwise nearly everything would be dropped on a small machine. */
         if (choice % 16) sched_yield();
     }
 }
@@ -108,13 +109,11 @@ static void check_record(consumer *self, const ns_record *record) {
 }
 
 static void check_bounds(void) {
-    /* Exact here: only the consumer moves the tail. */
+    /* Exact: only the consumer moves the tail. */
     CHECK(ns_ring_depth(ring) <= MAX_SPANS && ns_ring_used_bytes(ring) <= MAX_BYTES);
 }
 
-static bool worth_reading(void) {
-    return ns_ring_depth(ring) >= wake_spans || ns_ring_used_bytes(ring) >= MAX_BYTES / 4;
-}
+static bool worth_reading(void) { return ns_ring_depth(ring) >= wake_spans || ns_ring_used_bytes(ring) >= MAX_BYTES / 4; }
 
 static void sleep_if_idle(consumer *self) {
     ns_wake_announce(&consumer_wake);
@@ -126,7 +125,7 @@ static void sleep_if_idle(consumer *self) {
     CHECK(ns_wake_sleep(&consumer_wake, FOR_EVER));
 }
 
-/* Stands still until the producers have had to drop something. */
+/* Pauses until the producers have dropped records. */
 static void let_it_fill(consumer *self) {
     uint64_t dropped = ns_ring_dropped_full(ring);
     while (ns_ring_dropped_full(ring) == dropped && atomic_load(&running)) {
@@ -138,13 +137,13 @@ static void let_it_fill(consumer *self) {
 
 static void consume_some(consumer *self) {
     ns_record records[BATCH];
-    size_t most = 1 + next_random(&self->random_state) % BATCH;
+    size_t max = 1 + next_random(&self->random_state) % BATCH;
     size_t bytes = next_random(&self->random_state) % 4 ? SIZE_MAX : 2000;
-    ns_ring_stretch stretch = ns_ring_read(ring, records, most, bytes);
+    ns_ring_stretch stretch = ns_ring_read(ring, records, max, bytes);
     check_bounds();
     for (size_t i = 0; i < stretch.count; i++) check_record(self, &records[i]);
     ns_ring_release(ring, stretch, next_random(&self->random_state) % 8 == 0);
-    if (stretch.count == 0) sched_yield(); /* the first record is reserved and not committed */
+    if (stretch.count == 0) sched_yield(); /* the first record is reserved but not committed */
 }
 
 static void consume(consumer *self) {
@@ -169,8 +168,8 @@ static void *push_one(void *argument) {
     return NULL;
 }
 
-/* With many records in flight a later commit publishes what an earlier one should have: alone, each of the two must
- * do so itself, or ThreadSanitizer speaks. */
+/* With many records in flight, a later commit could publish the bytes of an earlier one. A lone record makes ThreadSanitizer
+ * check each of the two commits. */
 static void check_commits_alone(void) {
     static uint8_t payload[100];
     memset(payload, 'p', sizeof payload);
@@ -201,7 +200,7 @@ int main(int argc, char **argv) {
     CHECK(count >= 1 && count <= MAX_PRODUCERS && wake_spans >= 1 && wake_spans <= MAX_SPANS);
     check_commits_alone();
     CHECK(ns_ring_map(&ring, MAX_BYTES, MAX_SPANS) == 0);
-    /* Both halves of the positions pass 2^32 early in the run. */
+    /* Both halves of the positions wrap around 2^32 early in the run. */
     uint64_t start = (uint64_t)(UINT32_MAX - 5000) << 32 | (UINT32_MAX - 100000);
     atomic_store(&ring->head, start);
     atomic_store(&ring->tail, start);
@@ -230,7 +229,6 @@ int main(int argc, char **argv) {
     printf("stress_ring: ok, %lu checks; %u producers, wake at %u: received %llu, full %llu, oversize %llu; "
            "slept %llu times, stood still %llu\n",
            ns_test_checks, count, wake_spans, (unsigned long long)received, (unsigned long long)full,
-           (unsigned long long)oversize, (unsigned long long)consumer.sleeps,
-           (unsigned long long)consumer.full_periods);
+           (unsigned long long)oversize, (unsigned long long)consumer.sleeps, (unsigned long long)consumer.full_periods);
     return 0;
 }

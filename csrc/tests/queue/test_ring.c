@@ -1,4 +1,4 @@
-/* The ring in one thread, against an obvious model of it. Races are forced in test_ring_races.c. */
+/* The ring in one thread, compared with a simple model. test_ring_races.c forces the races. */
 #include "queue/ns_ring.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ static ns_ring *ring_of(uint64_t max_bytes, uint32_t max_spans) {
     return ring;
 }
 
-/* Only before a ring is used: as if that many spans and units had passed through it. */
+/* Sets an unused ring to the state after this many spans and units. */
 static void start_at(ns_ring *ring, uint32_t spans, uint32_t units) {
     uint64_t position = (uint64_t)spans << 32 | units;
     atomic_store(&ring->head, position);
@@ -43,7 +43,7 @@ static bool is_push(const ns_record *record, uint32_t number, uint32_t size) {
     return true;
 }
 
-/* What the protocol lives on: every byte that is not in use is zero. */
+/* Invariant of the protocol: every byte that is not in use is zero. */
 static bool free_space_is_zero(ns_ring *ring) {
     uint64_t tail = (uint64_t)ns_ring_units_of(atomic_load(&ring->tail)) * NS_RING_UNIT;
     for (uint64_t i = ns_ring_used_bytes(ring); i < ring->capacity; i += NS_RING_UNIT)
@@ -82,7 +82,7 @@ static void test_span_bound(void) {
             ns_ring_stretch stretch = ns_ring_read(ring, records, 300, SIZE_MAX);
             CHECK(stretch.count == bounds[b] && stretch.bytes == (8u + 9u) * bounds[b]);
             for (uint32_t i = 0; i < bounds[b]; i++) CHECK(is_push(&records[i], number + i, 9));
-            /* Read is not freed. */
+            /* Reading does not free. */
             CHECK(push(ring, 0, 0, &reservation) == NS_RING_FULL);
             ns_ring_release(ring, stretch, false);
             CHECK(ns_ring_depth(ring) == 0 && free_space_is_zero(ring));
@@ -96,7 +96,7 @@ static void test_span_bound(void) {
 static void test_refuse(void) {
     ns_ring *ring = ring_of(NS_RING_MIN_BYTES, 2);
     ns_reservation reservation;
-    start_at(ring, UINT32_MAX, 0); /* the span counts wrap between the two pushes */
+    start_at(ring, UINT32_MAX, 0); /* the span count wraps between the two pushes */
     for (uint32_t number = 0; number < 2; number++) {
         CHECK(!ns_ring_refuse(ring));
         CHECK(push(ring, number, 10, &reservation) == NS_RING_OK);
@@ -132,18 +132,18 @@ static void test_byte_bound(void) {
 static void test_oversize(void) {
     ns_ring *ring = ring_of(10000, 100);
     ns_reservation reservation;
-    uint32_t most = ns_ring_max_record(ring);
+    uint32_t max = ns_ring_max_record(ring);
     ns_record record;
-    CHECK(most == 10000 / 8 / 4 * 8 - 8);
-    CHECK(push(ring, 1, most + 1, &reservation) == NS_RING_OVERSIZE);
+    CHECK(max == 10000 / 8 / 4 * 8 - 8);
+    CHECK(push(ring, 1, max + 1, &reservation) == NS_RING_OVERSIZE);
     CHECK(ns_ring_reserve(ring, UINT32_MAX, &reservation) == NS_RING_OVERSIZE);
     CHECK(ns_ring_reserve(ring, UINT32_MAX - 7, &reservation) == NS_RING_OVERSIZE);
     CHECK(ns_ring_dropped_oversize(ring) == 3 && ns_ring_dropped_full(ring) == 0);
     CHECK(ns_ring_used_bytes(ring) == 0 && ns_ring_ticket(ring) == 0);
-    /* The largest record fits an empty ring wherever the ring stands. */
+    /* The largest record fits into an empty ring at every position. */
     for (uint32_t i = 0; i < 4 * 16384 / 8; i++) {
-        CHECK(push(ring, i, most, &reservation) == NS_RING_OK);
-        CHECK(ns_ring_read(ring, &record, 1, 0).count == 1 && is_push(&record, i, most));
+        CHECK(push(ring, i, max, &reservation) == NS_RING_OK);
+        CHECK(ns_ring_read(ring, &record, 1, 0).count == 1 && is_push(&record, i, max));
         ns_ring_release(ring, ns_ring_read(ring, &record, 1, 0), false);
         CHECK(push(ring, i, 0, &reservation) == NS_RING_OK);
         ns_ring_release(ring, ns_ring_read(ring, &record, 1, 0), false);
@@ -164,10 +164,10 @@ static void test_read_limits(void) {
     CHECK(ns_ring_read(ring, records, 8, 5 * 108 - 1).count == 4);
     CHECK(ns_ring_read(ring, records, 8, 5 * 108).count == 5);
     CHECK(ns_ring_read(ring, records, 0, 500).count == 0);
-    /* Reading again and releasing less than was read are both fine. */
+    /* A second read, and a release of less than was read, are both valid. */
     ns_ring_release(ring, ns_ring_read(ring, records, 2, SIZE_MAX), false);
     CHECK(ns_ring_depth(ring) == 3 && free_space_is_zero(ring));
-    /* An uncommitted record hides what is behind it and nothing before it. */
+    /* An uncommitted record hides all records after it and none before it. */
     CHECK(ns_ring_reserve(ring, 10, &open) == NS_RING_OK);
     CHECK(push(ring, 9, 10, &reservation) == NS_RING_OK);
     CHECK(ns_ring_read(ring, records, 8, SIZE_MAX).count == 3);
@@ -181,7 +181,7 @@ static void test_read_limits(void) {
     ns_ring_unmap(ring);
 }
 
-/* Records of every size, begun at every distance from the end of the data. */
+/* Records of every size, started at every distance from the end of the data. */
 static void test_wrap_at_every_alignment(void) {
     enum { UNITS = 4096 / 8 };
     for (uint32_t start = UNITS - 40; start < UNITS + 2; start++) {
@@ -208,8 +208,8 @@ static void test_wrap_at_every_alignment(void) {
 /* --- any order of operations, compared with a queue -------------------------------------------------------------- */
 
 typedef struct shadow {
-    uint32_t sizes[4096], numbers[4096], units[4096]; /* units with the padding in front */
-    uint32_t count, used_units, next_number, at;       /* at: unit of the data where the next record would begin */
+    uint32_t sizes[4096], numbers[4096], units[4096]; /* units, including the padding before the record */
+    uint32_t count, used_units, next_number, at;      /* at: unit of the data at which the next record starts */
     uint64_t full;
 } shadow;
 
@@ -232,15 +232,15 @@ static void step_push(ns_ring *ring, shadow *model, uint32_t size) {
     }
 }
 
-static void step_take(ns_ring *ring, shadow *model, size_t most, bool give_back) {
+static void step_take(ns_ring *ring, shadow *model, size_t max, bool give_back) {
     static ns_record records[4096];
-    ns_ring_stretch stretch = ns_ring_read(ring, records, most, SIZE_MAX);
-    uint32_t count = model->count < most ? model->count : (uint32_t)most;
+    ns_ring_stretch stretch = ns_ring_read(ring, records, max, SIZE_MAX);
+    uint32_t count = model->count < max ? model->count : (uint32_t)max;
     CHECK(stretch.count == count);
     for (uint32_t i = 0; i < count; i++) CHECK(is_push(&records[i], model->numbers[i], model->sizes[i]));
     ns_ring_release(ring, stretch, give_back);
     for (uint32_t i = 0; i < count; i++) model->used_units -= model->units[i];
-    /* Padding in front of a record that was not taken is freed with what was. */
+    /* Padding before a record that was not read is freed together with the records before it. */
     uint32_t used = (uint32_t)(ns_ring_used_bytes(ring) / 8);
     if (count < model->count && used < model->used_units) {
         model->units[count] -= model->used_units - used;
@@ -262,8 +262,7 @@ static void check_random(uint64_t max_bytes, uint32_t max_spans, uint32_t spans,
         bool filling = i / 200 % 2 == 0;
         if (random_below(10) < (filling ? 8u : 3u))
             step_push(ring, &model, random_below(random_below(20) ? 90 : ns_ring_max_record(ring) + 1));
-        else
-            step_take(ring, &model, random_below(2) ? SIZE_MAX : random_below(5), random_below(2));
+        else step_take(ring, &model, random_below(2) ? SIZE_MAX : random_below(5), random_below(2));
         CHECK(ns_ring_depth(ring) == model.count);
         if (i % 16 == 0) CHECK(free_space_is_zero(ring));
     }
@@ -277,7 +276,7 @@ static void test_random(void) {
     check_random(4096, 3, 0, 0, 20000);
     check_random(5000, 20, 0, 0, 20000);
     check_random(65536, 777, 0, 0, 20000);
-    /* Both halves of the position, and each alone, pass 2^32 on the way. */
+    /* Both halves of the position, and each half alone, wrap around 2^32 during the run. */
     check_random(4096, 17, UINT32_MAX - 100, UINT32_MAX - 1000, 20000);
     check_random(4096, 17, UINT32_MAX, 0, 2000);
     check_random(4096, 17, 0, UINT32_MAX, 2000);
@@ -292,7 +291,7 @@ static void test_give_back(void) {
         start_at(ring, 0, offset * 101);
         for (uint32_t i = 0; i < 3; i++) CHECK(push(ring, i, 100000 + i, &reservation) == NS_RING_OK);
         ns_ring_release(ring, ns_ring_read(ring, records, 2, SIZE_MAX), true);
-        /* The neighbour on a page that was partly freed is untouched. */
+        /* The other record on a partly freed page is unchanged. */
         CHECK(free_space_is_zero(ring) && ns_ring_read(ring, records, 9, SIZE_MAX).count == 1);
         CHECK(is_push(&records[0], 2, 100002));
         ns_ring_release(ring, ns_ring_read(ring, records, 2, SIZE_MAX), true);
@@ -317,7 +316,7 @@ static void test_reset(void) {
     ns_ring_unmap(ring);
 }
 
-/* A stretch given back must not take what lies behind it in the same page, whatever a page is here. */
+/* Giving back a range must not erase the data behind it in the same page, whatever the page size. */
 static void test_give_back_keeps_neighbours(void) {
     ns_ring *ring = ring_of(1 << 22, 1000);
     ns_reservation reservation;
@@ -341,14 +340,14 @@ static void test_trim(void) {
     for (uint32_t round = 0; round < 300; round++) {
         uint32_t size = 10000 + round * 13;
         CHECK(push(ring, round, size, &reservation) == NS_RING_OK);
-        ns_ring_trim(ring); /* in use: nothing happens */
+        ns_ring_trim(ring); /* in use: does nothing */
         CHECK(ns_ring_read(ring, &record, 1, SIZE_MAX).count == 1 && is_push(&record, round, size));
         ns_ring_release(ring, ns_ring_read(ring, &record, 1, SIZE_MAX), false);
         uint64_t before = ring->high_water;
         uint32_t ticket = ns_ring_ticket(ring);
         ns_ring_trim(ring);
         CHECK(ring->high_water == (before < 1 << 20 ? before : 0));
-        CHECK(ns_ring_ticket(ring) == ticket); /* padding is no span */
+        CHECK(ns_ring_ticket(ring) == ticket); /* padding is not a span */
         CHECK(ns_ring_depth(ring) == 0 && ns_ring_used_bytes(ring) == 0 && free_space_is_zero(ring));
     }
     CHECK(ns_ring_dropped_full(ring) == 0);
@@ -363,19 +362,19 @@ static uint64_t resident_bytes(ns_ring *ring) {
     return resident * ring->page;
 }
 
-/* However small the batches: what is left of their pages is given back once it adds up. */
+/* Memory of partial pages is given back once it adds up, however small the batches are. */
 static void test_small_batches_leave_little(uint32_t spans, uint32_t size) {
     ns_ring *ring = ring_of((uint64_t)16 << 20, 1000);
     ns_reservation reservation;
     static ns_record records[1000];
-    uint64_t most = 0;
+    uint64_t max = 0;
     for (uint32_t batch = 0; batch < 3 * ring->capacity / (spans * size); batch++) {
         for (uint32_t i = 0; i < spans; i++) CHECK(push(ring, i, size, &reservation) == NS_RING_OK);
         ns_ring_release(ring, ns_ring_read(ring, records, spans, SIZE_MAX), true);
         ns_ring_trim(ring);
-        if (batch % 64 == 0 && resident_bytes(ring) > most) most = resident_bytes(ring);
+        if (batch % 64 == 0 && resident_bytes(ring) > max) max = resident_bytes(ring);
     }
-    CHECK(most > 0 && most < (uint64_t)3 << 20);
+    CHECK(max > 0 && max < (uint64_t)3 << 20);
     ns_ring_unmap(ring);
 }
 
@@ -394,5 +393,5 @@ int main(void) {
     test_trim();
     test_small_batches_leave_little(1, 300);
     test_small_batches_leave_little(32, 400);
-    return ns_test_summary("test_ring");
+    return ns_test_summary();
 }

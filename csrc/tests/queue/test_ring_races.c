@@ -1,11 +1,12 @@
-/* The races of the ring, each forced to end in each of its ways.
+/* The races of the ring, each forced to both outcomes.
  *
- * The ring's source is compiled into this file. It stops at its own hooks and, for the steps that have none, at its
- * atomic accesses: the two macros below come between. */
+ * The ring's source is compiled into this file. It stops at its own hooks, and at its atomic accesses for steps without a
+ * hook: the two macros below intercept them.
+ */
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Points beyond the hooks of ns_ring.h. */
+/* Stop points in addition to the hooks of ns_ring.h. */
 enum { LOADING_TAIL = 10, LOADING_HEAD = 11, STORING_SIZE = 12 };
 
 static void observe_load(const void *address);
@@ -31,9 +32,9 @@ static inline void stopping_store_32(_Atomic uint32_t *to, uint32_t value, memor
 
 #undef atomic_load_explicit
 #undef atomic_store_explicit
-#define atomic_load_explicit(from, order)                                                                              \
+#define atomic_load_explicit(from, order) \
     _Generic((from), _Atomic uint64_t *: stopping_load_64, _Atomic uint32_t *: stopping_load_32)(from, order)
-#define atomic_store_explicit(to, value, order)                                                                        \
+#define atomic_store_explicit(to, value, order) \
     _Generic((to), _Atomic uint64_t *: stopping_store_64, _Atomic uint32_t *: stopping_store_32)(to, value, order)
 
 #define NS_RING_TEST_HOOKS
@@ -81,7 +82,7 @@ static void trim(void *unused) {
     ns_ring_trim(ring);
 }
 
-/* --- what the test itself does --------------------------------------------------------------------------------- */
+/* --- steps of the test itself --------------------------------------------------------------------------------- */
 
 static void begin(uint32_t max_spans, uint32_t units) {
     ns_ring_test_hook = steps_point;
@@ -96,7 +97,7 @@ static void push_now(uint32_t source, uint32_t size) {
     CHECK(who.status == NS_RING_OK);
 }
 
-/* Reads everything; the records must be those of the listed sources (ended by 0), intact and in that order. */
+/* Reads everything. The records must be exactly those of the listed sources (terminated by 0), in that order. */
 static bool reads(const uint32_t *sources) {
     ns_record records[64];
     ns_ring_stretch stretch = ns_ring_read(ring, records, 64, SIZE_MAX);
@@ -109,7 +110,7 @@ static bool reads(const uint32_t *sources) {
     return count == stretch.count;
 }
 
-#define READS(...) reads((const uint32_t[]){__VA_ARGS__, 0})
+#define READS(...)      reads((const uint32_t[]){__VA_ARGS__, 0})
 #define READS_NOTHING() reads((const uint32_t[]){0})
 
 static void end(uint64_t dropped) {
@@ -129,7 +130,7 @@ static void test_two_swaps(bool a_wins) {
     begin_producer(&b, 2, 40);
     steps_to(&a.actor, NS_RING_BEFORE_SWAP);
     steps_to(&b.actor, NS_RING_BEFORE_SWAP);
-    steps_end(a_wins ? &a.actor : &b.actor); /* the other's swap must fail, and be tried again */
+    steps_end(a_wins ? &a.actor : &b.actor); /* the swap of the other producer must fail and be retried */
     steps_end(a_wins ? &b.actor : &a.actor);
     CHECK(a.status == NS_RING_OK && b.status == NS_RING_OK);
     CHECK(a_wins ? READS(1, 2) : READS(2, 1));
@@ -137,7 +138,7 @@ static void test_two_swaps(bool a_wins) {
     end(0);
 }
 
-/* The loser of the last place is dropped, and counted; the winner is not. */
+/* Of two producers that race for the last place, the loser is dropped and counted, the winner is not. */
 static void test_last_place(bool a_wins, bool by_bytes) {
     producer a, b;
     begin(by_bytes ? 100 : 3, 0);
@@ -159,14 +160,14 @@ static void test_last_place(bool a_wins, bool by_bytes) {
 
 /* --- races of a full ring with the consumer -------------------------------------------------------------------- */
 
-/* The producer saw the ring full by a tail that has moved since: it must look again. */
+/* The producer saw a full ring through a stale tail: it must check again. */
 static void test_freed_before_decision(void) {
     producer a;
     begin(2, 0);
     push_now(8, 8), push_now(9, 8);
     begin_producer(&a, 1, 8);
     steps_to(&a.actor, LOADING_TAIL);
-    steps_to(&a.actor, LOADING_TAIL); /* about to look a second time, having found it full */
+    steps_to(&a.actor, LOADING_TAIL); /* found the ring full, about to check again */
     release_all(NULL);
     steps_end(&a.actor);
     CHECK(a.status == NS_RING_OK && a.reservation.spans == 1);
@@ -185,8 +186,8 @@ static void test_freed_after_decision(void) {
     end(1);
 }
 
-/* Between the producer's two loads the ring is emptied and filled again: by its old tail it holds more than it can,
- * which must not be taken for full if there is room now. */
+/* Between the producer's two loads the ring is emptied and filled again. With the old tail it seems to hold more than its
+ * capacity. That must not count as full if there is room now. */
 static void test_tail_overtaken(bool room_now) {
     producer a;
     begin(2, 0);
@@ -203,7 +204,7 @@ static void test_tail_overtaken(bool room_now) {
     end(!room_now);
 }
 
-/* A tail that is behind makes the producer see more in the ring than is there, never less. */
+/* With a stale tail the producer sees the ring fuller than it is, never emptier. */
 static void test_stale_tail_is_safe(void) {
     producer a;
     begin(3, 0);
@@ -217,7 +218,7 @@ static void test_stale_tail_is_safe(void) {
     end(0);
 }
 
-/* The consumer has zeroed the space but not yet published that. */
+/* The consumer has zeroed the space and not yet published it. */
 static void test_release_against_reserve(bool tail_first) {
     producer a;
     actor consumer;
@@ -250,14 +251,14 @@ static void test_commit_out_of_order(void) {
     CHECK(READS_NOTHING());
     steps_end(&a.actor);
     CHECK(READS(1));
-    release_all(NULL); /* frees a, not the space that b still holds */
+    release_all(NULL); /* frees a, but not the space that b still occupies */
     CHECK(ns_ring_depth(ring) == 2 && READS_NOTHING());
     steps_end(&b.actor);
     CHECK(READS(2, 3));
     end(0);
 }
 
-/* All that an uncommitted record leaves free can be used, and not a byte of it. */
+/* All space that an uncommitted record leaves free can be used, and not one byte more. */
 static void test_full_behind_uncommitted(void) {
     producer a, b;
     begin(100, 0);
@@ -280,7 +281,7 @@ static void test_padding_not_committed(void) {
     producer a;
     begin(10, UNITS - 3);
     begin_producer(&a, 1, 100);
-    steps_to(&a.actor, STORING_SIZE); /* both the padding and the record are reserved, neither committed */
+    steps_to(&a.actor, STORING_SIZE); /* padding and record are both reserved, neither is committed */
     push_now(2, 8);                   /* lies behind the record of a */
     CHECK(READS_NOTHING());
     release_all(NULL);
@@ -294,7 +295,7 @@ static void test_padding_not_committed(void) {
     end(0);
 }
 
-/* Both producers have planned to pad; only the winner may. */
+/* Both producers plan to pad; only the winner may do so. */
 static void test_two_at_the_wrap(bool a_wins) {
     producer a, b;
     begin(10, UNITS - 3);
@@ -309,7 +310,7 @@ static void test_two_at_the_wrap(bool a_wins) {
     end(0);
 }
 
-/* A small record takes the space that a large one planned to pad; the large one must plan anew. */
+/* A small record takes the space that a large record planned to pad; the large record must plan again. */
 static void test_padding_plan_overtaken(void) {
     producer a;
     begin(10, UNITS - 3);
@@ -335,10 +336,10 @@ static void test_trim_against_reserve(bool trim_first) {
     if (trim_first) {
         steps_to(&a.actor, NS_RING_BEFORE_SWAP);
         steps_to(&consumer, STORING_SIZE); /* has reserved its padding */
-        steps_end(&a.actor);               /* lies behind it */
+        steps_end(&a.actor);               /* lies behind the padding */
         CHECK(READS_NOTHING());
     } else {
-        steps_to(&a.actor, NS_RING_BEFORE_COMMIT); /* reserved first: the padding comes behind it */
+        steps_to(&a.actor, NS_RING_BEFORE_COMMIT); /* reserved first: the padding lies behind it */
     }
     steps_end(&consumer);
     if (!trim_first) {
@@ -366,5 +367,5 @@ int main(void) {
     test_full_behind_uncommitted();
     test_padding_not_committed();
     test_padding_plan_overtaken();
-    return ns_test_summary("test_ring_races");
+    return ns_test_summary();
 }

@@ -12,7 +12,7 @@
 
 #define SECOND INT64_C(1000000000)
 
-/* Long enough that a sleep which should have been ended never ends by itself. */
+/* Long enough that a sleep without a wake never ends during the test. */
 #define FOR_EVER (600 * SECOND)
 
 static int64_t now(void) {
@@ -23,7 +23,7 @@ static int64_t now(void) {
 
 static void test_alone(void) {
     ns_wake wake = {0};
-    ns_wake_up(&wake); /* of nobody */
+    ns_wake_up(&wake); /* without a sleeper */
     CHECK(atomic_load(&wake.state) == NS_AWAKE);
     CHECK(ns_wake_sleep(&wake, FOR_EVER)); /* not announced: does not sleep */
 
@@ -100,7 +100,7 @@ static void test_woken(void) {
 
 static void on_signal(int number) { (void)number; }
 
-/* Signals and wakes that nobody sent by ns_wake_up end a round of the sleep, not the sleep. */
+/* A signal or a stray wake ends one iteration of the sleep, not the sleep. */
 static void test_disturbed(void) {
     struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART */
     CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
@@ -110,7 +110,7 @@ static void test_disturbed(void) {
     for (int i = 0; i < 20; i++) {
         pthread_kill(who.thread, SIGUSR1);
         syscall(SYS_futex, &who.wake.state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-        nanosleep(&pause, NULL); /* for the chance to fail: the test passes however short it is */
+        nanosleep(&pause, NULL); /* only gives the test a chance to fail: it passes at any length */
         CHECK(!atomic_load(&who.returned));
     }
     ns_wake_up(&who.wake);
@@ -136,8 +136,8 @@ static void *advance(void *argument) {
     return NULL;
 }
 
-/* The sleeper looks for one more item at a time. If one announcement and one advance missed each other, it would
- * sleep its ten minutes out and the last check fail. */
+/* The sleeper waits for one more item at a time. If an announcement and an advance missed each other, it would sleep for its
+ * whole ten minutes and the last check would fail. */
 static void test_nothing_lost(void) {
     enum { WAKERS = 3 };
     static queue shared = {.each = 20000};
@@ -146,18 +146,16 @@ static void test_nothing_lost(void) {
     for (int i = 0; i < WAKERS; i++) CHECK(pthread_create(&threads[i], NULL, advance, &shared) == 0);
     while (seen < WAKERS * shared.each) {
         ns_wake_announce(&shared.wake);
-        if (atomic_load_explicit(&shared.depth, memory_order_seq_cst) > seen)
-            ns_wake_cancel(&shared.wake);
-        else
-            CHECK(ns_wake_sleep(&shared.wake, FOR_EVER));
-        /* A wake may be a late one, for an item that was seen before. */
+        if (atomic_load_explicit(&shared.depth, memory_order_seq_cst) > seen) ns_wake_cancel(&shared.wake);
+        else CHECK(ns_wake_sleep(&shared.wake, FOR_EVER));
+        /* The wake may be a late one, for an item that was already seen. */
         seen = atomic_load_explicit(&shared.depth, memory_order_seq_cst);
     }
     for (int i = 0; i < WAKERS; i++) pthread_join(threads[i], NULL);
     CHECK(atomic_load(&shared.depth) == WAKERS * shared.each);
 }
 
-/* Timeouts race with wakes: whatever the sleeper is told, it is awake and can sleep again. */
+/* Timeouts race with wakes: whatever the sleep returns, the state is AWAKE and another sleep works. */
 static void test_timeout_races(void) {
     for (int i = 0; i < 2000; i++) {
         sleeper who;
@@ -175,5 +173,5 @@ int main(void) {
     test_disturbed();
     test_nothing_lost();
     test_timeout_races();
-    return ns_test_summary("test_wake");
+    return ns_test_summary();
 }

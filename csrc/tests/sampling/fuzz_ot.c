@@ -1,5 +1,5 @@
-/* Fuzzes the `ot` member of tracestate against a second implementation (ot_model.h). An input is a byte that says what is
- * asked, and a header, which is read as a value too. */
+/* Fuzzes the `ot` member of tracestate against a second implementation (ot_model.h). An input is one byte that selects the
+ * request, and a header, which is also read as a value. */
 #include "fuzz_main.h"
 #include "sampling/ns_ot.h"
 #include "sampling/ot_model.h"
@@ -18,7 +18,7 @@ static bool says(const ns_ot *ot, ot_said expected) {
            ot->randomness == (ot->has_randomness ? expected.randomness : 0);
 }
 
-static void check_value(const char *value, size_t size, const ot_question *asked) {
+static void check_value(const char *value, size_t size, const ot_request *asked) {
     size_t count = ot_split_value(value, size, items);
     ot_said expected = ot_understand(items, count);
     ns_ot ot;
@@ -35,7 +35,7 @@ static void check_value(const char *value, size_t size, const ot_question *asked
     free(out);
 }
 
-static void check_header(const char *header, size_t size, const ot_question *asked) {
+static void check_header(const char *header, size_t size, const ot_request *asked) {
     size_t count = ot_split_header(header, size, members), first = ot_first(members, count);
     const char *value = NULL;
     size_t value_size = 0;
@@ -55,7 +55,7 @@ static void check_header(const char *header, size_t size, const ot_question *ask
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0 || size > OT_MAX) return 0;
-    ot_question asked = ot_ask(data, size);
+    ot_request asked = ot_request_of(data, size);
     char *header = fuzz_copy(data + 1, size - 1);
     check_value(header, size - 1, &asked);
     check_header(header, size - 1, &asked);

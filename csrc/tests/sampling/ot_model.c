@@ -96,7 +96,7 @@ size_t ot_split_value(const char *value, size_t size, ot_part *items) {
     for (size_t i = 0; i < count; i++) {
         if (!is_legal_item(items[i])) return 0;
         for (size_t j = 0; j < i; j++) {
-            /* With its colon, a sub-key is no longer the beginning of another. */
+            /* With its colon, no sub-key is a prefix of another. */
             size_t with_colon = key_size(items[i]) + 1;
             if (items[j].size >= with_colon && memcmp(items[i].start, items[j].start, with_colon) == 0) return 0;
         }
@@ -110,7 +110,7 @@ bool ot_has_key(const ot_part *items, size_t count, const char *two_letters) {
     return found;
 }
 
-/* Of 1 to 14 digits, read as if zeros followed; NS_OT_NONE for anything else. */
+/* 1 to 14 digits, with trailing zeros implied; NS_OT_NONE for anything else. */
 static uint64_t number_of(ot_part item) {
     char digits[15] = "00000000000000";
     size_t length = item.size - 3;
@@ -150,7 +150,7 @@ bool ot_rewrite(const ot_part *items, size_t count, uint64_t threshold, uint64_t
     return value->size <= 256;
 }
 
-/* --- the question -------------------------------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------------------------- */
 
 static uint64_t any_threshold(const uint8_t *data, size_t size) {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -158,11 +158,11 @@ static uint64_t any_threshold(const uint8_t *data, size_t size) {
     return hash >> 8 >> (hash & 3) * 12 << (hash & 3) * 12;
 }
 
-ot_question ot_ask(const uint8_t *data, size_t size) {
+ot_request ot_request_of(const uint8_t *data, size_t size) {
     uint8_t choice = size ? data[0] : 0;
     const uint64_t thresholds[] = {NS_OT_NONE, 0, any_threshold(data, size), UINT64_C(0xffffffffffffff)};
-    ot_question asked = {.threshold = thresholds[choice & 3], .randomness = choice & 4 ? thresholds[2] : NS_OT_NONE};
-    /* Raising needs a threshold to raise to. */
+    ot_request asked = {.threshold = thresholds[choice & 3], .randomness = choice & 4 ? thresholds[2] : NS_OT_NONE};
+    /* Raising requires a threshold. */
     asked.action = asked.threshold == NS_OT_NONE ? NS_TH_ERASE : choice & 16 ? NS_TH_LEAVE : NS_TH_RAISE;
     return asked;
 }

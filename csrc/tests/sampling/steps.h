@@ -1,5 +1,5 @@
-/* A scheduler for forced races: threads that stop at named points until the test tells them to go on. Between two
- * commands of the test every actor stands still, so that one order of steps is run and no other. */
+/* A scheduler for forced races: threads stop at named points until the test releases them. Between two commands of the test
+ * all actors stand still, so exactly one order of steps is executed. */
 #ifndef NS_STEPS_H
 #define NS_STEPS_H
 
@@ -8,14 +8,14 @@
 
 #include "ns_test.h"
 
-enum { STEPS_START = 30, STEPS_DONE = 31 }; /* points beside those of the code under test, which count from 0 */
+enum { STEPS_START = 30, STEPS_DONE = 31 }; /* points in addition to those of the code under test, which count from 0 */
 
 typedef struct actor {
     pthread_t thread;
     void (*run)(void *);
     void *argument;
-    int at;       /* the point at which it stands, or -1 while it moves */
-    int until;    /* the point at which it stops next; STEPS_DONE to stop nowhere */
+    int at;    /* the point at which it stopped, or -1 while it runs */
+    int until; /* the point at which it stops next; STEPS_DONE: nowhere */
 } actor;
 
 static pthread_mutex_t steps_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -51,14 +51,14 @@ static void steps_wait(actor *who) {
     pthread_mutex_unlock(&steps_lock);
 }
 
-/* A new actor, before its first step. */
+/* Creates an actor that has not taken a step. */
 static void steps_begin(actor *who, void (*run)(void *), void *argument) {
     *who = (actor){.run = run, .argument = argument, .at = -1, .until = STEPS_START};
     CHECK(pthread_create(&who->thread, NULL, steps_main, who) == 0);
     steps_wait(who);
 }
 
-/* Lets the actor go on until it is about to do what `point` stands for; it must get there. */
+/* Releases the actor until it reaches `point`; it must get there. */
 static void steps_to(actor *who, int point) {
     pthread_mutex_lock(&steps_lock);
     who->until = point;

@@ -1,4 +1,4 @@
-/* The law of the overhead budget, and the meter that feeds it. */
+/* The law of the overhead budget, and the cost meter that feeds it. */
 #include "sampling/ns_cpu_budget.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@ static bool near(double value, double expected, double part) { return fabs(value
 
 static void test_law(void) {
     CHECK(near(ns_cpu_budget_allowed(0.02, 1, 0, 4e-6), 5000, 1e-9));
-    CHECK(near(ns_cpu_budget_allowed(0.02, 1, 0.01, 4e-6), 2500, 1e-9)); /* half is gone on spans not sampled */
+    CHECK(near(ns_cpu_budget_allowed(0.02, 1, 0.01, 4e-6), 2500, 1e-9)); /* half is spent on unsampled spans */
     CHECK(ns_cpu_budget_allowed(0.02, 1, 0.02, 4e-6) == 0);
     CHECK(ns_cpu_budget_allowed(0.02, 1, 0.5, 4e-6) == 0);
     CHECK(near(ns_cpu_budget_allowed(0.02, 0, 0, 4e-6), 250, 1e-9)); /* a twentieth of a core */
@@ -30,7 +30,7 @@ static void test_meter(void) {
             places[i % 64]++;
         }
     CHECK(timed >= 6399 && timed <= 6401);
-    for (int i = 0; i < 64; i++) CHECK(places[i] >= 80 && places[i] <= 120); /* a hundred each, whatever the period */
+    for (int i = 0; i < 64; i++) CHECK(places[i] >= 80 && places[i] <= 120); /* a hundred each, at any period */
 
     ns_cost_meter_sampled(&meter);
     ns_cost_meter_timed(&meter, true, 1000);
@@ -46,17 +46,18 @@ static void test_meter(void) {
     CHECK(reading.worker == 5001);
     ns_cost_meter_reset(&meter);
     ns_cost_meter_read(&meter, &reading);
-    CHECK(reading.spans + reading.sampled + reading.worker + reading.timed[0] + reading.timed[1] +
-              reading.nanoseconds[0] + reading.nanoseconds[1] == 0);
+    CHECK(reading.spans + reading.sampled + reading.worker + reading.timed[0] + reading.timed[1] + reading.nanoseconds[0] +
+              reading.nanoseconds[1] ==
+          0);
 }
 
-/* A process in steady state, by the half second. */
+/* A process in steady state, in steps of half a second. */
 typedef struct process {
     ns_cost_meter meter;
     ns_cpu_budget budget;
     uint64_t now, cpu;
-    double cores, spans, sampled; /* a second */
-    uint64_t cost[2], worker;     /* nanoseconds for a span */
+    double cores, spans, sampled; /* per second */
+    uint64_t cost[2], worker;     /* nanoseconds per span */
 } process;
 
 static double run(process *p, double seconds) {
@@ -77,18 +78,23 @@ static double run(process *p, double seconds) {
 }
 
 static void begin(process *p, double fraction) {
-    *p = (process){.now = 77 * SECOND, .cpu = 3 * SECOND, .cores = 1, .spans = 20000, .sampled = 1000,
-                   .cost = {300, 1500}, .worker = 1000};
+    *p = (process){.now = 77 * SECOND,
+                   .cpu = 3 * SECOND,
+                   .cores = 1,
+                   .spans = 20000,
+                   .sampled = 1000,
+                   .cost = {300, 1500},
+                   .worker = 1000};
     ns_cpu_budget_init(&p->budget, fraction, 0);
 }
 
 static void test_steady_state(void) {
     static process p;
     begin(&p, 0.02);
-    /* Before anything is measured: the guesses, for a twentieth of a core. */
+    /* Before any measurement: the guesses, for a twentieth of a core. */
     CHECK(near(run(&p, 0.5), 0.02 * 0.05 / 4e-6, 1e-6));
-    /* Half a second weighs 8 timed spans, and 500 of the worker's, beside the guesses:
-     * (32 * 2000 + 8 * 1500) / 40 + (2048 * 2000 + 500 * 1000) / 2548 = 3704 ns */
+    /* Half a second has the weight of 8 timed spans, and 500 spans of the worker, beside the guesses: (32 * 2000 + 8 * 1500)
+     * / 40 + (2048 * 2000 + 500 * 1000) / 2548 = 3704 ns */
     ns_cpu_budget_state state;
     CHECK(run(&p, 0.5) > 0);
     ns_cpu_budget_read(&p.budget, &state);
@@ -99,27 +105,28 @@ static void test_steady_state(void) {
     CHECK(near(state.process_cores, 1, 0.001) && near(state.unsampled_cores, 0.0057, 0.03));
     CHECK(near(state.span_seconds, 2.5e-6, 0.02) && near(state.allowed, 5720, 0.02));
 
-    /* Idle: spans cost nothing, a twentieth of a core is the base. */
+    /* Idle: spans cost nothing, and the base is a twentieth of a core. */
     p.cores = 0.001, p.spans = 0, p.sampled = 0;
     CHECK(near(run(&p, 60), 0.02 * 0.05 / 2.5e-6, 0.05));
-    /* Nothing but unsampled spans, dearer than the budget. */
+    /* Only unsampled spans, which exceed the budget. */
     p.cores = 1, p.spans = 100000;
     CHECK(run(&p, 60) == 0);
     ns_cpu_budget_read(&p.budget, &state);
-    CHECK(near(state.span_seconds, 2.5e-6, 0.1)); /* nothing sampled: as it was */
+    CHECK(near(state.span_seconds, 2.5e-6, 0.1)); /* nothing sampled: unchanged */
 }
 
 static void test_silence_and_clocks(void) {
     static process p;
     begin(&p, 0.02);
     double before = run(&p, 60);
-    CHECK(ns_cpu_budget_step(&p.budget, &p.meter, p.cpu + 1, p.now) == before);     /* no time has passed */
-    CHECK(ns_cpu_budget_step(&p.budget, &p.meter, p.cpu, p.now - SECOND) == before); /* a caller that comes late */
+    CHECK(ns_cpu_budget_step(&p.budget, &p.meter, p.cpu + 1, p.now) == before);      /* no time has passed */
+    CHECK(ns_cpu_budget_step(&p.budget, &p.meter, p.cpu, p.now - SECOND) == before); /* a late caller */
     p.now += 3600 * SECOND;
     double after = ns_cpu_budget_step(&p.budget, &p.meter, p.cpu, p.now);
     CHECK(isfinite(after) && near(after, 0.02 * 0.05 / 2.5e-6, 0.1));
     CHECK(near(run(&p, 120), 5720, 0.03));
-    double last = ns_cpu_budget_step(&p.budget, &p.meter, 0, p.now + SECOND); /* CPU that runs backwards counts as none */
+    double last =
+        ns_cpu_budget_step(&p.budget, &p.meter, 0, p.now + SECOND); /* CPU time that runs backwards counts as none */
     CHECK(isfinite(last) && last < 5720);
 
     /* A forked child. */
@@ -129,14 +136,14 @@ static void test_silence_and_clocks(void) {
     CHECK(near(run(&p, 60), 5720, 0.02));
 }
 
-/* The worker's CPU comes five seconds after its spans and has a fixed part: what is allowed goes to its fixed point from one
- * side and stays. */
+/* The worker uses its CPU five seconds after the spans and has a fixed cost: the allowed rate approaches its fixed point
+ * from one side and stays there. */
 static void test_closed_loop(void) {
     static process p;
     begin(&p, 0.02);
     p.cost[true] = 200, p.worker = 0;
     enum { DELAY = 10, STEPS = 600 };
-    double sampled[DELAY] = {0}, least = INFINITY, most = 0, allowed = 250;
+    double sampled[DELAY] = {0}, min = INFINITY, max = 0, allowed = 250;
     for (int i = 0; i < STEPS; i++) {
         p.sampled = allowed < p.spans ? allowed : p.spans;
         double late = sampled[i % DELAY];
@@ -144,11 +151,11 @@ static void test_closed_loop(void) {
         ns_cost_meter_worker(&p.meter, (uint64_t)((0.002 + late * 2300e-9) * 0.5e9));
         allowed = run(&p, 0.5);
         if (i < STEPS / 2) continue;
-        if (allowed < least) least = allowed;
-        if (allowed > most) most = allowed;
+        if (allowed < min) min = allowed;
+        if (allowed > max) max = allowed;
     }
     /* 0.02 = 0.002 + (20000 - x) 300 ns + x 2500 ns: x = 5455 */
-    CHECK(most / least < 1.01 && near(most, 5455, 0.03));
+    CHECK(max / min < 1.01 && near(max, 5455, 0.03));
 }
 
 /* --- threads ------------------------------------------------------------------------------------------------------- */
@@ -199,5 +206,5 @@ int main(void) {
     test_silence_and_clocks();
     test_closed_loop();
     test_threads();
-    return ns_test_summary("budget");
+    return ns_test_summary();
 }

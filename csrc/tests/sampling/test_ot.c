@@ -5,7 +5,7 @@
 #include "ns_test.h"
 #include "sampling/ns_threshold.h"
 
-#define TH(digits) UINT64_C(0x##digits) /* all fourteen */
+#define TH(digits) UINT64_C(0x##digits) /* all fourteen digits */
 
 static bool reads(const char *value, uint64_t threshold, uint64_t randomness) {
     ns_ot ot;
@@ -20,7 +20,7 @@ static bool refuses(const char *value, size_t size) {
            ot.randomness == 0;
 }
 
-/* A block of its own for each value, so that a sanitizer sees a read or a write past its end. */
+/* Each value in an allocation of its own, so that a sanitizer detects an access past its end. */
 static bool writes(const char *old, uint64_t threshold, uint64_t randomness, const char *expected) {
     size_t size = strlen(old);
     char *exact = malloc(size + 1), *out = malloc(NS_OT_MAX_LENGTH);
@@ -50,7 +50,7 @@ static void test_read(void) {
     CHECK(reads("t:8;thr:8;h:8;rvv:6e6d1a75832a2f;th2:8", NS_OT_NONE, NS_OT_NONE));
 }
 
-/* Within the grammar, but no threshold or randomness: absent, while its neighbours count. */
+/* Grammatical, but not a threshold or randomness: absent, while the other items count. */
 static void test_read_senseless_numbers(void) {
     const char *const thresholds[] = {"th:", "th:000000000000000", "th:C", "th:-1", "th:1_0", "th:g", "th:0x8"};
     for (size_t i = 0; i < sizeof thresholds / sizeof *thresholds; i++) {
@@ -69,26 +69,59 @@ static void test_read_senseless_numbers(void) {
 
 static void test_read_malformed(void) {
     const char *const malformed[] = {
-        "", ";", "th", "th8", ":8", "th=8", "th:8;", ";th:8", "th:8;;rv:6e6d1a75832a2f", "th:8;th:8", "th:8;th:4",
-        "th:8;a:1;a:1", "rv:6e6d1a75832a2f;rv:6e6d1a75832a2f", "th:8;a:1;b:2;c:3;b:4", "Th:8", "1a:8", "_a:8", "t_h:8",
-        "t h:8", " th:8", "th: 8", "th:8 ", "th:8; a:1", "th:+8", "th:8,a:1", "th:8:8", "th:8;a:\xc3\xa9", "th:8;a:~",
+        "",
+        ";",
+        "th",
+        "th8",
+        ":8",
+        "th=8",
+        "th:8;",
+        ";th:8",
+        "th:8;;rv:6e6d1a75832a2f",
+        "th:8;th:8",
+        "th:8;th:4",
+        "th:8;a:1;a:1",
+        "rv:6e6d1a75832a2f;rv:6e6d1a75832a2f",
+        "th:8;a:1;b:2;c:3;b:4",
+        "Th:8",
+        "1a:8",
+        "_a:8",
+        "t_h:8",
+        "t h:8",
+        " th:8",
+        "th: 8",
+        "th:8 ",
+        "th:8; a:1",
+        "th:+8",
+        "th:8,a:1",
+        "th:8:8",
+        "th:8;a:\xc3\xa9",
+        "th:8;a:~",
         "th:8;a",
-        "th:8;a:/", "th:8;a:@", "th:8;a:[", "th:8;a:`", "th:8;a:{", "th:8;`:1", "th:8;{:1", "th:8;a/:1", "th:8;a;b:1",
+        "th:8;a:/",
+        "th:8;a:@",
+        "th:8;a:[",
+        "th:8;a:`",
+        "th:8;a:{",
+        "th:8;`:1",
+        "th:8;{:1",
+        "th:8;a/:1",
+        "th:8;a;b:1",
     };
     for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) CHECK(refuses(malformed[i], strlen(malformed[i])));
     CHECK(refuses(NULL, 0));
-    CHECK(refuses("th:8\0", 5)); /* the size counts, not a zero byte */
+    CHECK(refuses("th:8\0", 5)); /* the size counts, not a terminating zero byte */
     CHECK(refuses("th:8;a\0:1", 9));
 }
 
-static void test_read_longest(void) {
+static void test_read_max_length(void) {
     char value[NS_OT_MAX_LENGTH + 1] = "th:8;a:";
     memset(value + 7, 'x', sizeof value - 7);
     ns_ot ot;
     CHECK(ns_ot_read(value, NS_OT_MAX_LENGTH, &ot) && ot.has_threshold && ot.threshold == TH(80000000000000));
     CHECK(refuses(value, NS_OT_MAX_LENGTH + 1));
 
-    /* As many items as fit: one letter each, then a letter and a digit. */
+    /* As many items as fit: of one letter, then of a letter and a digit. */
     char many[NS_OT_MAX_LENGTH + 8];
     size_t size = 0;
     for (char c = 'a'; c <= 'z'; c++) size += (size_t)sprintf(many + size, "%c:;", c);
@@ -106,12 +139,11 @@ static void test_write(void) {
     CHECK(writes("", NS_OT_NONE, TH(0000000000002f), "rv:0000000000002f"));
     CHECK(writes("", TH(80000000000000), TH(6e6d1a75832a2f), "th:8;rv:6e6d1a75832a2f"));
     CHECK(writes("th:8", TH(c0000000000000), NS_OT_NONE, "th:c"));
-    CHECK(writes("th:c", TH(80000000000000), NS_OT_NONE, "th:8")); /* lowering is for the caller to forbid */
+    CHECK(writes("th:c", TH(80000000000000), NS_OT_NONE, "th:8")); /* the caller must not lower a threshold */
     CHECK(writes("th:8", NS_OT_NONE, NS_OT_NONE, ""));
     CHECK(writes("th:8;rv:6e6d1a75832a2f", NS_OT_NONE, NS_OT_NONE, "rv:6e6d1a75832a2f"));
     CHECK(writes("rv:6e6d1a75832a2f;th:8", TH(c0000000000000), NS_OT_NONE, "th:c;rv:6e6d1a75832a2f"));
-    CHECK(writes("a:1;th:8;b:2;rv:6e6d1a75832a2f;c:", TH(c0000000000000), NS_OT_NONE,
-                 "th:c;a:1;b:2;rv:6e6d1a75832a2f;c:"));
+    CHECK(writes("a:1;th:8;b:2;rv:6e6d1a75832a2f;c:", TH(c0000000000000), NS_OT_NONE, "th:c;a:1;b:2;rv:6e6d1a75832a2f;c:"));
     CHECK(writes("a:1;th:8;b:2", NS_OT_NONE, TH(00000000000001), "rv:00000000000001;a:1;b:2"));
     CHECK(writes("a:1", NS_OT_NONE, NS_OT_NONE, "a:1"));
     CHECK(ns_ot_write(NULL, 0, NS_OT_NONE, NS_OT_NONE, (char[NS_OT_MAX_LENGTH]){0}) == 0);
@@ -132,7 +164,7 @@ static void test_write_over_malformed(void) {
     CHECK(writes("a:1;;rv:6e6d1a75832a2f", NS_OT_NONE, NS_OT_NONE, ""));
 }
 
-static void test_write_longest(void) {
+static void test_write_max_length(void) {
     char value[NS_OT_MAX_LENGTH + 2] = "a:", expected[2 * NS_OT_MAX_LENGTH];
     memset(value + 2, 'x', sizeof value - 3);
     /* "th:8;" has five characters. */
@@ -200,7 +232,7 @@ static void test_in_header(void) {
     CHECK(ns_ot_in_header(NULL, 0, NULL, 0, (char[4]){0}) == 0);
 }
 
-/* Members m0=0 to m<count-1>=<count-1>, with `ot` among them at a place. */
+/* Members m0=0 to m<count-1>=<count-1>, with `ot` among them at one position. */
 static void list_members(char *header, unsigned count, unsigned ot_at) {
     *header = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -231,13 +263,13 @@ int main(void) {
     test_read();
     test_read_senseless_numbers();
     test_read_malformed();
-    test_read_longest();
+    test_read_max_length();
     test_write();
     test_write_keeps_randomness();
     test_write_over_malformed();
-    test_write_longest();
+    test_write_max_length();
     test_find();
     test_in_header();
     test_member_limit();
-    return ns_test_summary("ot");
+    return ns_test_summary();
 }

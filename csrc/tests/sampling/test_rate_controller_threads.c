@@ -1,5 +1,5 @@
-/* The controller asked by several threads at once, while others read and retarget it: nothing is counted twice or lost, and
- * it settles where one thread would settle it. Their common clock is virtual. */
+/* Several threads call the rate controller while others read and retarget it: nothing is counted twice or lost, and it
+ * settles where a single thread would. Their common clock is virtual. */
 #include "sampling/ns_rate_controller.h"
 
 #include <pthread.h>
@@ -7,7 +7,7 @@
 #include "ns_test.h"
 #include "sampling/traffic.h"
 
-enum { THREADS = 4, ASKS = 200000, NANOSECONDS = 10000 }; /* 100,000 roots a second of virtual time */
+enum { THREADS = 4, ASKS = 200000, NANOSECONDS = 10000 }; /* 100,000 roots per second of virtual time */
 
 static ns_rate_controller controller;
 static _Atomic uint64_t virtual_now = 1;
@@ -61,11 +61,11 @@ static void test_threads(void) {
     counted /= THREADS * ASKS;
     CHECK(counted > 0.9 && counted < 1.1);
     CHECK(end.spans_per_trace > 4 && end.spans_per_trace < 5.1);
-    /* A thread that is put off between its clock and its question makes an interval look fuller than it was; not by much. */
+    /* A thread that is preempted between its clock and its call makes an interval look slightly fuller than it was. */
     CHECK(end.probability > 0.01 && end.probability < 0.04); /* 10,000 / (100,000 * 5) = 0.02 */
 }
 
 int main(void) {
     test_threads();
-    return ns_test_summary("controller threads");
+    return ns_test_summary();
 }

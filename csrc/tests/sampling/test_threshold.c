@@ -59,11 +59,9 @@ static void test_decode(void) {
 
     CHECK(threshold_rejects("", 0));
     CHECK(threshold_rejects("000000000000000", 15));
-    CHECK(threshold_rejects("1\0", 2)); /* the length counts, not a zero byte */
-    const char *const illegal[] = {"C", "+8", "-1",  " 8", "8 ", "0x8",
-                                   "g", "8:", "1_0", "`",  "/",  "\xef\xbc\x98"};
-    for (size_t i = 0; i < sizeof illegal / sizeof *illegal; i++)
-        CHECK(threshold_rejects(illegal[i], strlen(illegal[i])));
+    CHECK(threshold_rejects("1\0", 2)); /* the length counts, not a terminating zero byte */
+    const char *const illegal[] = {"C", "+8", "-1", " 8", "8 ", "0x8", "g", "8:", "1_0", "`", "/", "\xef\xbc\x98"};
+    for (size_t i = 0; i < sizeof illegal / sizeof *illegal; i++) CHECK(threshold_rejects(illegal[i], strlen(illegal[i])));
 }
 
 static void test_encode(void) {
@@ -163,7 +161,7 @@ static void test_probability(void) {
         {0x1p-48, "ffffffffffff", "ffffffffffff"},
         {0x1p-52, "ffffffffffff", "fffffffffffff"},
         {0x1p-56, "ffffffffffff", "ffffffffffffff"},
-        {2.5 * 0x1p-56, "ffffffffffff", "fffffffffffffe"}, /* halves go to the even number */
+        {2.5 * 0x1p-56, "ffffffffffff", "fffffffffffffe"}, /* halves round to even */
         {3.5 * 0x1p-56, "ffffffffffff", "fffffffffffffc"},
     };
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
@@ -174,9 +172,9 @@ static void test_probability(void) {
         double probability;
         const char *three, *five;
     } precisions[] = {
-        {1.0 / 3, "aab", "aaaab"},   {2.0 / 3, "555", "55555"},        {0.2, "ccd", "ccccd"},
-        {0.05, "f333", "f33333"},    {0.01, "fd71", "fd70a4"},         {1e-3, "ffbe7", "ffbe76d"},
-        {1e-5, "ffff584", "ffff583a5"}, {0.95, "0cd", "0cccd"},        {1e-6, "ffffef4", "ffffef391"},
+        {1.0 / 3, "aab", "aaaab"},      {2.0 / 3, "555", "55555"}, {0.2, "ccd", "ccccd"},
+        {0.05, "f333", "f33333"},       {0.01, "fd71", "fd70a4"},  {1e-3, "ffbe7", "ffbe76d"},
+        {1e-5, "ffff584", "ffff583a5"}, {0.95, "0cd", "0cccd"},    {1e-6, "ffffef4", "ffffef391"},
     };
     for (size_t i = 0; i < sizeof precisions / sizeof precisions[0]; i++) {
         CHECK(probability_encodes_to(precisions[i].probability, 3, precisions[i].three));
@@ -197,5 +195,5 @@ int main(void) {
     test_rounding();
     test_decision();
     test_probability();
-    return ns_test_summary("threshold");
+    return ns_test_summary();
 }

@@ -1,4 +1,4 @@
-/* The token bucket, against the only thing it promises: burst + rate * time, and not a token more. */
+/* The token bucket, checked against its only promise: at most burst + rate * time tokens. */
 #include "sampling/ns_token_bucket.h"
 
 #include <math.h>
@@ -25,7 +25,7 @@ static void test_burst_and_refill(void) {
         CHECK(ns_token_bucket_take(&bucket, start + SECOND / 100, 1));
         CHECK(!ns_token_bucket_take(&bucket, start + SECOND / 100, 1));
         CHECK(drain(&bucket, start + SECOND / 100 + SECOND / 20, 1) == 5);
-        CHECK(drain(&bucket, start + 3600 * SECOND, 1) == 10); /* an hour of silence fills it and no more */
+        CHECK(drain(&bucket, start + 3600 * SECOND, 1) == 10); /* an hour of silence fills it, and no more */
     }
 }
 
@@ -48,9 +48,9 @@ static void test_rate(void) {
     const double rates[] = {0.5, 10, 1e3, 1e5};
     for (size_t r = 0; r < sizeof rates / sizeof rates[0]; r++) {
         ns_token_bucket bucket;
-        ns_token_bucket_init(&bucket, rates[r], 2); /* 1 would lose what is left of the time between two asks */
+        ns_token_bucket_init(&bucket, rates[r], 2); /* 1 would lose the rest of the time between two calls */
         uint64_t granted = 0, asks = 200000;
-        double seconds = 20000 / rates[r]; /* asked ten times as often as allowed */
+        double seconds = 20000 / rates[r]; /* called ten times as often as allowed */
         for (uint64_t i = 0; i < asks; i++)
             granted += ns_token_bucket_take(&bucket, (uint64_t)((double)i * seconds / (double)asks * 1e9), 1);
         CHECK(granted >= 19999 && granted <= 20002);
@@ -59,8 +59,8 @@ static void test_rate(void) {
 
 static void test_many_tokens(void) {
     ns_token_bucket bucket;
-    ns_token_bucket_init(&bucket, 1e6, 5e6); /* bytes */
-    CHECK(!ns_token_bucket_take(&bucket, SECOND, 5000001)); /* more than the burst, ever */
+    ns_token_bucket_init(&bucket, 1e6, 5e6);                /* bytes */
+    CHECK(!ns_token_bucket_take(&bucket, SECOND, 5000001)); /* never more than the burst */
     CHECK(!ns_token_bucket_take(&bucket, SECOND, UINT64_MAX));
     CHECK(ns_token_bucket_take(&bucket, SECOND, 4000000));
     CHECK(!ns_token_bucket_take(&bucket, SECOND, 1000001)); /* all or none */
@@ -88,7 +88,7 @@ static void test_arguments(void) {
     CHECK(drain(&bucket, 0, 1) == 2000000);
     ns_token_bucket_init(&bucket, 1e-30, 1e30); /* a burst that would never be used up, at a rate that never refills it */
     CHECK(ns_token_bucket_take(&bucket, SECOND, 1));
-    ns_token_bucket_init(&bucket, 1e-9, 1); /* one in 32 years, taken as 4 */
+    ns_token_bucket_init(&bucket, 1e-9, 1); /* one in 32 years, taken as one in 4 */
     CHECK(ns_token_bucket_take(&bucket, SECOND, 1));
     CHECK(!ns_token_bucket_take(&bucket, SECOND * 86400 * 365, 1));
 }
@@ -97,8 +97,8 @@ static void test_clock_that_goes_back(void) {
     ns_token_bucket bucket;
     ns_token_bucket_init(&bucket, 10, 4);
     CHECK(ns_token_bucket_take(&bucket, 100 * SECOND, 2));
-    CHECK(!ns_token_bucket_take(&bucket, 50 * SECOND, 1)); /* another thread's clock: all is taken for long */
-    CHECK(drain(&bucket, 100 * SECOND, 1) == 2);     /* and this has cost nobody else a token */
+    CHECK(!ns_token_bucket_take(&bucket, 50 * SECOND, 1)); /* with another thread's clock all tokens are long gone */
+    CHECK(drain(&bucket, 100 * SECOND, 1) == 2);           /* and that cost no other caller a token */
 }
 
 /* --- threads ------------------------------------------------------------------------------------------------------- */
@@ -127,7 +127,7 @@ static void test_threads(void) {
         CHECK(pthread_join(threads[i], NULL) == 0);
         sum += granted[i];
     }
-    /* Asked for at all times, it never was full, so that no token was lost: what is left now is all there is. */
+    /* Called at all times, the bucket was never full, so no token was lost: this is all that remains. */
     sum += drain(&shared, virtual_now, 1);
     double expected = 100 + 5000 * (double)virtual_now * 1e-9;
     CHECK((double)sum >= expected - 2 && (double)sum <= expected + 1);
@@ -141,5 +141,5 @@ int main(void) {
     test_arguments();
     test_clock_that_goes_back();
     test_threads();
-    return ns_test_summary("bucket");
+    return ns_test_summary();
 }

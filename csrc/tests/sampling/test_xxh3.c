@@ -1,4 +1,4 @@
-/* The expected values are those of the package `xxhash` (xxh3_64 of the big-endian bytes). */
+/* The expected values are those of the Python package `xxhash` (xxh3_64 of the big-endian bytes). */
 #include "sampling/ns_xxh3.h"
 
 #include "ns_test.h"
@@ -28,5 +28,5 @@ int main(void) {
         sum = sum * 31 + ns_xxh3_16(high, low);
     }
     CHECK(sum == UINT64_C(0xbac9a62abdfe3138));
-    return ns_test_summary("xxh3");
+    return ns_test_summary();
 }

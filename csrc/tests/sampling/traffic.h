@@ -1,6 +1,6 @@
-/* A virtual process for the controllers: roots that arrive at random at a given rate, traces whose spans start some time
- * after their root, spans that enter sampled from outside. Time is a variable, and the random numbers are the same in every
- * run: what comes out does not depend on the machine. Used by the tests and by docs/sampling/simulate.py. */
+/* A virtual process for the rate controller: roots that arrive at random at a given rate, traces whose spans start some time
+ * after their root, and entries that arrive sampled. Time is a variable and the random numbers are the same in every run, so
+ * the results do not depend on the machine. Used by the tests and by docs/sampling/simulate.py. */
 #ifndef TRAFFIC_H
 #define TRAFFIC_H
 
@@ -10,7 +10,7 @@
 
 #include "sampling/ns_rate_controller.h"
 
-#define TRAFFIC_SLICE 1e-3  /* seconds for which a rate holds */
+#define TRAFFIC_SLICE 1e-3 /* seconds for which a rate is constant */
 
 typedef struct traffic_under_way {
     uint64_t randomness;
@@ -23,18 +23,18 @@ typedef struct traffic {
     uint64_t random;
     double start, now; /* seconds */
 
-    double roots, entries;  /* a second */
-    double spans;           /* a trace, its root included */
-    double large, share;    /* this share of the traces has `large` spans instead */
-    double seconds;         /* over which a trace starts its spans, evenly */
+    double roots, entries; /* per second */
+    double spans;          /* per trace, including its root */
+    double large, share;   /* this share of the traces has `large` spans instead */
+    double seconds;        /* a trace starts its spans evenly over this time */
 
-    double to_root, to_entry; /* what is left until the next one, in mean intervals */
-    traffic_under_way *under_way;   /* sampled traces with spans to come */
+    double to_root, to_entry;     /* rest until the next one, in mean intervals */
+    traffic_under_way *under_way; /* sampled traces with spans still to start */
     size_t traces, room;
-    uint64_t slices, next_spans;    /* they start in batches, every hundredth of a second or finer than can be seen */
+    uint64_t slices, next_spans; /* spans start in batches, every hundredth of a second or finer than can be seen */
 
-    uint64_t asked, kept, entered, sampled; /* so far; `sampled` are spans, those of roots and entries included */
-    double counted; /* adjusted counts of the kept roots */
+    uint64_t asked, kept, entered, sampled; /* so far; `sampled` are spans, including those of roots and entries */
+    double counted;                         /* adjusted counts of the kept roots */
 } traffic;
 
 static inline double traffic_uniform(traffic *t) { /* (0, 1] */
@@ -58,7 +58,7 @@ static inline void traffic_begin(traffic *t, ns_rate_controller *controller, uin
     t->to_entry = -log(traffic_uniform(t));
 }
 
-/* The rest of a sampled trace: its spans start later. `randomness` 0: it did not begin here. */
+/* Schedules the remaining spans of a sampled trace. `randomness` 0: the trace did not start here. */
 static inline void traffic_trace(traffic *t, uint64_t randomness) {
     bool large = t->share > 0 && traffic_uniform(t) < t->share;
     uint32_t spans = (uint32_t)(large ? t->large : t->spans);
@@ -87,7 +87,7 @@ static inline void traffic_spans(traffic *t) {
     t->traces = left;
 }
 
-/* What a root costs and whether it is kept, for strategies other than a controller's. */
+/* The cost of a root and whether it is kept, for strategies other than the rate controller. */
 typedef bool traffic_ask(traffic *t, uint64_t randomness, void *argument);
 
 static inline bool traffic_ask_controller(traffic *t, uint64_t randomness, void *argument) {
@@ -98,7 +98,7 @@ static inline bool traffic_ask_controller(traffic *t, uint64_t randomness, void 
     return true;
 }
 
-/* Lets time pass, slice by slice. */
+/* Advances time, slice by slice. */
 static inline void traffic_pass(traffic *t, double seconds, traffic_ask *ask, void *argument) {
     double end = t->now + seconds - TRAFFIC_SLICE / 2;
     while (t->now < end) {

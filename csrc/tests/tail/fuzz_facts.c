@@ -1,5 +1,5 @@
-/* Fuzzes the reading of facts from encoded spans and resources: nothing beyond the bytes is read, what the strict decoder
- * takes for a span is one here too, and its facts are those of the decoder's text. */
+/* Fuzzes the reading of facts from encoded spans and resources: it never reads beyond the bytes, accepts every span that the
+ * strict decoder accepts, and returns the facts in the decoder's text. */
 #include <inttypes.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -33,9 +33,9 @@ static const ns_conditions *conditions(void) {
     return made;
 }
 
-/* --- the same from the decoder's text ------------------------------------------------------------------------------ */
+/* --- the expected facts, from the decoder's text ----------------------------------------------------------------- */
 
-/* What follows the next line that begins with this, at the top level or as deep as it says; NULL if there is none. */
+/* The text after the next line with this beginning (including its indentation); NULL if there is none. */
 static const char *after_line(const char *text, const char *line) {
     size_t size = strlen(line);
     while (text && strncmp(text, line, size) != 0) {
@@ -45,7 +45,7 @@ static const char *after_line(const char *text, const char *line) {
     return text ? text + size : NULL;
 }
 
-/* The value of the next attribute of this key that has a value of this type. */
+/* The value of the next attribute with this key and a value of this type. */
 static const char *next_value(const char *text, const char *key, const char *type) {
     char lines[128];
     snprintf(lines, sizeof lines, "attributes {\n  key \"%s\"\n  value {\n    %s ", key, type);
@@ -91,7 +91,7 @@ static void require_same(const char *text, const ns_facts *facts) {
 
 /* --- the target ---------------------------------------------------------------------------------------------------- */
 
-/* The bytes, so that they end where memory does. */
+/* A copy of the bytes that ends at the end of accessible memory. */
 static const uint8_t *at_the_edge(const uint8_t *data, size_t size) {
     static uint8_t *edge;
     if (!edge) {

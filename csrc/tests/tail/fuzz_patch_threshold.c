@@ -1,12 +1,12 @@
-/* Fuzzes the changing of `th` in encoded spans. An input is a byte that says what is asked, and the bytes: those of a span,
- * well-formed or not, or of a tracestate header that a span is made around. What must come out is put together by a second
- * reader of the span's first fields and a second implementation of `ot` (ot_model.h). */
+/* Fuzzes the patching of `th` in encoded spans. An input is one byte that selects the request, then the bytes of a span,
+ * well-formed or not, or of a tracestate header for a generated span. The expected output comes from a second reader of the
+ * span's first fields and a second implementation of `ot` (ot_model.h). */
 #include "fuzz_main.h"
 #include "sampling/ns_ot.h"
 #include "tail/ns_patch_threshold.h"
 #include "sampling/ot_model.h"
 
-enum { AROUND = 64 /* more than the fields that a header gets */ };
+enum { AROUND = 64 /* more than the fields around a header */ };
 
 static ot_part items[OT_MAX_PARTS], members[OT_MAX_PARTS];
 static ot_text wanted_value, wanted_header;
@@ -41,8 +41,8 @@ static void span_around(const char *header, size_t size, bool has_parent, bytes 
     add_field(span, 0x2A, "name", 4);
 }
 
-/* A field of bytes at `at`, which is moved behind it; false if it does not end within the span. A length may take ten bytes,
- * of which the last counts with its lowest bit only. */
+/* Reads a length-delimited field at `at` and moves it past the field. Returns false if the field does not end within the
+ * span. A length may take ten bytes; of the tenth only the lowest bit counts. */
 static bool read_field(const uint8_t *span, size_t size, size_t *at, ot_part *found) {
     uint64_t length = 0;
     size_t i = 0;
@@ -59,10 +59,10 @@ static bool read_field(const uint8_t *span, size_t size, size_t *at, ot_part *fo
     return true;
 }
 
-/* --- what is to come out ------------------------------------------------------------------------------------------- */
+/* --- the expected output ----------------------------------------------------------------------------------------- */
 
-/* Whether the header is to change, and then to wanted_header. */
-static bool wants_change(ot_part header, const ot_question *asked, bool *refused) {
+/* Whether the header must change; if so, to wanted_header. */
+static bool wants_change(ot_part header, const ot_request *asked, bool *refused) {
     size_t count = ot_split_header(header.start, header.size, members), first = ot_first(members, count);
     ot_part old = first < count ? (ot_part){members[first].start + 3, members[first].size - 3} : (ot_part){NULL, 0};
     size_t item_count = ot_split_value(old.start, old.size, items);
@@ -76,8 +76,8 @@ static bool wants_change(ot_part header, const ot_question *asked, bool *refused
     return true;
 }
 
-/* True if it was refused. */
-static bool expect(const uint8_t *span, size_t size, const ot_question *asked, bytes *wanted) {
+/* Returns true if the change must be refused. */
+static bool expect(const uint8_t *span, size_t size, const ot_request *asked, bytes *wanted) {
     size_t at = 0, field;
     ot_part header = {NULL, 0};
     bool refused = false;
@@ -99,7 +99,7 @@ static bool expect(const uint8_t *span, size_t size, const ot_question *asked, b
 
 /* --- the target ---------------------------------------------------------------------------------------------------- */
 
-static void check(const uint8_t *data, size_t size, const ot_question *asked) {
+static void check(const uint8_t *data, size_t size, const ot_request *asked) {
     static bytes wanted;
     uint8_t *span = fuzz_copy(data, size), *out = fuzz_block(size + NS_PATCH_THRESHOLD_ROOM);
     uint64_t unchanged = 0;
@@ -114,7 +114,7 @@ static void check(const uint8_t *data, size_t size, const ot_question *asked) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static bytes span;
     if (size == 0 || size > OT_MAX) return 0;
-    ot_question asked = ot_ask(data, size);
+    ot_request asked = ot_request_of(data, size);
     check(data + 1, size - 1, &asked);
     span_around((const char *)data + 1, size - 1, (data[0] & 8) != 0, &span);
     check(span.of, span.size, &asked);

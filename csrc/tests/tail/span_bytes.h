@@ -1,4 +1,4 @@
-/* Encoded spans put together byte by byte, without the encoder. */
+/* Encoded spans assembled byte by byte, without the encoder. */
 #ifndef SPAN_BYTES_H
 #define SPAN_BYTES_H
 
@@ -42,7 +42,7 @@ static inline void put_text(bytes *to, int tag, const char *key, const char *val
     put_attribute(to, tag, key, any.data, any.size);
 }
 
-/* Each field that a span can have. */
+/* Every field that a span can have. */
 static inline void put_all_fields(bytes *span) {
     put_ids(span);
     put_field(span, 0x1A, "a=b", 3);
@@ -58,7 +58,7 @@ static inline void put_all_fields(bytes *span) {
     put(span, "\x60\x07", 2);
     put_field(span, 0x6A, "\x0A\x00", 2);
     put(span, "\x70\x08", 2);
-    put_field(span, 0x7A, "\x12\x03" "bad" "\x18\x02", 7);
+    put_field(span, 0x7A, "\x12\003bad\x18\x02", 7);
     put(span, "\x85\x01\x01\x03\x00\x00", 6);
 }
 

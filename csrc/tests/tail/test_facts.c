@@ -1,4 +1,4 @@
-/* Facts read from encoded spans: of bytes put together by hand here, and of the encoder's own. */
+/* Facts read from encoded spans: from bytes assembled here, and from the encoder's output. */
 #include "tail/ns_facts.h"
 
 #include <string.h>
@@ -18,9 +18,9 @@ static ns_conditions *make(const ns_condition *conditions, size_t count) {
     return made;
 }
 
-/* --- spans by hand ----------------------------------------------------------------------------------------------- */
+/* --- assembled spans --------------------------------------------------------------------------------------------- */
 
-/* Reads from a block of exactly this size, so that a sanitizer sees what reaches beyond it. */
+/* Reads from an allocation of exactly this size, so that a sanitizer detects a read past its end. */
 static bool read(const bytes *span, const ns_conditions *conditions, ns_facts *facts) {
     uint8_t *exact = malloc(span->size ? span->size : 1);
     memcpy(exact, span->data, span->size);
@@ -60,7 +60,7 @@ static void test_all_fields(void) {
     ns_conditions_free(conditions);
 }
 
-/* A span cut short is none, but where it is cut between two fields; bytes behind it make it none either. */
+/* A truncated span is rejected unless it ends between two fields; trailing bytes are rejected too. */
 static void test_cut_short(void) {
     ns_conditions *none = make(no_condition, 0);
     bytes span = {.size = 0};
@@ -69,7 +69,7 @@ static void test_cut_short(void) {
     size_t whole = span.size;
     unsigned fine = 0;
     for (span.size = 0; span.size <= whole; span.size++) fine += read(&span, none, &facts);
-    CHECK(fine == 16); /* behind the ids and behind each of the fifteen fields that follow */
+    CHECK(fine == 16); /* after the ids and after each of the fifteen fields that follow */
     put_byte(&span, 0x4A);
     CHECK(!read(&span, none, &facts));
     span.size = whole;
@@ -129,8 +129,8 @@ static void test_kinds_of_values(void) {
     ns_conditions *conditions = make(sought, 6);
     CHECK(matches_of_value(conditions, "k", "\x0A\x03GET", 5) == 1);
     CHECK(matches_of_value(conditions, "k", "\x0A\x04POST", 6) == 1);
-    CHECK(matches_of_value(conditions, "k", "\x0A\x06" "DELETE", 8) == 1);
-    CHECK(matches_of_value(conditions, "k", "\x0A\x01" "a", 3) == 1);
+    CHECK(matches_of_value(conditions, "k", "\x0A\006DELETE", 8) == 1);
+    CHECK(matches_of_value(conditions, "k", "\x0A\001a", 3) == 1);
     CHECK(matches_of_value(conditions, "k", "\x0A\x03PUT", 5) == 0);
     CHECK(matches_of_value(conditions, "k", "\x0A\x00", 2) == 0);
     CHECK(matches_of_value(conditions, "k", "\x0A\x04GET", 5) == 0); /* beyond its end */
@@ -144,14 +144,14 @@ static void test_kinds_of_values(void) {
     CHECK(matches_of_value(conditions, "k", "\x10\x00", 2) == 8);
     CHECK(matches_of_value(conditions, "k", "\x10", 1) == 0);
     CHECK(matches_of_value(conditions, "k", "\x21\x00\x00\x00\x00\x00\x00\xF0\x3F", 9) == 0); /* 1.0 */
-    CHECK(matches_of_value(conditions, "k", "\x2A\x07\x0A\x05\x0A\x03GET", 9) == 0);        /* ["GET"] */
-    CHECK(matches_of_value(conditions, "k", "\x3A\x03GET", 5) == 0);                        /* b"GET" */
+    CHECK(matches_of_value(conditions, "k", "\x2A\x07\x0A\x05\x0A\x03GET", 9) == 0);          /* ["GET"] */
+    CHECK(matches_of_value(conditions, "k", "\x3A\x03GET", 5) == 0);                          /* b"GET" */
     CHECK(matches_of_value(conditions, "", "\x0A\x03GET", 5) == 0);
     CHECK(matches_of_value(conditions, "j", "\x0A\x03GET", 5) == 0);
     ns_conditions_free(conditions);
 }
 
-/* Keys of all sizes up to two words and a half, and such as differ in one byte only. */
+/* Keys of all sizes up to two and a half words, and keys that differ in one byte. */
 static void test_keys(void) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ._-/:+=*#%&!";
     const ns_word value = WORD("v");
@@ -172,14 +172,14 @@ static void test_keys(void) {
         CHECK(matches_of_value(conditions, key, "\x0A\x01v", 3) == 0);
         ns_conditions_free(conditions);
     }
-    /* A key whose size is the same modulo 64. */
+    /* A key with the same size modulo 64. */
     const ns_condition sought = {.kind = NS_TEXT_IS, .key = {letters, 66}, .values = &value, .value_count = 1};
     ns_conditions *conditions = make(&sought, 1);
     CHECK(matches_of_value(conditions, "ab", "\x0A\x01v", 3) == 0);
     ns_conditions_free(conditions);
 }
 
-static void test_most_conditions(void) {
+static void test_max_conditions(void) {
     char keys[NS_CONDITIONS_MAX + 1][8];
     ns_condition sought[NS_CONDITIONS_MAX + 1];
     bytes span = {.size = 0};
@@ -201,7 +201,7 @@ static void test_most_conditions(void) {
     ns_conditions_free(conditions);
 }
 
-/* What was given may change afterwards. */
+/* The arguments may change after the call. */
 static void test_copies(void) {
     char key[] = "key", value[] = "value";
     const ns_word word = {value, 5};
@@ -214,13 +214,13 @@ static void test_copies(void) {
     ns_conditions_free(conditions);
 }
 
-/* A value of no characters is fine, and holds for no text: the encoder writes none for it. */
+/* An empty value is valid and matches no text: the encoder does not write empty strings. */
 static void test_empty_values(void) {
     const ns_word words[] = {WORD(""), WORD("a"), WORD("")};
     const ns_condition sought = {.kind = NS_TEXT_IS, .key = WORD("k"), .values = words, .value_count = 3};
     ns_conditions *conditions = make(&sought, 1);
     CHECK(matches_of_value(conditions, "k", "\x0A\x00", 2) == 0);
-    CHECK(matches_of_value(conditions, "k", "\x0A\x01" "a", 3) == 1);
+    CHECK(matches_of_value(conditions, "k", "\x0A\001a", 3) == 1);
     ns_conditions_free(conditions);
 }
 
@@ -246,17 +246,17 @@ static void test_patterns(void) {
     asked asked = {.times = 0};
     ns_conditions *conditions = ns_conditions_new(sought, 2, begins_with_a, &asked);
     CHECK(conditions->like != NULL);
-    CHECK(matches_of_value(conditions, "k", "\x0A\x02" "ab", 4) == 2);
+    CHECK(matches_of_value(conditions, "k", "\x0A\002ab", 4) == 2);
     CHECK(asked.times == 1 && asked.condition == 1 && strcmp(asked.text, "ab") == 0);
-    CHECK(matches_of_value(conditions, "k", "\x0A\x02" "ba", 4) == 0 && asked.times == 2);
+    CHECK(matches_of_value(conditions, "k", "\x0A\002ba", 4) == 0 && asked.times == 2);
     CHECK(matches_of_value(conditions, "k", "\x0A\x00", 2) == 0 && asked.times == 2);
     CHECK(matches_of_value(conditions, "k", "\x10\x00", 2) == 1 && asked.times == 2);
     ns_conditions_free(conditions);
     conditions = ns_conditions_new(sought, 1, begins_with_a, &asked);
-    CHECK(conditions->like == NULL); /* nobody would ask it */
+    CHECK(conditions->like == NULL); /* no condition would call it */
     ns_conditions_free(conditions);
-    conditions = make(sought, 2); /* nobody there to ask: the pattern holds for nothing */
-    CHECK(matches_of_value(conditions, "k", "\x0A\x02" "ab", 4) == 0);
+    conditions = make(sought, 2); /* no callback: the pattern matches nothing */
+    CHECK(matches_of_value(conditions, "k", "\x0A\002ab", 4) == 0);
     ns_conditions_free(conditions);
 }
 
@@ -284,7 +284,7 @@ static void test_trace_state(void) {
     CHECK(matches_of_state(conditions, "vendor") == 0);
     CHECK(matches_of_state(conditions, "vendor=") == 0);
     CHECK(matches_of_state(conditions, "=one,vendo=one,vendorx=one") == 0);
-    /* An attribute of that key is no member of the trace state. */
+    /* An attribute with that key is not a member of the trace state. */
     CHECK(matches_of_value(conditions, "vendor", "\x0A\x03one", 5) == 0);
     ns_conditions_free(conditions);
 }
@@ -304,7 +304,7 @@ static void test_resource(void) {
     CHECK(ns_facts_of_resource(field.data, field.size - 1, conditions) == 0);
     CHECK(ns_facts_of_resource(field.data, 0, conditions) == 0);
     CHECK(ns_facts_of_resource(inner.data, inner.size, conditions) == 0);
-    /* An attribute that reaches beyond the resource makes all of it worth nothing. */
+    /* An attribute that reaches beyond the resource invalidates the whole resource. */
     bytes broken = {.size = 0};
     memcpy(inner.data + inner.size, "\x0A\x7F", 2);
     put_field(&broken, 0x0A, inner.data, inner.size + 2);
@@ -385,12 +385,12 @@ int main(void) {
     test_not_a_span();
     test_kinds_of_values();
     test_keys();
-    test_most_conditions();
+    test_max_conditions();
     test_copies();
     test_empty_values();
     test_patterns();
     test_trace_state();
     test_resource();
     test_encoded();
-    return ns_test_summary("test_facts");
+    return ns_test_summary();
 }

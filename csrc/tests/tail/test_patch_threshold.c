@@ -1,4 +1,4 @@
-/* A restated span must equal, byte for byte, what the encoder writes for the tracestate that was to come out. */
+/* A patched span must equal, byte for byte, the encoder's output for the expected tracestate. */
 #include "tail/ns_patch_threshold.h"
 
 #include <string.h>
@@ -6,11 +6,11 @@
 #include "encoding/ns_otlp.h"
 #include "ns_test.h"
 
-#define TH(digits) UINT64_C(0x##digits) /* all fourteen */
+#define TH(digits) UINT64_C(0x##digits) /* all fourteen digits */
 
 enum { HAS_PARENT = 1, HAS_REST = 2 };
 
-/* Encodes a span with this tracestate into a block of its own. */
+/* Encodes a span with this tracestate into an allocation of its own. */
 static uint8_t *encode(const char *state, size_t state_size, int shape, size_t *size) {
     ns_buf buf;
     ns_buf_init(&buf, NULL, 0, 1 << 20);
@@ -58,7 +58,7 @@ static bool sized_becomes(const char *state, size_t state_size, int shape, int a
     return same;
 }
 
-/* In spans of every shape. */
+/* For spans of every shape. */
 static bool becomes(const char *state, int action, uint64_t threshold, const char *expected) {
     for (int shape = 0; shape < 4; shape++)
         if (!sized_becomes(state, strlen(state), shape, action, threshold, expected, strlen(expected), 0)) return false;
@@ -89,7 +89,7 @@ static void test_raise(void) {
     CHECK(raises("a=1,ot=rv:6e6d1a75832a2f,b=2", TH(c0000000000000), "ot=th:c;rv:6e6d1a75832a2f,a=1,b=2"));
 }
 
-/* Nothing to raise: not even the place of the member changes. */
+/* Nothing to raise: even the position of the member stays. */
 static void test_raise_below_own(void) {
     CHECK(raises("ot=th:8", TH(80000000000000), "ot=th:8"));
     CHECK(raises("a=1 , ot=x:y;th:8", TH(7fffffffffffff), "a=1 , ot=x:y;th:8"));
@@ -110,7 +110,7 @@ static void test_erase(void) {
     CHECK(erases("ot=th:8,a=1,b=2", "a=1,b=2"));
     CHECK(erases("a=1,ot=th:8,b=2", "a=1,b=2"));
     CHECK(erases("a=1,ot=rv:6e6d1a75832a2f;th:8;x:y,b=2", "ot=rv:6e6d1a75832a2f;x:y,a=1,b=2"));
-    CHECK(erases("ot=th:C;x:1", "ot=x:1")); /* no threshold to us, but perhaps to a lenient reader */
+    CHECK(erases("ot=th:C;x:1", "ot=x:1")); /* not a threshold here, but perhaps to a lenient reader */
 }
 
 static void test_erase_nothing(void) {
@@ -121,7 +121,7 @@ static void test_erase_nothing(void) {
     CHECK(erases("ot=", "ot="));
 }
 
-/* Tracestates around the sizes at which their length, as a varint, takes one byte more or less. */
+/* Tracestates near the sizes at which the varint of their length grows or shrinks by a byte. */
 static void test_lengths(void) {
     static char state[16500], expected[16600];
     const size_t ranges[][2] = {{3, 160}, {8192, 8192}, {16340, 16400}};
@@ -131,8 +131,8 @@ static void test_lengths(void) {
             memcpy(state, "a=", 2);
             size_t longer = (size_t)sprintf(expected, "ot=th:80000000000001,");
             memcpy(expected + longer, state, size);
-            CHECK(sized_becomes(state, size, HAS_PARENT | HAS_REST, NS_TH_RAISE, TH(80000000000001), expected,
-                                longer + size, 0));
+            CHECK(sized_becomes(state, size, HAS_PARENT | HAS_REST, NS_TH_RAISE, TH(80000000000001), expected, longer + size,
+                                0));
             CHECK(sized_becomes(expected, longer + size, HAS_PARENT | HAS_REST, NS_TH_ERASE, 0, state, size, 0));
         }
     }
@@ -151,7 +151,7 @@ static void test_refusals(void) {
     }
 }
 
-/* Of a span that is cut short, the part with the state is copied as it is; behind the state, nothing is looked at. */
+/* In a truncated span, a truncated trace state is copied unchanged; bytes after the trace state are not read. */
 static void test_cut_short(void) {
     size_t size, state_end = 18 + 10 + 2 + 11;
     uint8_t *span = encode("a=1,ot=th:8", 11, HAS_REST, &size);
@@ -170,7 +170,7 @@ static void test_cut_short(void) {
     }
     free(span);
 
-    /* A length that no span can have, and one of more bytes than a varint may take. */
+    /* A length above any span's, and one with more bytes than a varint may have. */
     const uint8_t broken[][14] = {{0x1a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},
                                   {0x1a, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00}};
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
@@ -191,5 +191,5 @@ int main(void) {
     test_lengths();
     test_refusals();
     test_cut_short();
-    return ns_test_summary("restate");
+    return ns_test_summary();
 }

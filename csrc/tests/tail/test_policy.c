@@ -1,4 +1,4 @@
-/* Decisions of tail sampling: each policy by itself, how they combine, and what is said of the count. */
+/* Decisions of tail sampling: each policy alone, their combination, and the change of `th`. */
 #include "tail/ns_policy.h"
 
 #include <pthread.h>
@@ -10,13 +10,11 @@
 #define SECOND UINT64_C(1000000000)
 
 static const ns_policy always = {.kind = NS_POLICY_ALWAYS, .extent = 1};
-/* Asked of a trace without facts, one says no and the other yes. */
+/* For a trace without facts, one says no and the other yes. */
 static const ns_policy no = {.kind = NS_POLICY_MATCH, .extent = 1, .bits = 1};
 static const ns_policy yes = {.kind = NS_POLICY_NO_MATCH, .extent = 1, .bits = 1};
 
-static ns_policy with_parts(ns_policy_kind kind, uint32_t parts) {
-    return (ns_policy){.kind = kind, .extent = 1 + parts};
-}
+static ns_policy with_parts(ns_policy_kind kind, uint32_t parts) { return (ns_policy){.kind = kind, .extent = 1 + parts}; }
 
 static ns_policy probability(uint64_t threshold) {
     return (ns_policy){.kind = NS_POLICY_PROBABILITY, .extent = 1, .threshold = threshold};
@@ -32,7 +30,7 @@ static ns_policies *make(const ns_policy *nodes, size_t count) {
     return policies;
 }
 
-#define COUNT(...) (sizeof((const ns_policy[]){__VA_ARGS__}) / sizeof(ns_policy))
+#define COUNT(...)         (sizeof((const ns_policy[]){__VA_ARGS__}) / sizeof(ns_policy))
 #define DECIDE(trace, ...) decide((const ns_policy[]){__VA_ARGS__}, COUNT(__VA_ARGS__), trace)
 
 static ns_verdict decide(const ns_policy *nodes, size_t count, ns_trace_facts trace) {
@@ -59,15 +57,15 @@ static void test_status(void) {
     }
 }
 
-static bool slow(uint64_t least, uint64_t most, uint64_t start, uint64_t end) {
-    ns_policy policy = {.kind = NS_POLICY_LATENCY, .extent = 1, .least = least, .most = most};
+static bool slow(uint64_t min, uint64_t max, uint64_t start, uint64_t end) {
+    ns_policy policy = {.kind = NS_POLICY_LATENCY, .extent = 1, .least = min, .most = max};
     return DECIDE(((ns_trace_facts){.start = start, .end = end}), policy).keep;
 }
 
 static void test_latency(void) {
     const uint64_t start = UINT64_C(1795395071635305223), ms = 1000000;
     CHECK(!slow(1000, 0, start, start + 999 * ms));
-    CHECK(!slow(1000, 0, start, start + 1000 * ms)); /* above, not at */
+    CHECK(!slow(1000, 0, start, start + 1000 * ms)); /* above, not equal */
     CHECK(!slow(1000, 0, start, start + 1001 * ms - 1));
     CHECK(slow(1000, 0, start, start + 1001 * ms));
     CHECK(slow(1000, 0, start, start + UINT64_C(3600000) * ms));
@@ -76,7 +74,7 @@ static void test_latency(void) {
     CHECK(!slow(1000, 2000, start, start + 2001 * ms));
     CHECK(!slow(1000, 2000, start, start + 1000 * ms));
     CHECK(!slow(0, 0, start, start));
-    CHECK(!slow(0, 0, start, start - 5000 * ms)); /* a clock that was set back */
+    CHECK(!slow(0, 0, start, start - 5000 * ms)); /* the clock was set back */
     CHECK(slow(0, 0, start, start + ms));
 }
 
@@ -91,8 +89,8 @@ static void test_matches(void) {
     }
 }
 
-static bool counted(uint64_t least, uint64_t most, uint32_t spans) {
-    ns_policy policy = {.kind = NS_POLICY_SPAN_COUNT, .extent = 1, .least = least, .most = most};
+static bool counted(uint64_t min, uint64_t max, uint32_t spans) {
+    ns_policy policy = {.kind = NS_POLICY_SPAN_COUNT, .extent = 1, .least = min, .most = max};
     return DECIDE((ns_trace_facts){.spans = spans}, policy).keep;
 }
 
@@ -112,10 +110,10 @@ static void test_probability(void) {
     const uint64_t half = NS_THRESHOLD_LIMIT / 2;
     CHECK(raises(DECIDE((ns_trace_facts){.randomness = half}, probability(half)), half));
     CHECK(drops(DECIDE((ns_trace_facts){.randomness = half - 1}, probability(half))));
-    CHECK(leaves(DECIDE((ns_trace_facts){.randomness = 0}, probability(0)))); /* all of them: the count is as it came */
+    CHECK(leaves(DECIDE((ns_trace_facts){.randomness = 0}, probability(0)))); /* keeps all of them, so `th` stays */
 }
 
-/* The reference values of the 64-bit FNV-1a hash: of nothing, "a" and "foobar". */
+/* Reference values of the 64-bit FNV-1a hash: of "", "a" and "foobar". */
 static void test_hash(void) {
     CHECK(ns_fnv1a_start("", 0) == 0xcbf29ce484222325u);
     CHECK(ns_fnv1a_start("a", 1) == 0xaf63dc4c8601ec8cu);
@@ -136,7 +134,7 @@ static void test_rates(void) {
     trace.bytes = 150;
     CHECK(erases(ns_policies_decide(policies, &trace, 10 * SECOND)));
     CHECK(!ns_policies_decide(policies, &trace, 10 * SECOND).keep);
-    CHECK(ns_policies_decide(policies, &trace, 11 * SECOND).keep); /* 50 left and 100 more */
+    CHECK(ns_policies_decide(policies, &trace, 11 * SECOND).keep); /* 50 left, 100 more */
     ns_policies_free(policies);
 
     ns_policy spans = spans_rate(10, 20);
@@ -150,8 +148,8 @@ static void test_rates(void) {
     ns_policies_free(policies);
 }
 
-/* 1,000 traces a second of 10 spans each, and 100 spans a second wanted: about 10 traces a second are kept, each by a
- * threshold, and those that are kept are the ones with the largest R. */
+/* 1,000 traces per second of 10 spans each, with a target of 100 spans per second: about 10 traces per second are kept, each
+ * by a threshold, namely those with the largest R. */
 static void test_target(void) {
     ns_policy policy = {.kind = NS_POLICY_SPANS_TARGET, .extent = 1, .rate = 100};
     ns_policies *policies = make(&policy, 1);
@@ -164,7 +162,7 @@ static void test_target(void) {
         if (!verdict.keep) continue;
         CHECK(verdict.count == (verdict.threshold ? NS_TH_RAISE : NS_TH_LEAVE));
         CHECK(trace.randomness >= verdict.threshold);
-        kept += i >= 30000; /* once it has settled */
+        kept += i >= 30000; /* after convergence */
     }
     CHECK(kept > 200 && kept < 400);
     ns_policies_free(policies);
@@ -193,7 +191,7 @@ static void test_and(void) {
     CHECK(raises(DECIDE(trace, and, yes, probability(7)), 7));
     CHECK(raises(DECIDE(trace, and, probability(9), probability(7)), 9));
     CHECK(erases(DECIDE(trace, and, probability(9), spans_rate(1, 1))));
-    CHECK(raises(DECIDE(trace, and, yes, probability(7), probability(8)), 7)); /* the two and then another */
+    CHECK(raises(DECIDE(trace, and, yes, probability(7), probability(8)), 7)); /* the two parts, then another policy */
     CHECK(leaves(DECIDE(trace, and, yes, probability(7), yes)));
     CHECK(raises(DECIDE(trace, with_parts(NS_POLICY_AND, 4), yes, and, probability(2), probability(4)), 4));
 }
@@ -209,7 +207,7 @@ static void test_not(void) {
     CHECK(drops(DECIDE(trace, not, spans_rate(1, 1))));
     CHECK(leaves(DECIDE(trace, with_parts(NS_POLICY_NOT, 2), not, yes)));
     CHECK(drops(DECIDE(trace, with_parts(NS_POLICY_NOT, 2), not, probability(11))));
-    /* What is certain about it is that one part certainly says no, in whichever place. */
+    /* The result is certain because one part certainly says no, in either position. */
     CHECK(leaves(DECIDE(trace, not_all, and, no, probability(11))));
     CHECK(leaves(DECIDE(trace, not_all, and, probability(11), no)));
     CHECK(erases(DECIDE(trace, not_all, and, probability(11), yes)));
@@ -226,19 +224,19 @@ static void test_drop(void) {
     CHECK(drops(DECIDE(trace, drop_both, yes, yes, always)));
     CHECK(drops(DECIDE(trace, drop, no, no)));
     CHECK(drops(DECIDE(trace, drop, no)));
-    /* Spared by chance: nobody knows how many like it were not. */
+    /* Passed by chance: the number of similar traces that were dropped is unknown. */
     CHECK(erases(DECIDE(trace, drop_both, yes, probability(11), always)));
     CHECK(erases(DECIDE(trace, drop_both, probability(11), yes, probability(3))));
     CHECK(drops(DECIDE(trace, drop_both, yes, probability(9), always)));
     CHECK(leaves(DECIDE(trace, drop_both, no, probability(11), always)));
     CHECK(leaves(DECIDE(trace, drop_both, probability(11), no, always)));
     CHECK(raises(DECIDE(trace, drop_both, probability(11), no, probability(3)), 3));
-    /* A part that would have to pay is looked into all the same for what is certain about it. */
+    /* A part that would have to pay is still evaluated for its certainty. */
     CHECK(leaves(DECIDE(trace, with_parts(NS_POLICY_DROP, 4), probability(11), and, no, spans_rate(1, 1), always)));
     CHECK(erases(DECIDE(trace, with_parts(NS_POLICY_DROP, 4), probability(11), and, yes, spans_rate(1, 1), always)));
 }
 
-/* A limiter pays for a trace that another policy keeps; not for one that is dropped, nor behind a part that said no. */
+/* A limiter pays for a trace that another policy keeps, but not for a dropped trace, nor after a part that said no. */
 static void test_who_pays(void) {
     const ns_trace_facts one = {.spans = 1}, other = {.spans = 1, .matches = 1};
     const ns_policy free_and_paid[] = {always, spans_rate(1, 2)};
@@ -260,7 +258,7 @@ static void test_who_pays(void) {
     CHECK(!ns_policies_decide(policies, &other, SECOND).keep);
     ns_policies_free(policies);
 
-    /* The same for bytes, and for a composite, whose part is not charged for a trace that another no has lost. */
+    /* The same for bytes, and for a composite: a trace that another part rejects costs its part nothing. */
     ns_policy part = always;
     part.allowance = 2;
     const ns_policy bytes_rate = {.kind = NS_POLICY_BYTES_RATE, .extent = 1, .rate = 1, .burst = 2};
@@ -275,7 +273,7 @@ static void test_who_pays(void) {
         CHECK(!ns_policies_decide(policies, &other, SECOND).keep);
         ns_policies_free(policies);
     }
-    /* An aim that is not asked for what another no has lost does not see it either. */
+    /* A target that is not evaluated because another part said no does not count the trace. */
     const ns_policy target = {.kind = NS_POLICY_SPANS_TARGET, .extent = 1, .rate = 1000};
     const ns_policy aimed[] = {with_parts(NS_POLICY_AND, 2), no, target};
     policies = make(aimed, 3);
@@ -293,7 +291,7 @@ static void test_composite(void) {
     ns_trace_facts matching = {.spans = 4, .matches = 1}, other = {.spans = 4};
     CHECK(erases(ns_policies_decide(policies, &matching, 7 * SECOND)));
     CHECK(ns_policies_decide(policies, &matching, 7 * SECOND + 1).keep);
-    /* What does not fit is not kept, also if the next part would; and it takes nothing from a smaller one. */
+    /* A trace that does not fit is dropped even if the next part would keep it, and it costs a smaller trace nothing. */
     CHECK(!ns_policies_decide(policies, &matching, 7 * SECOND + 2).keep);
     CHECK(ns_policies_decide(policies, &other, 7 * SECOND + 3).keep);
     CHECK(!ns_policies_decide(policies, &other, 7 * SECOND + 4).keep);
@@ -301,7 +299,7 @@ static void test_composite(void) {
     CHECK(ns_policies_decide(policies, &matching, 8 * SECOND - 1).keep);
     matching.spans = 1;
     CHECK(!ns_policies_decide(policies, &matching, 8 * SECOND - 1).keep);
-    CHECK(ns_policies_decide(policies, &matching, 8 * SECOND).keep); /* a new second */
+    CHECK(ns_policies_decide(policies, &matching, 8 * SECOND).keep); /* the next second */
     other.spans = 6;
     CHECK(!ns_policies_decide(policies, &other, 20 * SECOND).keep);
     other.spans = UINT32_MAX;
@@ -322,13 +320,16 @@ static void test_composite(void) {
 /* --- counts and shapes ------------------------------------------------------------------------------------------- */
 
 static void test_counts(void) {
-    const ns_policy nodes[] = {with_parts(NS_POLICY_DROP, 1), {.kind = NS_POLICY_MATCH, .extent = 1, .bits = 2},
-                               with_parts(NS_POLICY_AND, 2), always, no, always};
+    const ns_policy nodes[] = {with_parts(NS_POLICY_DROP, 1),
+                               {.kind = NS_POLICY_MATCH, .extent = 1, .bits = 2},
+                               with_parts(NS_POLICY_AND, 2),
+                               always,
+                               no,
+                               always};
     ns_policies *policies = make(nodes, 6);
     CHECK(ns_policies_count(policies) == 3);
     const uint64_t matches[] = {0, 1, 1, 2, 3};
-    for (int i = 0; i < 5; i++)
-        ns_policies_decide(policies, &(ns_trace_facts){.matches = matches[i], .spans = 10}, SECOND);
+    for (int i = 0; i < 5; i++) ns_policies_decide(policies, &(ns_trace_facts){.matches = matches[i], .spans = 10}, SECOND);
     ns_policy_counts drop = ns_policies_counts(policies, 0), and = ns_policies_counts(policies, 1);
     ns_policy_counts all = ns_policies_counts(policies, 2);
     CHECK(drop.dropped == 2 && drop.spans_dropped == 20 && drop.not_sampled == 3);
@@ -372,7 +373,7 @@ static void *decide_many(void *policies) {
     return NULL;
 }
 
-/* Threads that decide at once: what is handed out, is handed out once; and all is counted. */
+/* Concurrent decisions: each token is granted once, and all results are counted. */
 static void test_threads(void) {
     ns_policy share = always;
     share.allowance = 1000;
@@ -406,5 +407,5 @@ int main(void) {
     test_counts();
     test_shapes();
     test_threads();
-    return ns_test_summary("test_policy");
+    return ns_test_summary();
 }

@@ -1,4 +1,4 @@
-/* The trace table: what becomes of a trace, one outcome at a time. Its bounds and random lives: test_trace_table_bounds.c. */
+/* The trace table: each outcome of a trace. test_trace_table_bounds.c covers bounds and random traces. */
 #include <errno.h>
 
 #include "tail/trace_table.h"
@@ -64,9 +64,9 @@ static void test_waiting_for_open_spans(void) {
     end_span(&table, 1, (sent){.trace = 5, .size = 64, .root = true});
     time_now += SECOND / 2;
     CHECK(ns_trace_table_sweep(&table, 10) == 0);
-    end_span(&table, 2, (sent){.trace = 5, .size = 64, .error = true}); /* the last: no more waiting */
+    end_span(&table, 2, (sent){.trace = 5, .size = 64, .error = true}); /* the last span ends: no more waiting */
     CHECK(table.traces_held == 0 && table.spans_queued == 2);
-    /* Two roots in one trace: the second is waited for, however long it takes within the time of a trace. */
+    /* Two roots in one trace: waits for the second within the time of a trace. */
     start_span(&table, 6, true);
     start_span(&table, 6, true);
     end_span(&table, 3, (sent){.trace = 6, .size = 64, .root = true});
@@ -88,7 +88,7 @@ static void test_new_root_after_a_drop(void) {
     start_span(&table, 5, true);
     end_span(&table, 2, (sent){.trace = 5, .size = 64, .root = true, .error = true});
     CHECK(read_all(&table, 100, 1 << 20, serials) == 1 && serials[0] == 2);
-    start_span(&table, 5, true); /* and one after a keep is kept */
+    start_span(&table, 5, true); /* a root that starts after a keep is kept */
     end_span(&table, 3, (sent){.trace = 5, .size = 64, .root = true});
     CHECK(read_all(&table, 100, 1 << 20, serials) == 1 && serials[0] == 3);
     finish(&table);
@@ -98,12 +98,12 @@ static void test_time(void) {
     ns_trace_table table;
     ns_trace_table_settings settings = settings_of(slow_only);
     CHECK(ns_trace_table_make(&table, &settings) == 0);
-    /* No local root ends: decided after the wait, on what has ended. */
+    /* No local root ends: decided after the wait, on the spans that have ended. */
     start_span(&table, 5, false);
     end_span(&table, 1, (sent){.trace = 5, .size = 64, .start = SECOND, .end = SECOND + 5});
     time_now += 31 * SECOND;
     CHECK(ns_trace_table_sweep(&table, 10) == 1 && table.counts.spans_sampled_out == 1);
-    /* A trace that still runs is slow already. */
+    /* A running trace already counts as slow. */
     start_span(&table, 6, true);
     start_span(&table, 6, false);
     end_span(&table, 2, (sent){.trace = 6, .size = 64, .start = SECOND, .end = SECOND + 5});
@@ -111,7 +111,7 @@ static void test_time(void) {
     CHECK(ns_trace_table_sweep(&table, 10) == 1 && table.spans_queued == 1);
     end_span(&table, 3, (sent){.trace = 6, .size = 64, .root = true, .start = SECOND, .end = 40 * SECOND});
     CHECK(table.spans_queued == 2);
-    /* Also one of which nothing has ended. */
+    /* Also a trace of which no span has ended. */
     start_span(&table, 7, true);
     time_now += 31 * SECOND;
     CHECK(ns_trace_table_sweep(&table, 10) == 1);
@@ -120,7 +120,7 @@ static void test_time(void) {
     finish(&table);
 }
 
-/* A trace that lingers is decided on within its time all the same. */
+/* A lingering trace is decided within its time as well. */
 static void test_the_time_of_a_trace_is_a_bound(void) {
     ns_trace_table table;
     ns_trace_table_settings settings = settings_of(errors_only);
@@ -135,7 +135,7 @@ static void test_the_time_of_a_trace_is_a_bound(void) {
     finish(&table);
 }
 
-/* A limiter is paid for a trace that is decided on before any of its spans has ended. */
+/* A trace decided before any of its spans ended costs a limiter something too. */
 static void test_an_early_decision_is_not_free(void) {
     ns_trace_table table;
     ns_trace_table_settings settings = settings_of(one_a_second);
@@ -146,7 +146,7 @@ static void test_an_early_decision_is_not_free(void) {
     ns_trace_table_free(&table);
 }
 
-/* A trace that is not wanted at all is not missed when it goes early. */
+/* A trace that a drop policy rejects does not count as evicted when it is decided early. */
 static void test_dropped_early_is_no_eviction(void) {
     ns_trace_table table;
     ns_trace_table_settings settings = settings_of(nothing);
@@ -191,5 +191,5 @@ int main(void) {
     test_dropped_early_is_no_eviction();
     test_forgotten();
     free_policies();
-    return ns_test_summary("test_traces");
+    return ns_test_summary();
 }

@@ -1,4 +1,4 @@
-/* The trace table when it is full, and random lives of many traces against plain bookkeeping. */
+/* The full trace table, and random traces compared with simple bookkeeping. */
 #include "tail/trace_table.h"
 
 static uint64_t random_state = 1;
@@ -22,7 +22,7 @@ static void test_too_many_traces(void) {
     CHECK(table.counts.decided_early == 2 && table.counts.traces_evicted == 1 && table.counts.spans_evicted == 1);
     for (uint64_t trace = 0; trace < 2; trace++)
         end_span(&table, (uint32_t)(100 + trace), (sent){.trace = trace, .size = 64, .root = true, .error = true});
-    CHECK(table.counts.spans_evicted == 2 && table.counts.late_kept == 1); /* each follows its trace */
+    CHECK(table.counts.spans_evicted == 2 && table.counts.late_kept == 1); /* each span follows its trace */
     ns_trace_table_decide_all(&table);
     CHECK(read_all(&table, 100, 1 << 20, serials) == 2);
     finish(&table);
@@ -65,7 +65,7 @@ static void test_queue_full(void) {
     finish(&table);
 }
 
-/* Held traces fill the memory: the oldest are decided early, and spans of any size are taken. */
+/* Undecided traces fill the memory: the oldest are decided early, and spans of any size are accepted. */
 static void test_memory_full(void) {
     ns_trace_table table;
     ns_trace_table_settings settings = settings_of(errors_only);
@@ -102,14 +102,14 @@ static void test_many_sources(void) {
     finish(&table);
 }
 
-/* --- random lives -------------------------------------------------------------------------------------------------- */
+/* --- random traces ----------------------------------------------------------------------------------------------- */
 
 enum { LIVES = 60000, OPEN = 2000 };
 
 typedef struct life {
     uint64_t trace;
     uint32_t spans, started, ended;
-    uint32_t root_at; /* the root is the span that ends as this one */
+    uint32_t root_at; /* index of the span that ends as the root */
     bool error;
 } life;
 
@@ -117,7 +117,7 @@ static uint32_t life_of[1 << 20];
 static bool wanted[LIVES];
 static uint32_t seen_spans[LIVES], all_spans[LIVES];
 
-/* With room for all, what has an error arrives whole and nothing else does, whatever the order of the ends. */
+/* With room for all traces, exactly the traces with an error arrive, completely, in whatever order their spans end. */
 static void test_random_lives(uint32_t max_traces, bool roomy) {
     static life open[OPEN];
     ns_trace_table table;
@@ -180,5 +180,5 @@ int main(void) {
     test_random_lives(OPEN + 1, true);
     test_random_lives(OPEN / 4, false);
     free_policies();
-    return ns_test_summary("test_traces_bounds");
+    return ns_test_summary();
 }

@@ -1,4 +1,4 @@
-/* The trace table at its edges: no room at all, roots after roots, times and numbers that do not fit, ids that collide. */
+/* Edge cases of the trace table: no room at all, repeated roots, times and counts that overflow, colliding ids. */
 #include "tail/trace_table.h"
 
 #include <errno.h>
@@ -19,10 +19,10 @@ static void test_refused_settings(void) {
     settings = settings_of(everything);
     settings.max_traces = NS_TRACE_TABLE_MAX_TRACES + 1;
     CHECK(ns_trace_table_make(&table, &settings) == EINVAL);
-    ns_trace_table_free(&table); /* of nothing */
+    ns_trace_table_free(&table); /* nothing to free */
 }
 
-/* Late spans of a kept trace may fill all there is. What comes then is counted, one by one, and nothing is half kept. */
+/* Late spans of a kept trace may fill all memory. Every span after that is counted, and no trace is partly kept. */
 static void test_no_room_at_all(void) {
     ns_trace_table table = made_of(settings_of(errors_only));
     uint64_t ended = 0;
@@ -41,7 +41,7 @@ static void test_no_room_at_all(void) {
     finish(&table);
 }
 
-/* A root that starts while the trace lingers is waited for, until the time of a trace is over. */
+/* Waits for a root that starts while the trace lingers, until the time of a trace is over. */
 static void test_another_root_while_lingering(void) {
     ns_trace_table table = made_of(settings_of(errors_only));
     start_span(&table, 1, true);
@@ -49,7 +49,7 @@ static void test_another_root_while_lingering(void) {
     end_span(&table, 1, (sent){.trace = 1, .size = 64, .root = true});
     start_span(&table, 1, true);
     time_now += 2 * SECOND;
-    CHECK(ns_trace_table_sweep(&table, 10) == 1 && table.traces_held == 1); /* looked at, not decided */
+    CHECK(ns_trace_table_sweep(&table, 10) == 1 && table.traces_held == 1); /* visited, not decided */
     CHECK(ns_trace_table_sweep(&table, 10) == 0);
     time_now += 30 * SECOND;
     CHECK(ns_trace_table_sweep(&table, 10) == 1 && table.traces_held == 0 && table.counts.decided_by_time == 1);
@@ -65,7 +65,7 @@ static void test_sweep_stops_at_its_limit(void) {
     finish(&table);
 }
 
-/* More than 49 days do not fit into the milliseconds of an entry: the longest that does is waited. */
+/* More than 49 days do not fit into the milliseconds of an entry: waits for the maximum that fits. */
 static void test_lingering_for_ever(void) {
     ns_trace_table_settings settings = settings_of(errors_only);
     settings.wait_ns = UINT64_MAX / 2;
@@ -83,10 +83,10 @@ static void test_lingering_for_ever(void) {
     finish(&table);
 }
 
-/* The count of roots stops at its largest value: of those, the trace waits for so many. */
+/* The count of roots saturates: the trace waits for that many. */
 static void test_more_roots_than_can_be_counted(void) {
     ns_trace_table_settings settings = settings_of(errors_only);
-    settings.wait_after_root_ns = 0; /* decided with the last root that is counted, whatever is open */
+    settings.wait_after_root_ns = 0; /* decided with the last counted root, whatever is still open */
     ns_trace_table table = made_of(settings);
     enum { ROOTS = UINT16_MAX + 2 };
     for (uint32_t i = 0; i < ROOTS; i++) start_span(&table, 1, true);
@@ -98,12 +98,12 @@ static void test_more_roots_than_can_be_counted(void) {
     finish(&table);
 }
 
-/* Spans whose start nobody announced, in a trace that is held: neither the open spans nor the roots fall below zero. */
+/* Ends without reported starts in an undecided trace: neither the open spans nor the roots fall below zero. */
 static void test_ends_without_starts(void) {
     ns_trace_table table = made_of(settings_of(errors_only));
     start_span(&table, 1, false);
     for (uint32_t i = 0; i < 3; i++) end_span(&table, i, (sent){.trace = 1, .size = 64});
-    CHECK(table.traces_held == 1); /* of a trace without a root nobody knows that it is whole */
+    CHECK(table.traces_held == 1); /* a trace without a root is never known to be complete */
     ns_trace_table_forget(&table, 7, 1, NS_INNER);
     CHECK(table.traces_held == 1);
     end_span(&table, 3, (sent){.trace = 1, .size = 64, .root = true, .error = true});
@@ -112,13 +112,13 @@ static void test_ends_without_starts(void) {
     finish(&table);
 }
 
-/* Same lower half, same bucket, another upper half: two traces. And the one id whose bits mix to zero. */
+/* Equal lower halves, one bucket, different upper halves: two traces. And the one id whose mix is zero. */
 static void test_colliding_ids(void) {
     ns_trace_table table = made_of(settings_of(errors_only));
     uint64_t low = 99, twin = 8;
     uint64_t bucket = ns_trace_mix(7, low) & table.index_mask;
     while ((ns_trace_mix(twin, low) & table.index_mask) != bucket) twin++;
-    start_span(&table, low, true); /* of the upper half 7 */
+    start_span(&table, low, true); /* with upper half 7 */
     ns_trace_table_start(&table, twin, low, NS_ENTRY);
     CHECK(table.traces_held == 2);
     end_span(&table, 1, (sent){.trace = low, .size = 64, .root = true});
@@ -133,12 +133,12 @@ static void test_colliding_ids(void) {
     finish(&table);
 }
 
-/* What is kept while the consumer is at work follows what it reads; a consumer that has claimed nothing reads nothing. */
-static void test_claims_while_reading(void) {
+/* Traces kept while the consumer reads follow those that it reads. A consumer that has acquired nothing reads nothing. */
+static void test_acquire_while_reading(void) {
     ns_trace_table table = made_of(settings_of(everything));
-    ns_kept_batch haul;
+    ns_kept_batch batch;
     CHECK(!ns_trace_table_acquire(&table));
-    CHECK(ns_trace_table_read(&table, 10, 1 << 20, &haul) == 0 && haul.count == 0 && haul.bytes == NULL);
+    CHECK(ns_trace_table_read(&table, 10, 1 << 20, &batch) == 0 && batch.count == 0 && batch.bytes == NULL);
     for (uint32_t i = 0; i < 4; i++) {
         end_span(&table, i, (sent){.trace = 1 + i, .size = 64, .root = true});
         CHECK(ns_trace_table_acquire(&table));
@@ -148,7 +148,7 @@ static void test_claims_while_reading(void) {
     finish(&table);
 }
 
-/* A trace that runs is as slow as it has been waited for, or as it says itself, whichever is more. */
+/* The duration of a running trace is the larger of its time in the table and its own timestamps. */
 static void test_slow_by_its_own_account(void) {
     ns_trace_table table = made_of(settings_of(slow_only));
     start_span(&table, 1, true);
@@ -162,7 +162,7 @@ static void test_slow_by_its_own_account(void) {
     time_now += 2 * SECOND;
     ns_trace_table_decide_all(&table);
     CHECK(table.counts.traces_kept == 2);
-    /* From the start of one span to the end of another, whichever ends first. */
+    /* From the first start to the last end, in whatever order the spans end. */
     start_span(&table, 3, true);
     start_span(&table, 3, false);
     end_span(&table, 3, (sent){.trace = 3, .size = 64, .start = 8 * SECOND, .end = 9 * SECOND});
@@ -174,9 +174,9 @@ static void test_slow_by_its_own_account(void) {
 /* --- trace states -------------------------------------------------------------------------------------------------- */
 
 static void end_as(ns_trace_table *table, uint64_t low, const char *state, uint32_t flags, bool root) {
-    static const uint8_t span[64]; /* without fields, so that a trace state comes first */
-    const ns_facts facts = {.trace_low = low, .has_parent = !root, .flags = flags, .trace_state = state,
-                            .trace_state_size = strlen(state)};
+    static const uint8_t span[64]; /* no fields, so the trace state comes first */
+    const ns_facts facts = {
+        .trace_low = low, .has_parent = !root, .flags = flags, .trace_state = state, .trace_state_size = strlen(state)};
     retain(holds, 0);
     if (!ns_trace_table_end(table, &facts, 0, 0, span, sizeof span)) release(holds, 0);
 }
@@ -185,26 +185,26 @@ static void end_with_state(ns_trace_table *table, uint64_t low, const char *stat
     end_as(table, low, state, 1, root);
 }
 
-/* Reads the one span that is queued; returns its size. */
+/* Reads the one queued span and returns its size. */
 static uint32_t read_one(ns_trace_table *table) {
-    ns_kept_batch haul;
-    CHECK(ns_trace_table_acquire(table) && ns_trace_table_read(table, 10, 1 << 20, &haul) == 0 && haul.count == 1);
-    uint32_t size = haul.records[0].size;
+    ns_kept_batch batch;
+    CHECK(ns_trace_table_acquire(table) && ns_trace_table_read(table, 10, 1 << 20, &batch) == 0 && batch.count == 1);
+    uint32_t size = batch.records[0].size;
     retain(holds, 0);
-    ns_trace_table_release(table, &haul);
+    ns_trace_table_release(table, &batch);
     release(holds, 0);
-    free(haul.bytes);
-    free(haul.records);
+    free(batch.bytes);
+    free(batch.records);
     return size;
 }
 
-enum { PLAIN = 64, WITH_THRESHOLD = PLAIN + 9 }; /* a field of the seven characters ot=th:8 */
+enum { PLAIN = 64, WITH_THRESHOLD = PLAIN + 9 }; /* a field with the seven characters ot=th:8 */
 
 static const ns_policy half = {.kind = NS_POLICY_PROBABILITY, .extent = 1, .threshold = UINT64_C(1) << 55};
 static const uint64_t kept_id = UINT64_C(0xffffffffffffff);
 
-/* The spans of a trace that is kept by chance say so. Not if the head did not sample it; and not if the trace was decided
- * on by its id, before any span had ended, and has a randomness of its own by which it would have been dropped. */
+/* The spans of a trace that is kept by chance carry its threshold. Not if the head did not sample the trace. Not if the
+ * trace was decided by its id before any span ended and has an `rv` by which it would have been dropped. */
 static void test_who_raises_thresholds(void) {
     ns_policies *by_chance = ns_policies_new(&half, 1);
     CHECK(by_chance != NULL);
@@ -225,30 +225,30 @@ static void test_who_raises_thresholds(void) {
     ns_policies_free(by_chance);
 }
 
-/* The largest threshold of first span and root is the trace's; a member that cannot be read, and what inner spans say after
- * the first, are nobody's business. Kept by chance, a trace says what its last threshold is. */
+/* The threshold of a trace is the largest of its first span and its root. An unreadable member, and states of inner spans
+ * after the first, are ignored. A trace kept by chance carries its final threshold. */
 static void test_states_are_merged(void) {
     ns_policies *by_chance = ns_policies_new(&half, 1);
     CHECK(by_chance != NULL);
     ns_trace_table table = made_of(settings_of(by_chance));
-    /* The randomness that counts is the first span's `rv`, not the id's, which is the smallest. */
+    /* The first span's `rv` counts, not the id, which would be the smallest randomness. */
     end_with_state(&table, 1 << 20, "ot=rv:ffffffffffffff;th:4", false);
     end_with_state(&table, 1 << 20, "ot=rv:00000000000000", false);
     end_with_state(&table, 1 << 20, "ot=th:2", true);
     CHECK(table.counts.traces_kept == 1);
-    /* A state without that member, or one that cannot be read, leaves it at the id. */
+    /* Without a readable `ot` member the id counts. */
     end_with_state(&table, 2 << 20, "vendor=1", false);
     end_with_state(&table, 2 << 20, "ot=rv:no;", true);
     CHECK(table.counts.traces_sampled_out == 1);
     ns_trace_table_decide_all(&table);
     while (ns_trace_table_acquire(&table)) {
-        ns_kept_batch haul;
-        CHECK(ns_trace_table_read(&table, 10, 1 << 20, &haul) == 0 && haul.count == 3);
-        for (size_t i = 0; i < haul.count; i++) retain(holds, 0);
-        ns_trace_table_release(&table, &haul);
-        for (size_t i = 0; i < haul.count; i++) release(holds, 0);
-        free(haul.bytes);
-        free(haul.records);
+        ns_kept_batch batch;
+        CHECK(ns_trace_table_read(&table, 10, 1 << 20, &batch) == 0 && batch.count == 3);
+        for (size_t i = 0; i < batch.count; i++) retain(holds, 0);
+        ns_trace_table_release(&table, &batch);
+        for (size_t i = 0; i < batch.count; i++) release(holds, 0);
+        free(batch.bytes);
+        free(batch.records);
     }
     finish(&table);
     ns_policies_free(by_chance);
@@ -264,10 +264,10 @@ int main(void) {
     test_more_roots_than_can_be_counted();
     test_ends_without_starts();
     test_colliding_ids();
-    test_claims_while_reading();
+    test_acquire_while_reading();
     test_slow_by_its_own_account();
     test_states_are_merged();
     test_who_raises_thresholds();
     free_policies();
-    return ns_test_summary("test_traces_edges");
+    return ns_test_summary();
 }

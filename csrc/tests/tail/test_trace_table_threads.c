@@ -1,5 +1,5 @@
-/* The trace table under a lock of its own, as without an interpreter lock: threads end the spans of shared traces, another
- * sweeps and reads, and the reading itself happens beside the others. Meant for ThreadSanitizer, sums are checked anywhere. */
+/* The trace table under a lock of its own, as without a GIL: threads end the spans of shared traces, another thread sweeps
+ * and reads, and ns_trace_table_read runs concurrently. Made for ThreadSanitizer; the sums are checked in every build. */
 #include "tail/ns_trace_table.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 
 #define ENDERS       4
 #define TRACES       1500
-#define SPANS        (2 * ENDERS) /* of a trace, each thread ends two; the first thread's second one is the root */
+#define SPANS        (2 * ENDERS) /* per trace; each thread ends two, and the second one of the first thread is the root */
 #define TRACES_AHEAD 64
 #define SOURCES      8
 
@@ -23,7 +23,7 @@ static _Atomic int progress[ENDERS];
 static _Atomic int enders_left = ENDERS;
 static _Atomic uint64_t read_spans;
 
-/* As a table of sources does it: by any thread, without the lock. */
+/* As in a table of sources: called by any thread, without the lock. */
 static void retain(void *context, uint32_t source) { ((void)context, atomic_fetch_add(&holds[source], 1)); }
 static void release(void *context, uint32_t source) {
     (void)context;
@@ -53,7 +53,7 @@ static void end_span(int trace, int thread, int number) {
 static void *end_all(void *argument) {
     int thread = (int)(intptr_t)argument;
     for (int trace = 0; trace < TRACES; trace++) {
-        /* The threads keep together, so that their spans meet in the same traces. */
+        /* The threads stay close together, so that their spans meet in the same traces. */
         for (int other = 0; other < ENDERS; other++)
             while (atomic_load(&progress[other]) + TRACES_AHEAD < trace) sched_yield();
         pthread_mutex_lock(&lock);
@@ -68,25 +68,25 @@ static void *end_all(void *argument) {
 }
 
 static bool read_some(void) {
-    ns_kept_batch haul;
+    ns_kept_batch batch;
     pthread_mutex_lock(&lock);
     ns_trace_table_sweep(&table, 16);
     bool found = ns_trace_table_acquire(&table);
     pthread_mutex_unlock(&lock);
     if (!found) return false;
-    REQUIRE(ns_trace_table_read(&table, 50, 20000, &haul) == 0);
-    for (size_t i = 0; i < haul.count; i++) {
-        const ns_record *record = &haul.records[i];
+    REQUIRE(ns_trace_table_read(&table, 50, 20000, &batch) == 0);
+    for (size_t i = 0; i < batch.count; i++) {
+        const ns_record *record = &batch.records[i];
         for (uint32_t at = 1; at < record->size; at++) REQUIRE(record->data[at] == record->data[0]);
         retain(NULL, record->source);
     }
     pthread_mutex_lock(&lock);
-    ns_trace_table_release(&table, &haul);
+    ns_trace_table_release(&table, &batch);
     pthread_mutex_unlock(&lock);
-    for (size_t i = 0; i < haul.count; i++) release(NULL, haul.records[i].source);
-    atomic_fetch_add(&read_spans, haul.count);
-    free(haul.bytes);
-    free(haul.records);
+    for (size_t i = 0; i < batch.count; i++) release(NULL, batch.records[i].source);
+    atomic_fetch_add(&read_spans, batch.count);
+    free(batch.bytes);
+    free(batch.records);
     return true;
 }
 
@@ -129,5 +129,5 @@ int main(void) {
     for (int source = 0; source < SOURCES; source++) CHECK(atomic_load(&holds[source]) == 0);
     ns_trace_table_free(&table);
     ns_policies_free(policies);
-    return ns_test_summary("test_traces_threads");
+    return ns_test_summary();
 }

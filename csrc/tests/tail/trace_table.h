@@ -1,4 +1,4 @@
-/* A trace table with a clock that the test holds, spans that say which they are, and counts of what it holds on to. */
+/* A trace table with a clock that the test controls, numbered spans, and counts of its source references. */
 #ifndef TRACE_TABLE_H
 #define TRACE_TABLE_H
 
@@ -46,7 +46,7 @@ typedef struct sent {
     uint64_t start, end;
 } sent;
 
-/* The bytes of a span are its serial number and then a pattern that follows from it. */
+/* The bytes of a span are its serial number and a pattern derived from it. */
 static uint8_t bytes[1 << 17];
 
 static inline const uint8_t *fill(uint32_t serial, uint64_t trace, uint32_t size) {
@@ -74,26 +74,26 @@ static inline void start_span(ns_trace_table *table, uint64_t trace, bool root) 
     ns_trace_table_start(table, 7, trace, root ? NS_ENTRY : NS_INNER);
 }
 
-/* Reads all that is queued; *serials receives the numbers of the spans in order. */
-static inline size_t read_all(ns_trace_table *table, size_t at_once, size_t most_bytes, uint32_t *serials) {
+/* Reads the whole queue. *serials receives the numbers of the spans in order. */
+static inline size_t read_all(ns_trace_table *table, size_t at_once, size_t max_bytes, uint32_t *serials) {
     size_t count = 0;
     while (ns_trace_table_acquire(table)) {
-        ns_kept_batch haul;
-        CHECK(ns_trace_table_read(table, at_once, most_bytes, &haul) == 0);
-        CHECK(haul.count > 0 && haul.count <= at_once);
-        for (size_t i = 0; i < haul.count; i++) {
+        ns_kept_batch batch;
+        CHECK(ns_trace_table_read(table, at_once, max_bytes, &batch) == 0);
+        CHECK(batch.count > 0 && batch.count <= at_once);
+        for (size_t i = 0; i < batch.count; i++) {
             uint32_t serial;
             uint64_t trace;
-            memcpy(&serial, haul.records[i].data, 4);
-            memcpy(&trace, haul.records[i].data + 4, 8);
-            CHECK(memcmp(haul.records[i].data, fill(serial, trace, haul.records[i].size), haul.records[i].size) == 0);
+            memcpy(&serial, batch.records[i].data, 4);
+            memcpy(&trace, batch.records[i].data + 4, 8);
+            CHECK(memcmp(batch.records[i].data, fill(serial, trace, batch.records[i].size), batch.records[i].size) == 0);
             serials[count++] = serial;
-            retain(holds, haul.records[i].source);
+            retain(holds, batch.records[i].source);
         }
-        ns_trace_table_release(table, &haul);
-        for (size_t i = 0; i < haul.count; i++) release(holds, haul.records[i].source);
-        free(haul.bytes);
-        free(haul.records);
+        ns_trace_table_release(table, &batch);
+        for (size_t i = 0; i < batch.count; i++) release(holds, batch.records[i].source);
+        free(batch.bytes);
+        free(batch.records);
     }
     return count;
 }
@@ -115,7 +115,7 @@ static inline void finish(ns_trace_table *table) {
     ns_trace_table_free(table);
 }
 
-static uint32_t serials[1 << 20]; /* of what read_all found */
+static uint32_t serials[1 << 20]; /* found by read_all */
 
 static inline void make_policies(void) {
     ns_policy status = {.kind = NS_POLICY_STATUS, .extent = 1, .bits = 4};

@@ -59,7 +59,8 @@ static inline void nspy_freelist_dealloc(nspy_freelist *spare, PyObject *instanc
 }
 
 /* Without the interpreter lock there is no such store: every span is made and freed. */
-static inline void nspy_freelist_install(nspy_freelist *spare, PyObject *type, destructor dealloc, int (*reset)(PyObject *)) {
+static inline void nspy_freelist_install(nspy_freelist *spare, PyObject *type, destructor dealloc,
+                                         int (*reset)(PyObject *)) {
     spare->type = (PyTypeObject *)type;
 #if !NSPY_FREE
     spare->interpreters = spare->type->tp_dealloc;

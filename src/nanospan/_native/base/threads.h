@@ -22,7 +22,7 @@
 
 #if defined(Py_GIL_DISABLED) || defined(NSPY_PRETEND_FREE)
 #define NSPY_FREE       1
-#define NS_FREE_THREADS 1 /* to the ground floor, which does not know Python */
+#define NS_FREE_THREADS 1 /* for csrc, which does not include Python.h */
 #else
 #define NSPY_FREE 0
 #endif
@@ -51,9 +51,9 @@ static inline void nspy_require(bool so, const char *what) {
 #define nspy_leave(section)         (nspy_require(*(section), "a section is left that is not held"), (void)(*(section) = NULL))
 
 typedef char nspy_lock;
-#define nspy_lock_take(lock)  (nspy_require(!*(lock), "a lock was held while another thread ran"), (void)(*(lock) = 1))
-#define nspy_lock_leave(lock) (nspy_require(*(lock), "a lock is given back that is not held"), (void)(*(lock) = 0))
-#define nspy_lock_reset(lock) ((void)(*(lock) = 0))
+#define nspy_lock_take(lock)        (nspy_require(!*(lock), "a lock was held while another thread ran"), (void)(*(lock) = 1))
+#define nspy_lock_leave(lock)       (nspy_require(*(lock), "a lock is given back that is not held"), (void)(*(lock) = 0))
+#define nspy_lock_reset(lock)       ((void)(*(lock) = 0))
 
 #else
 
@@ -62,9 +62,9 @@ typedef char nspy_section;
 #define nspy_leave(section)         ((void)(section))
 
 typedef char nspy_lock;
-#define nspy_lock_take(lock)  ((void)(lock))
-#define nspy_lock_leave(lock) ((void)(lock))
-#define nspy_lock_reset(lock) ((void)(lock))
+#define nspy_lock_take(lock)        ((void)(lock))
+#define nspy_lock_leave(lock)       ((void)(lock))
+#define nspy_lock_reset(lock)       ((void)(lock))
 
 #endif
 

@@ -1,6 +1,7 @@
-/* The ground floor beside what the machine allows: a clock read, a copy of the same bytes, a compare-and-swap.
+/* Hot functions of csrc/ beside lower bounds of the machine: a clock read, a copy of the same bytes, a compare-and-swap.
  *
- * Minimum over rounds, in nanoseconds per operation. The encoded span has ten attributes, as in benchmarks/. */
+ * Minimum over rounds, in nanoseconds per operation. The encoded span has ten attributes, as in benchmarks/.
+ */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +20,8 @@ static volatile size_t sink;
 static ns_text text(const char *from) { return (ns_text){.data = from, .length = strlen(from), .width = NS_TEXT_UTF8}; }
 
 static size_t encode(uint8_t *storage, size_t size) {
-    static const char *const keys[] = {"http.request.method", "http.route",     "url.path",
-                                       "server.address",      "app.tenant",     "app.region"};
+    static const char *const keys[] = {"http.request.method", "http.route", "url.path",
+                                       "server.address",      "app.tenant", "app.region"};
     static const char *const values[] = {"GET", "/users/{id}", "/users/1042", "api.example.com", "t-104", "eu-1"};
     ns_buf buf;
     ns_buf_init(&buf, storage, size, size);
@@ -53,7 +54,7 @@ static size_t encode(uint8_t *storage, size_t size) {
 }
 
 static uint8_t span[4096];
-/* Not at the span's offset in a page: loads and stores 4 KiB apart would be taken for the same. */
+/* Not at the span's offset in a page: the CPU takes loads and stores that are 4 KiB apart for conflicts (4K aliasing). */
 static uint8_t copies[8192];
 #define COPY_AT 1600
 static size_t span_size;
@@ -83,7 +84,7 @@ static void do_encode(void) {
     for (int i = 0; i < BATCH; i++) sink = encode(span, sizeof span);
 }
 
-/* As four tail-sampling policies would ask: three keys that the span has, and one that it has not but for the size. */
+/* Conditions of four tail-sampling policies: three keys that the span has, and one that only matches by size. */
 static ns_conditions *four_conditions(void) {
     static const ns_word routes[] = {{"/checkout", 9}, {"/orders/{id}", 12}}, modes[] = {{"debug", 5}};
     static const ns_condition sought[] = {
@@ -111,17 +112,17 @@ static void do_ring(void) {
 }
 
 static void report(const char *what, void (*run)(void)) {
-    double least = 1e18;
+    double min = 1e18;
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t began = ns_clock_monotonic();
         run();
         double each = (double)(ns_clock_monotonic() - began) / BATCH;
-        if (each < least) least = each;
+        if (each < min) min = each;
     }
-    printf("%-44s %8.1f ns\n", what, least);
+    printf("%-44s %8.1f ns\n", what, min);
 }
 
-/* --- tail sampling: a trace of ten spans, held and then dropped by four policies ----------------------------------- */
+/* --- tail sampling: a trace of ten spans, buffered and then dropped by four policies ----------------------------- */
 
 enum { TRACE = 10 };
 
