@@ -7,6 +7,7 @@ NANOSPAN_COVERAGE   1: compile for gcov (scripts/coverage/coverage.sh)
 SOURCE_DATE_EPOCH   seconds since 1970: the time of every file in the sdist, which then depends on their content alone
 """
 
+import copy
 import gzip
 import os
 import tarfile
@@ -15,6 +16,7 @@ from typing import Any
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
 
 NATIVE = "src/nanospan/_native"
@@ -73,8 +75,7 @@ def flags() -> tuple[list[str], list[str]]:
         compile_args += [f"-fsanitize={sanitize}", "-fno-omit-frame-pointer", "-g", "-O1"]
         link_args += [f"-fsanitize={sanitize}"]
     if os.environ.get("NANOSPAN_COVERAGE") == "1":
-        # The seed: an object that is compiled for several modules has to be the same each time to be added up.
-        compile_args += ["--coverage", "-fprofile-update=atomic", "-frandom-seed=1", "-O0"]
+        compile_args += ["--coverage", "-fprofile-update=atomic", "-O0"]
         link_args += ["--coverage"]
     return compile_args, link_args
 
@@ -96,6 +97,39 @@ def extensions() -> list[Extension]:
         )
         for name, sources in C_SOURCES.items()
     ]
+
+
+class ParallelBuild(build_ext):
+    """Translates and compiles the modules with all CPUs, and only where modules are built: an sdist needs no C of Cython."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def build_extensions(self) -> None:
+        made = cythonize(
+            self.extensions,
+            nthreads=self.parallel,
+            include_path=["src"],
+            compiler_directives={
+                "language_level": "3",
+                "boundscheck": False,
+                "wraparound": False,
+                "binding": True,
+                # docs/free-threading.md says what of this was run, and how.
+                "freethreading_compatible": True,
+            },
+        )
+        sources = {extension.name: extension.sources for extension in made}
+        for extension in self.extensions:
+            extension.sources = sources[extension.name]
+        super().build_extensions()
+
+    def build_extension(self, ext: Extension) -> None:
+        # A C source of two modules is compiled twice at once: each needs a place of its own.
+        own = copy.copy(self)
+        own.build_temp = os.path.join(self.build_temp, ext.name)
+        super(ParallelBuild, own).build_extension(ext)
 
 
 class ReproducibleSdist(sdist):
@@ -125,18 +159,6 @@ class ReproducibleSdist(sdist):
         return path
 
 
-setup(
-    cmdclass={"sdist": ReproducibleSdist},
-    ext_modules=cythonize(
-        extensions(),
-        include_path=["src"],
-        compiler_directives={
-            "language_level": "3",
-            "boundscheck": False,
-            "wraparound": False,
-            "binding": True,
-            # docs/free-threading.md says what of this was run, and how.
-            "freethreading_compatible": True,
-        },
-    ),
-)
+# Cython's processes may import this file again.
+if __name__ == "__main__":
+    setup(cmdclass={"build_ext": ParallelBuild, "sdist": ReproducibleSdist}, ext_modules=extensions())

@@ -1,4 +1,11 @@
-"""Reads what gcov has counted, in C and in the Cython that C was made from, and adds up what several runs did."""
+"""Reads what gcov has counted, in C and in the Cython that C was made from, and adds up what several runs did.
+
+gcovr's markers, in a comment beside the code, leave it out: GCOVR_EXCL_LINE a line, GCOVR_EXCL_START and GCOVR_EXCL_STOP the
+lines between them, GCOVR_EXCL_BR_LINE the branches of a line, GCOVR_EXCL_FUNCTION the function that begins there.
+
+gcovr itself cannot read Cython with `emit_linenums`: one `#line` may precede several lines of C, and gcov counts those after
+the first as the next lines of the .pyx, comments and blank lines among them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +22,8 @@ CYTHON = (".pyx", ".pxi", ".pxd")
 
 # Where a function or a class begins in Cython; what stands before the name may be a type of any kind.
 BLOCK = re.compile(r"^(?P<indent> *)(?:async )?(?:def|cdef|cpdef|class)\b[^=#]*?(?P<name>\w+)(?=\(|:)")
+
+MARKER = re.compile(r"GCOVR_EXCL_(LINE|START|STOP|BR_LINE|FUNCTION)\b")
 
 # What Cython writes before the C of a statement, and behind that of the last one of a function.
 STATEMENT = re.compile(r' */\* "([^"]+)":([0-9]+)$')
@@ -101,14 +110,31 @@ def read(folders: Iterable[Path], root: Path) -> dict[str, Source]:
                 for file in json.loads(document)["files"]:
                     _add(sources, file, root)
     for source in sources.values():
-        blocks = _cython_blocks((root / source.path).read_text().splitlines()) if source.cython else source.functions
-        source.functions = {0: "module", **blocks}
+        text = (root / source.path).read_text().splitlines()
+        source.functions = {0: "module", **(_cython_blocks(text) if source.cython else source.functions)}
+        _leave_out(source, text)
     return dict(sorted(sources.items()))
 
 
+def _leave_out(source: Source, text: list[str]) -> None:
+    left_out: set[str] = set()
+    between = False
+    for number, line in enumerate(text, 1):
+        found = MARKER.findall(line)
+        between = (between or "START" in found) and "STOP" not in found
+        if "FUNCTION" in found:
+            left_out.add(source.function_at(number))
+        if between or "LINE" in found:
+            source.lines.pop(number, None)
+        elif "BR_LINE" in found and number in source.lines:
+            source.lines[number].branches.clear()
+    for number in [number for number in source.lines if source.function_at(number) in left_out]:
+        del source.lines[number]
+
+
 def _add(sources: dict[str, Source], file: dict, root: Path) -> None:
-    made_from = root / NATIVE / PurePath(file["file"]).name
-    if made_from.suffix == ".c" and made_from.exists():
+    made_from = root / file["file"]
+    if made_from.suffix == ".c" and NATIVE in file["file"] and made_from.exists():
         _add_cython(sources, file, _statements(made_from))
     path = _path_below_root(file["file"])
     if path is None:
@@ -148,10 +174,10 @@ def _statements(module: Path) -> dict[int, tuple[str, int]]:
 
 def _path_below_root(name: str) -> str | None:
     path = PurePath(name)
-    if path.parent.name == "_native" and path.suffix in (*CYTHON, ".h"):
-        return f"{NATIVE}/{path.name}"
+    if "_native" in path.parts and path.suffix in (*CYTHON, ".h"):
+        return "/".join([NATIVE, *path.parts[path.parts.index("_native") + 1 :]])
     if path.name.startswith("ns_") and not {"tests", "_native"} & set(path.parts):
-        return f"csrc/{path.name}"
+        return f"csrc/{path.parent.name}/{path.name}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Begins to measure in each process of the interpreter where scripts/coverage/coverage.sh has installed it, whatever its environment.
+"""Measures every process of the interpreter where scripts/coverage/coverage.sh has installed it, whatever its environment.
 
 coverage.py tells processes by a variable, and some tests give theirs an environment of its own. gcov writes its counts at
 exit(), which os._exit does not call: without what is here, what forked children run would count as never run.

@@ -2,9 +2,9 @@
 
     scripts/coverage/coverage_report.py build/coverage
 
-Every function in which a line was never run, or a way out of a condition never taken, has to be named in docs/coverage.md,
-with the reason: in an item that begins with the file, as in ``- `ns_buf.c`: `ns_buf_grow` ...``. Those that are not are
-printed, and make the exit status 1.
+Every function in which a line was never run, or a way out of a condition not taken, carries a marker (see coverage_gcov.py,
+in Python `# pragma: no cover`), or is named in docs/coverage.md with the reason: in an item that begins with the end of the
+file's path, as in ``- `ns_buf.c`: `ns_buf_grow` ...``. Other gaps are printed, and make the exit status 1.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ITEM = re.compile(r"^- (`[^`]+\.(?:c|h|pyx|pxi|pxd|py)`.*?)(?=^- |^\n|^#|\Z)", r
 
 @dataclass
 class Row:
-    """One line of the table: what ran of a floor, or of one of its files."""
+    """One line of the table: what ran of a language, or of one file."""
 
     name: str
     files: int = 0
@@ -80,21 +80,21 @@ def _target(line: int) -> str:
 
 
 def named() -> dict[str, set[str]]:
-    """The functions that docs/coverage.md names, by file name."""
+    """The functions that docs/coverage.md names, by the end of the path of their file."""
     found: dict[str, set[str]] = defaultdict(set)
     for item in ITEM.findall(NAMED.read_text()) if NAMED.exists() else []:
         file, *functions = re.findall(r"`([^`]+)`", item)
-        found[Path(file).name] |= {name.removesuffix("()") for name in functions}
+        found[f"/{file}"] |= {name.removesuffix("()") for name in functions}
     return found
 
 
 def is_named(gap: Gap, names: dict[str, set[str]]) -> bool:
-    here = names.get(Path(gap[0]).name, set())
+    here = {name for end, functions in names.items() if f"/{gap[0]}".endswith(end) for name in functions}
     return gap[2] in here or gap[2].rpartition(".")[2] in here
 
 
 def print_table(rows: list[list[str]]) -> None:
-    rows = [["floor", "files", "lines", "branches"], *rows]
+    rows = [["language", "files", "lines", "branches"], *rows]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -106,9 +106,9 @@ td{padding:0 1em 0 0;vertical-align:top}
 """
 
 
-def write_pages(out: Path, sources: dict[str, coverage_gcov.Source], floors: list[Row]) -> None:
+def write_pages(out: Path, sources: dict[str, coverage_gcov.Source], languages: list[Row]) -> None:
     """An index, and one page for each source of C and Cython with its uncovered lines marked."""
-    rows = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row.cells()) + "</tr>" for row in floors]
+    rows = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row.cells()) + "</tr>" for row in languages]
     rows.append('<tr><td colspan="4"><a href="python/index.html">Python, by file</a></td></tr>')
     (out / "c").mkdir(exist_ok=True)
     for path, source in sources.items():
@@ -153,14 +153,14 @@ def main(out: Path) -> int:
         (cython if source.cython else both).add(source.totals())
     for totals in python_totals(report).values():
         python.add(totals)
-    floors = [alone, both, cython, python]
-    print_table([row.cells() for row in floors])
+    languages = [alone, both, cython, python]
+    print_table([row.cells() for row in languages])
 
     gaps: list[Gap] = [(source.path, *gap) for source in sources.values() for gap in source.gaps()] + python_gaps(report)
     keys = ("file", "line", "function", "gap")
     (out / "gaps.json").write_text(json.dumps([dict(zip(keys, gap, strict=True)) for gap in gaps], indent=1))
-    (out / "table.json").write_text(json.dumps([vars(row) for row in floors], indent=1))
-    write_pages(out, sources, floors)
+    (out / "table.json").write_text(json.dumps([vars(row) for row in languages], indent=1))
+    write_pages(out, sources, languages)
     names = named()
     unnamed = [gap for gap in gaps if not is_named(gap, names)]
     for path, line, function, what in unnamed:

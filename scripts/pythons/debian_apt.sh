@@ -1,4 +1,5 @@
-# An apt that knows of no package installed, for scripts that take packages of another suite of Debian apart; to be sourced.
+# Sourced helper: an isolated apt root for unpacking packages of another Debian suite.
+# shellcheck shell=sh
 #
 #   debian_mirror            prints where this machine's apt gets the main component of its own suite; fails if apt names none
 #   private_apt DIR LINE     makes DIR the place of such an apt, with LINE for its sources.list; APT_CONFIG=DIR/apt.conf then

@@ -64,7 +64,7 @@ for python in "$@"; do
     wheel=$(echo "$wheelhouse"/nanospan-*-"$tag-$tag"-manylinux*"$arch".whl)
     tested=build/venv/wheel-$name
     rm -rf "$tested"
-    venv "$tested" "$python" "$wheel[grpc,cli]" --group test
+    venv "$tested" "$python" "${wheel}[grpc,cli]" --group test
     "$tested/bin/python" scripts/import_cost.py | tee -a "$wheelhouse/report.md"
     echo "== $("$python" --version): tests on $(basename "$wheel")"
     # shellcheck disable=SC2086 # several arguments in one variable

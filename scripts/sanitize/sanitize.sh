@@ -4,9 +4,9 @@
 #
 #   scripts/sanitize/sanitize.sh PYTHON
 #
-#   floor, ASan + UBSan + LeakSanitizer   csrc/: unit tests, stress, smoke runs of the fuzz targets
-#   floor, TSan                           the same
-#   floor, valgrind memcheck              the same, with fewer repetitions; leaks too
+#   csrc, ASan + UBSan + LeakSanitizer    unit tests, stress, smoke runs of the fuzz targets
+#   csrc, TSan                            the same
+#   csrc, valgrind memcheck               the same, with fewer repetitions; leaks too
 #   modules, ASan + UBSan + LeakSanitizer src/nanospan/_native in CPython, under the tests named in sanitize_modules.sh
 #
 # SANITIZE_PARTS="valgrind modules" runs these alone; the parts are address, thread, valgrind, modules.
@@ -30,16 +30,16 @@ require_sanitizer() {
     "$log/probe" || missing "a machine where -fsanitize=$1 works" "a program under it does not start here"
 }
 
-# floor NAME ARGUMENTS...: the checks of csrc/; what they print is kept, and shown if one of them fails.
-floor() {
+# check_csrc NAME ARGUMENTS...: the checks of csrc/; what they print is kept, and shown if one of them fails.
+check_csrc() {
     name=$1
     shift
     if ! make --no-print-directory -C "$here/csrc" check "$@" > "$log/$name.log" 2>&1; then
         cat "$log/$name.log"
-        echo "sanitize: floor, $name: FAILED" >&2
+        echo "sanitize: csrc, $name: FAILED" >&2
         exit 1
     fi
-    echo "sanitize: floor, $name: no report, $(grep -c ': ok' "$log/$name.log") programs"
+    echo "sanitize: csrc, $name: no report, $(grep -c ': ok' "$log/$name.log") programs"
 }
 
 command -v "${CC:-cc}" > /dev/null || missing "a C compiler" "${CC:-cc}"
@@ -47,15 +47,15 @@ for part in $parts; do
     case $part in
     address)
         require_sanitizer address,undefined
-        ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1 floor address-undefined-leak SANITIZE=address,undefined
+        ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1 check_csrc address-undefined-leak SANITIZE=address,undefined
         ;;
     thread)
         require_sanitizer thread
-        TSAN_OPTIONS=halt_on_error=1 floor thread SANITIZE=thread
+        TSAN_OPTIONS=halt_on_error=1 check_csrc thread SANITIZE=thread
         ;;
     valgrind)
         command -v valgrind > /dev/null || missing valgrind "Debian's package valgrind"
-        floor valgrind VALGRIND=1
+        check_csrc valgrind VALGRIND=1
         ;;
     modules)
         require_sanitizer address,undefined

@@ -1,4 +1,5 @@
-# The end of a run of tests under sanitizers; to be sourced.
+# Sourced helper: the verdict of a test run under sanitizers.
+# shellcheck shell=sh
 #
 #   verdict STATUS REPORTS WHAT SANITIZERS    the tests' exit status, the folder of their log and of the sanitizers' reports;
 #                                             shows what failed and was reported, and then fails
