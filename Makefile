@@ -45,6 +45,12 @@ define install
 	@$(call venv_of,$(1))/bin/python $(PIP) install "$$(echo build/wheels/$(notdir $(1))/*.whl)[$(2)]" $(3)
 endef
 
+# $(call install_testing,virtual environment): the extension module that only the tests have.
+define install_testing
+	@test $(1)/.testing -nt build/sdist/.made -a $(1)/.testing -nt tests/native/nanospan_testing.pyx || { \
+	    $(1)/bin/python $(PIP) install --force-reinstall --no-deps ./tests/native && touch $(1)/.testing; }
+endef
+
 ##@ Try
 
 demo: build/sdist/.made ## a traced service with the embedded receiver: spans, accounting and cost
@@ -55,6 +61,7 @@ demo: build/sdist/.made ## a traced service with the embedded receiver: spans, a
 
 test: build/sdist/.made ## the fast tests on one interpreter (PYTHON, PYTEST_ARGS)
 	$(call install,$(PYTHON),grpc$(,)cli,--group test)
+	$(call install_testing,$(call venv_of,$(PYTHON)))
 	@echo "== $$($(PYTHON) --version)"
 	@NANOSPAN_SUITES=$(if $(filter --all --slow,$(PYTEST_ARGS)),1,0) \
 	    $(call venv_of,$(PYTHON))/bin/python -m pytest $(PYTEST_ARGS)
@@ -80,6 +87,7 @@ test-free-threaded: build/sdist/.made ## the tests on a free-threaded CPython wi
 	@test $(FREE_THREADED) != $(FREE_THREADED_BUILT) -o -x $(FREE_THREADED_BUILT) || scripts/pythons/free_threaded_python.sh
 	@$(FREE_THREADED) -c 'import sysconfig; assert sysconfig.get_config_var("Py_GIL_DISABLED"), "not free-threaded"'
 	$(call install,$(FREE_THREADED),cli,--group test-free-threaded --group test-parallel)
+	$(call install_testing,$(call venv_of,$(FREE_THREADED)))
 	@echo "== $$($(FREE_THREADED) --version), PYTHON_GIL=0"
 	@PYTHON_GIL=0 NANOSPAN_SUITES=0 $(call venv_of,$(FREE_THREADED))/bin/python -m pytest $(PYTEST_ARGS)
 	@echo "== the same, four threads a test"
@@ -106,6 +114,7 @@ test-oldest-sdk: build/sdist/.made ## every test with the oldest opentelemetry-s
 	    "$$(echo build/wheels/$(notdir $(PYTHON))/*.whl)[grpc,cli]" \
 	    $(foreach part,api sdk proto exporter-otlp-proto-common exporter-otlp-proto-http exporter-otlp-proto-grpc,\
 	        opentelemetry-$(part)==$(OLDEST_SDK))
+	$(call install_testing,build/venv/oldest-sdk)
 	@NANOSPAN_SUITES=1 build/venv/oldest-sdk/bin/python -m pytest --all $(PYTEST_ARGS)
 
 ##@ Measure

@@ -28,7 +28,8 @@ if [ -z "${COVERAGE_KEEP:-}" ]; then
     mkdir -p "$tree" "$out/data"
     tar xzf "$here"/build/sdist/*.tar.gz --strip-components=1 -C "$tree"
     # pip builds in this folder, where gcov's notes stay and its counts are written.
-    (cd "$tree" && NANOSPAN_COVERAGE=1 $pip install --no-build-isolation --force-reinstall --no-deps .)
+    (cd "$tree" && NANOSPAN_COVERAGE=1 $pip install --no-build-isolation --force-reinstall --no-deps . &&
+        $pip install --force-reinstall --no-deps ./tests/native)
 fi
 # Where the hook finds what to do, in every process that the tests start.
 cat > "$out/coveragerc" <<END

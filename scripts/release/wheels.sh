@@ -65,6 +65,7 @@ for python in "$@"; do
     tested=build/venv/wheel-$name
     rm -rf "$tested"
     venv "$tested" "$python" "${wheel}[grpc,cli]" --group test
+    "$tested/bin/python" -m pip --disable-pip-version-check --quiet install --no-deps ./tests/native
     "$tested/bin/python" scripts/import_cost.py | tee -a "$wheelhouse/report.md"
     echo "== $("$python" --version): tests on $(basename "$wheel")"
     # shellcheck disable=SC2086 # several arguments in one variable

@@ -21,6 +21,7 @@ $pip install --upgrade pip
 (cd "$here" && $pip install --group test --group fuzz)
 CC=$clang LDSHARED="$clang -shared" CFLAGS="-O1 -g -fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp" \
     $pip install --force-reinstall --no-deps "$here/build/sdist/"*.tar.gz
+$pip install --force-reinstall --no-deps "$here/tests/native"
 runtime=$("$venv/bin/python" -c 'import atheris; print(atheris.path())')/asan_with_fuzzer.so
 [ $# -gt 0 ] || set -- $(cd "$here/tests/fuzz/corpus" && ls)
 cd "$here"

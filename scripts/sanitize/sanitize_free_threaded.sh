@@ -40,6 +40,7 @@ if [ -z "${SANITIZE_VENV:-}" ]; then
     $pip install 'setuptools>=77' 'Cython>=3.1,<4'
     $pip uninstall --yes nanospan
     CC=$cc NANOSPAN_SANITIZE=thread $pip install --no-build-isolation build/sdist/*.tar.gz
+    CC=$cc $pip install --no-build-isolation --no-deps ./tests/native
     PIP_PREFER_BINARY=1 $pip install --group test-free-threaded --group test-parallel
 fi
 for module in $(find "$("$venv/bin/python" -c 'import nanospan._native as n; print(*n.__path__)')" -name '*.so'); do

@@ -20,6 +20,7 @@ if [ -z "${SANITIZE_VENV:-}" ]; then
     $pip install --upgrade pip
     $pip install --group test
     NANOSPAN_SANITIZE=address,undefined $pip install --force-reinstall --no-deps build/sdist/*.tar.gz
+    $pip install --force-reinstall --no-deps ./tests/native
 fi
 
 # Left out: configuration and delivery, which are Python alone; measurements of memory and of workloads, which a sanitizer
