@@ -12,7 +12,7 @@ __all__ = ["RandomIdGenerator"]
 class RandomIdGenerator(NativeIdGenerator, sdk.RandomIdGenerator):
     """The SDK's RandomIdGenerator, native inside.
 
-    Ids are non-zero and all their bits are random (W3C Trace Context level 2, random-trace-id flag). Each
-    thread has its own generator, seeded by the kernel and seeded again in a forked child, so `random.seed()`
-    does not make them repeat. They are not secrets: the generator is not a cryptographic one.
+    Ids are non-zero and all their bits are random (W3C Trace Context level 2, random-trace-id flag). Each thread has its own
+    generator. The kernel seeds it, and again in a forked child; `random.seed()` does not affect it. The generator is not
+    cryptographic: ids are not secrets.
     """

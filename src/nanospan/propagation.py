@@ -24,11 +24,11 @@ __all__ = ["TraceContextTextMapPropagator"]
 class TraceContextTextMapPropagator(NativeTraceContextPropagator, api.TraceContextTextMapPropagator):
     """Carries the span context in the headers `traceparent` and `tracestate`, as the API's class of the same name.
 
-    `traceparent` is read and written natively, from any carrier and through any getter or setter; from a plain dict
-    with the default ones without a call of Python. `tracestate` is parsed and joined by the API's `TraceState`. Odd
-    input (characters beyond ASCII, headers of more than 512 characters, a `tracestate` of more than 8192, ids out of
-    range) runs the API's own code.
+    `traceparent` is read and written natively, from any carrier and through any getter or setter. With a plain dict and
+    the default getter and setter no Python function is called. The API's `TraceState` parses and joins `tracestate`. The
+    API's own code handles unusual input: non-ASCII characters, headers of more than 512 characters, a `tracestate` of more
+    than 8192, ids out of range.
 
-    A subclass is served by the API's code throughout, at its speed: it may have renamed the headers. Renaming them on
-    this class or an instance of it has no effect.
+    The API's code handles every call on a subclass, which may have renamed the headers. Renaming them on this class or an
+    instance of it has no effect.
     """

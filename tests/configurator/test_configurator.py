@@ -184,7 +184,7 @@ def test_installed_alone_it_is_the_configurator(plain, collector):
         ("traceidratio", "0.0", "TraceIdRatioBased", "TraceIdRatioBased{0.0}", False),
         ("traceidratio", None, "TraceIdRatioBased", "TraceIdRatioBased{1.0}", True),
         ("parentbased_traceidratio", "0.0", "ParentBasedTraceIdRatio", "ParentBased{root:TraceIdRatioBased{0.0}", False),
-        ("nanospan_traceidratio", "0.0", "TraceIdRatioBased", "TraceIdRatioBased{0.0}", False),
+        ("nanospan_probability", "0", "ParentBased", "ParentBased{root:AlwaysOffSampler", False),
     ],
 )
 def test_samplers(plain, name, argument, kind, description, sampled):

@@ -1,1 +1,1 @@
-"""What every room uses: checks of arguments, logging once per window, the main interpreter."""
+"""Shared by all packages: argument checks, rate-limited logging, the check for the main interpreter."""

@@ -1,30 +1,35 @@
-"""Checks of arguments: each raises ValueError or TypeError and names the argument and what it accepts."""
+"""Checks of arguments. Each raises TypeError or ValueError, with the argument's name and the accepted values."""
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Collection
 from typing import Any
 
 __all__ = [
     "INT64_MAX",
     "INT64_MIN",
+    "MAX_FLOAT",
     "check_bool",
     "check_integer",
     "check_key",
     "check_number",
+    "check_positive",
+    "check_text",
     "check_texts",
-    "number_in",
-    "positive",
     "safe_repr",
 ]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+MAX_FLOAT = sys.float_info.max
 
 
 def safe_repr(value: object) -> str:
-    """``repr(value)``, or what kind of value it is where that fails: an integer may have more digits than the interpreter
-    converts (`sys.set_int_max_str_digits`), and anything else may raise."""
+    """`repr()` that never raises, for error messages.
+
+    `repr()` raises for an integer of more digits than `sys.set_int_max_str_digits` allows, and may raise for any object.
+    """
     try:
         return repr(value)
     except Exception:
@@ -33,20 +38,40 @@ def safe_repr(value: object) -> str:
         return f"a {type(value).__name__} that cannot be shown"
 
 
-def check_integer(name: str, value: Any, least: int, most: int) -> None:
+def check_integer(name: str, value: Any, minimum: int, maximum: float, *, accepted: str | None = None) -> int:
+    """``value``, if it is an int from ``minimum`` to ``maximum``. ``accepted`` describes that range in messages."""
+    if accepted is None:
+        accepted = f"an integer from {minimum} to {maximum}"
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be an integer from {least} to {most}, not {safe_repr(value)}")
+    if not minimum <= value <= maximum:
+        raise ValueError(f"{name} must be {accepted}, not {safe_repr(value)}")
+    return value
 
 
-def check_number(name: str, value: Any, least: float, most: float, *, above: bool = False) -> None:
-    """`above`: `least` itself is refused."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+def check_number(
+    name: str, value: Any, minimum: float, maximum: float, *, above: bool = False, accepted: str | None = None
+) -> float:
+    """``value`` as a float, if it is an int or a float from ``minimum`` to ``maximum``.
+
+    ``above`` excludes ``minimum`` itself. ``accepted`` describes the range in messages.
+    """
+    if accepted is None:
+        accepted = f"a number above {minimum} and at most {maximum}" if above else f"a number from {minimum} to {maximum}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}")
-    if not (least < value <= most if above else least <= value <= most):
-        bounds = f"above {least} and at most {most}" if above else f"from {least} to {most}"
-        raise ValueError(f"{name} must be a number {bounds}, not {safe_repr(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.nan
+    if not (minimum < number <= maximum if above else minimum <= number <= maximum):
+        raise ValueError(f"{name} must be {accepted}, not {safe_repr(value)}")
+    return number
+
+
+def check_positive(name: str, value: Any) -> float:
+    """``value`` as a float, if it is a finite number above 0."""
+    return check_number(name, value, 0, MAX_FLOAT, above=True, accepted="a finite number above 0")
 
 
 def check_bool(name: str, value: Any) -> None:
@@ -55,6 +80,7 @@ def check_bool(name: str, value: Any) -> None:
 
 
 def check_text(name: str, value: Any) -> None:
+    """Accept a string that is not empty and that UTF-8 can encode."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if not value:
@@ -62,7 +88,7 @@ def check_text(name: str, value: Any) -> None:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError(f"{name} must be text that UTF-8 can carry, not {safe_repr(value)}") from None
+        raise ValueError(f"{name} must be text that UTF-8 can encode, not {safe_repr(value)}") from None
 
 
 def check_key(value: Any) -> None:
@@ -77,29 +103,3 @@ def check_texts(name: str, values: Any) -> tuple[str, ...]:
     for index, value in enumerate(values):
         check_text(f"{name}[{index}]", value)
     return tuple(values)
-
-
-def _number(argument: str, value: object, accepted: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{argument} must be {accepted}, not {safe_repr(value)}")
-    try:
-        return float(value)
-    except OverflowError:
-        raise ValueError(f"{argument} must be {accepted}, not an integer of {value.bit_length()} bits") from None
-
-
-def positive(argument: str, value: object) -> float:
-    """``value``, if it is a finite number above 0. Raises TypeError for no number and ValueError for any other."""
-    accepted = "a finite number above 0"
-    number = _number(argument, value, accepted)
-    if not 0 < number < math.inf:
-        raise ValueError(f"{argument} must be {accepted}, not {safe_repr(value)}")
-    return number
-
-
-def number_in(argument: str, value: object, least: float, most: float, accepted: str) -> float:
-    """``value``, if it is a number from ``least`` to ``most``, in words ``accepted``. Raises TypeError and ValueError."""
-    number = _number(argument, value, accepted)
-    if not least <= number <= most:
-        raise ValueError(f"{argument} must be {accepted}, not {safe_repr(value)}")
-    return number

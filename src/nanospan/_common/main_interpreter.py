@@ -1,6 +1,9 @@
-"""Refuses subinterpreters, before a native module is loaded."""
+"""Refuses to be imported in a subinterpreter, before a native module is loaded."""
 
 from __future__ import annotations
+
+import _thread
+from importlib import import_module
 
 __all__ = ["require_main_interpreter"]
 
@@ -8,9 +11,9 @@ __all__ = ["require_main_interpreter"]
 def require_main_interpreter() -> None:
     """Raise ImportError in a subinterpreter.
 
-    The native modules keep their state once a process, and the export thread of a processor may outlive a subinterpreter,
-    which CPython answers with an abort. An attempt that reached the native modules would take them from the main interpreter
-    too: Cython gives a module to the first interpreter that asks.
+    The native modules have one state per process. CPython aborts if the export thread of a processor outlives its
+    subinterpreter. Cython binds a module to the first interpreter that imports it, so an import in a subinterpreter would
+    also make the module unusable in the main one.
     """
     if not _in_main_interpreter():
         raise ImportError(
@@ -20,16 +23,13 @@ def require_main_interpreter() -> None:
 
 
 def _in_main_interpreter() -> bool:
-    try:
-        from _thread import _is_main_interpreter
-    except ImportError:  # CPython 3.11
-        return _in_main_interpreter_before_312()
-    return bool(_is_main_interpreter())
+    is_main = getattr(_thread, "_is_main_interpreter", None)
+    return _in_main_interpreter_before_312() if is_main is None else bool(is_main())
 
 
 def _in_main_interpreter_before_312() -> bool:
     try:
-        import _xxsubinterpreters as interpreters
-    except ImportError:  # not every build has it; Cython still refuses the second interpreter
+        interpreters = import_module("_xxsubinterpreters")
+    except ImportError:  # some builds lack it; Cython still refuses the second interpreter
         return True
     return bool(interpreters.get_current() == interpreters.get_main())

@@ -1,1 +1,1 @@
-"""Private names of other packages: each release that moves one fails in tests/compat."""
+"""Private names of other packages. tests/compat fails when a release moves one."""

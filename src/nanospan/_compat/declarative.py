@@ -1,7 +1,7 @@
-"""Every name of the package opentelemetry-configuration that nanospan leans on and that is not public, in one place.
+"""The private names of the package opentelemetry-configuration that nanospan uses.
 
-The package is optional: ``OTEL_CONFIG_FILE`` asks for it. tests/configurator/test_declarative_tracing.py checks the names against the
-installed release. Written against 0.66b0 to 0.66b2.
+The package is optional; ``OTEL_CONFIG_FILE`` needs it. tests/configurator/test_declarative_tracing.py checks the names
+against the installed release. Written against 0.66b0 to 0.66b2.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ NAMES = (
     "_SPAN_EXPORTER_REGISTRY",
     "_create_sampler",
 )
-"""Of the module that makes a tracer provider from a file: what its functions look up while they run."""
+"""Global names of the module that builds a tracer provider from a file; its functions look them up at run time."""
 
 
 def _maker() -> Any:
-    """The module that makes a tracer provider from a file.
+    """The module that builds a tracer provider from a file.
 
     Raises ImportError if the package is not installed, LookupError if it has no such module.
     """
@@ -43,12 +43,13 @@ def _maker() -> Any:
 
 
 def stock_sampler(model: Any) -> Sampler:
-    """The sampler that the package makes of a node of the file."""
-    return _maker()._create_sampler(model)
+    """The package's own sampler for a node of the file."""
+    sampler: Sampler = _maker()._create_sampler(model)
+    return sampler
 
 
 def sampler_model(node: Mapping[str, Any]) -> Any:
-    """A node of the file, as the loader hands it to samplers of others, in the form that the package works with."""
+    """A node of the file, given as a mapping, as the package's model."""
     import opentelemetry.configuration._conversion as conversion
     from opentelemetry.configuration.models import Sampler as SamplerModel
 
@@ -60,14 +61,13 @@ def file_tracing_built_with(
     create_sampler: Callable[[Any, Callable[[Any], Sampler]], Sampler],
     exporters: Mapping[str, Callable[[Any], Any]],
 ) -> AbstractContextManager[None]:
-    """While it is entered, tracer providers are made from a file with ``names`` in place of the package's own.
+    """A context in which the package builds tracer providers from a file with ``names`` in place of its own.
 
-    Every node of a sampler goes to ``create_sampler``, together with what the package would do with it, and exporters
-    of the names in ``exporters`` are made by what stands there. Names of the module are replaced for that long, because
-    no argument of its functions reaches them.
+    ``create_sampler`` receives every sampler node and the package's own factory. ``exporters`` maps names of exporters to
+    factories. The module's global names are replaced inside the context, because no argument of its functions reaches them.
 
-    Raises ImportError if the package is not installed, and LookupError, before anything is replaced, if it has not got
-    the names.
+    Raises ImportError if the package is not installed. Raises LookupError if it lacks one of the names; nothing is replaced
+    then.
     """
     maker = _maker()
     missing = [name for name in NAMES if not hasattr(maker, name)]

@@ -1,8 +1,8 @@
 """The settings of the official OTLP exporters, read from their private attributes.
 
-The only module that names those attributes. A release that moves one makes these functions raise LookupError,
-which `nanospan.export._transport.official.wrap_official` turns into a warning and the slow way; tests/export/test_official.py
-fails. Written against opentelemetry-exporter-otlp-proto-http and -grpc 1.45.
+These functions raise LookupError when a release moves an attribute. `nanospan.export._transport.official.wrap_official` then
+logs a warning and exports through the official exporter itself; tests/export/test_official.py fails.
+Written against opentelemetry-exporter-otlp-proto-http and -grpc 1.45.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["GrpcSettings", "HttpSettings", "Instruments", "grpc_settings", "http
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """The self-metrics of an exporter, with the attributes that name it."""
+    """The metrics of an exporter about itself, and the attributes that identify it."""
 
     attributes: Mapping[str, Any]
     inflight: Any
@@ -26,13 +26,13 @@ class Instruments:
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """What the official HTTP exporter was configured with."""
+    """The configuration of the official HTTP exporter."""
 
     transport: Any
-    """Its BaseHTTPTransport, which holds the user's session."""
+    """Its BaseHTTPTransport, which contains the user's session."""
     endpoint: str
     headers: dict[str, str]
-    """The exporter's own dict, so that a token renewed in it is seen."""
+    """The exporter's own dict, so that a renewed token takes effect."""
     timeout: float
     """Seconds."""
     compression: Any
@@ -42,7 +42,7 @@ class HttpSettings:
 
 @dataclass(frozen=True, slots=True)
 class GrpcSettings:
-    """What the official gRPC exporter was configured with."""
+    """The configuration of the official gRPC exporter."""
 
     target: str
     insecure: bool
@@ -54,12 +54,12 @@ class GrpcSettings:
     options: Sequence[tuple[str, Any]]
     retryable: frozenset[Any]
     default_retryable: frozenset[Any]
-    """The codes that the exporter retries when nobody has chosen others."""
+    """The codes that the exporter retries by default."""
     metrics: Instruments | None
 
 
 def http_settings(exporter: Any) -> HttpSettings:
-    """Settings of the official HTTP span exporter; LookupError when they are not where they were."""
+    """Settings of the official HTTP span exporter. Raises LookupError if an attribute is missing."""
     try:
         client = exporter._client
         return HttpSettings(
@@ -76,7 +76,7 @@ def http_settings(exporter: Any) -> HttpSettings:
 
 
 def grpc_settings(exporter: Any) -> GrpcSettings:
-    """Settings of the official gRPC span exporter; LookupError when they are not where they were."""
+    """Settings of the official gRPC span exporter. Raises LookupError if an attribute is missing."""
     try:
         from opentelemetry.exporter.otlp.proto.grpc.exporter import _RETRYABLE_ERROR_CODES
 

@@ -1,7 +1,7 @@
-"""Every private name of the OpenTelemetry API and SDK that nanospan leans on, in one place.
+"""The private names of the OpenTelemetry API and SDK that nanospan uses.
 
-tests/compat/test_sdk_private.py checks each of them against the installed release and fails loudly when one has moved.
-(The private names of the official OTLP exporters are in ``_official_private``, because those are optional packages.)
+tests/compat/test_sdk_private.py checks each against the installed release. The private names of the official OTLP exporters,
+which are optional packages, are in `nanospan._compat.otlp_exporters`.
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ READABLE_SPAN_FIELDS = {
         "status",
     )
 }
-"""The instance attributes behind the properties of ``ReadableSpan``: read by the encoder, which saves twelve calls of
-Python functions a span. Only for exact instances of ReadableSpan; anything else is asked through its properties. Interned: a
-lookup by the very string that the instance's keys hold compares no characters."""
+"""The instance attributes behind the properties of ``ReadableSpan``.
+
+The encoder reads them from exact instances of ReadableSpan, which saves twelve Python calls a span. It reads the properties
+of any other object. The names are interned: a dict lookup by the identical string object compares no characters."""
 
 SPAN_FIELDS = (
     *READABLE_SPAN_FIELDS.values(),
@@ -74,16 +75,16 @@ SPAN_FIELDS = (
     "_lock",
     "_record_end_metrics",
 )
-"""Every instance attribute of the SDK's ``Span``: a native span has them as properties."""
+"""All instance attributes of the SDK's ``Span``; a native span has them as properties."""
 
 BOUNDED_ATTRIBUTES_DICT = "_dict"
-"""The dict inside ``BoundedAttributes``: iterated natively instead of through ``MutableMapping.items``."""
+"""The dict inside ``BoundedAttributes``; native code iterates over it instead of ``MutableMapping.items``."""
 
 BOUNDED_ATTRIBUTES_IMMUTABLE = "_immutable"
 """The flag of ``BoundedAttributes`` that an ended span sets."""
 
 BOUNDED_LIST_DEQUE = "_dq"
-"""The deque inside ``BoundedList``: its length says, without a Python call, that there are no events or links."""
+"""The deque inside ``BoundedList``; its length is read without a Python call."""
 
 STATUS_CODE = "_status_code"
 STATUS_DESCRIPTION = "_description"
@@ -91,11 +92,11 @@ STATUS_DESCRIPTION = "_description"
 
 
 RUNTIME_CONTEXT = "_RUNTIME_CONTEXT"
-"""The variable of ``opentelemetry.context`` that holds the runtime context in use."""
+"""The variable of ``opentelemetry.context`` that refers to the runtime context."""
 
 
 def context_variable(runtime_context: object) -> ContextVar[Any] | None:
-    """The ContextVar that holds the current Context, or None for a runtime context that is not exactly the API's own."""
+    """The ContextVar of the current Context; None if the runtime context is not an exact instance of the API's own class."""
     if type(runtime_context) is not ContextVarsRuntimeContext:
         return None
     variable = getattr(runtime_context, "_current_context", None)
@@ -103,7 +104,7 @@ def context_variable(runtime_context: object) -> ContextVar[Any] | None:
 
 
 def static_decision(sampler: StaticSampler) -> Decision:
-    """What a StaticSampler of the SDK always decides."""
+    """The decision of a StaticSampler of the SDK."""
     return sampler._decision
 
 
@@ -119,12 +120,12 @@ def parent_based_delegates(sampler: ParentBased) -> tuple[Sampler, ...]:
 
 
 def counts_nothing(tracer_metrics: object) -> bool:
-    """Whether the metrics of a tracer are the ones that do nothing."""
+    """Whether the metrics of a tracer are the SDK's no-op metrics."""
     return type(tracer_metrics) is NoOpTracerMetrics
 
 
 def next_component_number(component_type: str) -> int:
-    """The number that tells components of one type apart in ``otel.component.name``, counted with the SDK's own."""
+    """The next number for ``otel.component.name`` of this component type, from the SDK's own counter."""
     from opentelemetry.sdk._shared_internal._processor_metrics import _component_counter
 
     number = _component_counter[component_type]
@@ -133,20 +134,20 @@ def next_component_number(component_type: str) -> int:
 
 
 def sdk_configurator() -> Any:
-    """The class that distributions derive their configurators from. Imports metrics and logs as well: not for every day."""
+    """The base class of configurators. The import is slow: it loads metrics and logs as well."""
     from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 
     return _OTelSDKConfigurator
 
 
 def tracing_built_with(provider: type, otlp_exporter: Callable[[str], str]) -> AbstractContextManager[None]:
-    """While it is entered, the SDK's configuration makes its tracer provider from the class ``provider``, and loads for the
-    traces exporter ``otlp`` the entry point that ``otlp_exporter`` returns for the name of the official one.
+    """A context in which the SDK's configuration instantiates ``provider`` as its tracer provider.
 
-    Names of the module are replaced for that long, because no argument of its functions reaches them. The alternative, to
-    repeat what the functions do, leans on a dozen of its private names and misses what a later release adds.
+    For the traces exporter ``otlp`` it loads the entry point that ``otlp_exporter`` returns for the official one's name. The
+    module's global names are replaced inside the context, because no argument of its functions reaches them. A copy of these
+    functions would need a dozen private names, and would miss additions of later releases.
 
-    Raises LookupError, before anything is replaced, if the installed SDK has not got the names.
+    Raises LookupError if the installed SDK lacks the names; nothing is replaced then.
     """
     from opentelemetry.sdk import _configuration
 
@@ -172,5 +173,5 @@ def _tracing_built_with(configuration: Any, provider: type, otlp_exporter: Calla
 
 
 def composed_propagators(composite: Any) -> Sequence[Any]:
-    """The propagators that a ``CompositePropagator`` asks, in order; empty if the API keeps them elsewhere."""
+    """The members of a ``CompositePropagator``, in order; empty if the attribute is missing."""
     return getattr(composite, "_propagators", ())

@@ -18,6 +18,6 @@ def main() -> None:
     from nanospan.cli.commands import nanospan
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Spans carry any text, a terminal's encoding may not: a question mark beats a traceback.
+        # Spans may contain text that the terminal's encoding does not support; print a question mark instead.
         sys.stdout.reconfigure(errors="replace")
     nanospan(prog_name="nanospan")

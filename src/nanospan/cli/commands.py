@@ -1,4 +1,4 @@
-"""The commands and their options; what they do is in the modules of their names, for ``cost`` in `cost_command`."""
+"""The commands and their options; the implementation is in the package of the same name."""
 
 from __future__ import annotations
 

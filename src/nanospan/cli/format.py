@@ -1,4 +1,4 @@
-"""Numbers as people read them, and text from the network as a terminal may show it."""
+"""Formats numbers for people, and untrusted text for a terminal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def count(number: float) -> str:
 
 
 def plain(text: str) -> str:
-    """``text`` without unprintable characters, so that the name of a span cannot steer the terminal."""
+    """``text`` without unprintable characters, so that a span's name cannot contain terminal control sequences."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

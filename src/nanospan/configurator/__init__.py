@@ -1,20 +1,19 @@
-"""nanospan with no code at all: what ``opentelemetry-instrument`` runs for ``OTEL_PYTHON_CONFIGURATOR=nanospan``.
+"""The configurator that ``opentelemetry-instrument`` runs for ``OTEL_PYTHON_CONFIGURATOR=nanospan``.
 
-The SDK's own configuration does the work, so that every variable it knows is honoured, metrics and logs are set up as ever,
-and what later releases add is there. Three things differ while it runs:
+It runs the SDK's own configuration, so that all variables of the SDK, its metrics, its logs and additions of later releases
+work. It changes three things:
 
-* the sampler and the id generator are handed to it, through arguments it has for that, unless the environment names others
-  than the standard ones;
-* exporters go into nanospan's BatchSpanProcessor, through an argument as well;
-* its module finds nanospan's TracerProvider under the name of its own, and for the exporter ``otlp`` the names of nanospan's
-  exporters. It has no arguments for these (see ``_sdk_private.tracing_built_with``).
+* It passes nanospan's sampler and id generator as arguments, unless the environment names non-standard ones.
+* It passes nanospan's BatchSpanProcessor as an argument.
+* It replaces the SDK's TracerProvider, and the exporter ``otlp`` by nanospan's exporters. The SDK has no arguments for these
+  (see `nanospan._compat.sdk.tracing_built_with`).
 
-Should a release of the SDK lack the latter, a warning is logged and the application runs on the SDK's provider, still with
+If a release of the SDK does not allow the replacement, a warning is logged and the application uses the SDK's provider with
 nanospan's processor, sampler and ids.
 
-With a configuration file (``OTEL_CONFIG_FILE``) the package opentelemetry-configuration does the work, and its module that
-makes tracer providers finds nanospan's classes under the names of the SDK's (see ``_declarative_provider``). Should a
-release of that package lack them, a warning is logged and tracing is the SDK's.
+With a configuration file (``OTEL_CONFIG_FILE``) it runs the package opentelemetry-configuration, and replaces the classes in
+the module that builds tracer providers (see `nanospan.configurator._declarative`). If a release of that package does not
+allow it, a warning is logged and tracing is the SDK's.
 """
 
 from __future__ import annotations
@@ -52,14 +51,14 @@ _CREDENTIAL_PROVIDER = re.compile(r"OTEL_PYTHON_EXPORTER_OTLP_(HTTP|GRPC)_(TRACE
 _SDK_CONFIGURATOR: Any = sdk_configurator()
 
 
-class Configurator(_SDK_CONFIGURATOR):
+class Configurator(_SDK_CONFIGURATOR):  # type: ignore[misc]  # a private class of the SDK, typed as Any
     """Configures OpenTelemetry from the environment, with nanospan for the traces.
 
-    ``configure`` takes the keyword arguments that the SDK's configurator takes; ``sampler``, ``id_generator`` and
-    ``export_span_processor`` come before what nanospan would choose.
+    ``configure`` takes the keyword arguments of the SDK's configurator; ``sampler``, ``id_generator`` and
+    ``export_span_processor`` take precedence over nanospan's.
     """
 
-    # One instance for each class of configurators: without its own, this one would be given the SDK's if that came first.
+    # The base class caches its singleton in this attribute; without its own, this class would return the SDK's instance.
     _instance = None
 
     def _configure(self, **kwargs: Any) -> None:
@@ -69,9 +68,9 @@ class Configurator(_SDK_CONFIGURATOR):
                 super()._configure(**kwargs)
             if scope is not None:
                 _check_provider()
-            _adopt_trace_context()
+            _replace_trace_context_propagator()
             return
-        _choose_natives(kwargs)
+        _set_native_arguments(kwargs)
         try:
             scope = tracing_built_with(TracerProvider, lambda name: _own_exporter(name, kwargs))
         except LookupError as error:
@@ -81,33 +80,33 @@ class Configurator(_SDK_CONFIGURATOR):
             with scope:
                 super()._configure(**kwargs)
             _check_provider()
-        _adopt_trace_context()
+        _replace_trace_context_propagator()
 
 
 def _tracing_of_the_file() -> AbstractContextManager[None] | None:
-    """What makes nanospan's tracing of a configuration file while it is entered; None if that cannot be done."""
+    """A context in which a configuration file builds nanospan's tracing; None if the package does not allow it."""
     from nanospan.configurator._declarative import file_tracing_built_natively
 
     try:
-        return file_tracing_built_natively(own_exporters=not _wants_the_official_exporter({}))
+        return file_tracing_built_natively(own_exporters=not _needs_official_exporter({}))
     except LookupError as error:
         logger.warning("Tracing is configured by the SDK and not by nanospan, which costs more per span: %s", error)
     except ImportError:
-        # The SDK says what has to be installed.
+        # The SDK reports which package is missing.
         pass
     return None
 
 
 def _check_provider() -> None:
     provider = trace.get_tracer_provider()
-    # A file without a tracer_provider sets none.
+    # A file without a tracer_provider leaves the proxy in place.
     if not isinstance(provider, (TracerProvider, trace.ProxyTracerProvider)):
         kind = type(provider)
         logger.warning("The tracer provider in use is %s.%s, not nanospan's", kind.__module__, kind.__qualname__)
 
 
-def _choose_natives(arguments: dict[str, Any]) -> None:
-    """Fill in what the SDK's configuration takes as arguments and nanospan has its own of."""
+def _set_native_arguments(arguments: dict[str, Any]) -> None:
+    """Set the arguments of the SDK's configuration for which nanospan has its own objects."""
     if arguments.get("sampler") is None:
         arguments["sampler"] = standard_sampler()
     generator = os.environ.get(OTEL_PYTHON_ID_GENERATOR, "").strip()
@@ -118,21 +117,21 @@ def _choose_natives(arguments: dict[str, Any]) -> None:
 
 
 def _own_exporter(official: str, arguments: dict[str, Any]) -> str:
-    """The name of nanospan's exporter in place of the official one that ``otlp`` stands for.
+    """The name of nanospan's exporter that replaces the official one behind ``otlp``.
 
-    The official one stays when something is set that only it understands.
+    The official exporter is kept if a setting needs it.
     """
     own = _OWN_EXPORTERS.get(official, official)
-    if _wants_the_official_exporter(arguments):
+    if _needs_official_exporter(arguments):
         return official
     if own == GRPC and read("PROTOCOL") is None and find_spec("grpc") is None:
-        # gRPC is the SDK's default, not the user's wish.
+        # gRPC is the SDK's default, not a choice of the user.
         logger.warning("grpcio is not installed: sending OTLP over HTTP, as with OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")
         return HTTP
     return own
 
 
-def _wants_the_official_exporter(arguments: dict[str, Any]) -> bool:
+def _needs_official_exporter(arguments: dict[str, Any]) -> bool:
     if any(value and _CREDENTIAL_PROVIDER.fullmatch(name) for name, value in os.environ.items()):
         return True
     return any(
@@ -141,8 +140,8 @@ def _wants_the_official_exporter(arguments: dict[str, Any]) -> bool:
     )
 
 
-def _adopt_trace_context() -> None:
-    """Put nanospan's W3C propagator where the global propagator has the API's; everything else keeps its place."""
+def _replace_trace_context_propagator() -> None:
+    """Replace the API's W3C propagator inside the global composite propagator by nanospan's."""
     propagator = propagate.get_global_textmap()
     if type(propagator) is not CompositePropagator:
         return

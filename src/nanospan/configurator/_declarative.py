@@ -1,4 +1,4 @@
-"""nanospan's provider, processor, samplers, ids and exporters for what a declarative configuration file asks for."""
+"""nanospan's provider, processor, samplers, ids and exporters for a declarative configuration file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["file_tracing_built_natively"]
 
 
 def file_tracing_built_natively(*, own_exporters: bool) -> AbstractContextManager[None]:
-    """While it is entered, opentelemetry-configuration makes tracing of nanospan's classes.
+    """A context in which opentelemetry-configuration instantiates nanospan's classes.
 
-    ``own_exporters``: also for ``otlp_http`` and ``otlp_grpc``. Raises ImportError if the package is not installed, and
-    LookupError if it is not as nanospan knows it; nothing is changed then.
+    ``own_exporters`` includes ``otlp_http`` and ``otlp_grpc``. Raises ImportError if the package is not installed, and
+    LookupError if its private names have changed; nothing is replaced then.
     """
     return file_tracing_built_with(
         {
@@ -47,7 +47,10 @@ def batch_processor(
     max_export_batch_size: int | None = None,
     export_timeout_millis: int | None = None,
 ) -> BatchSpanProcessor:
-    """A processor with the settings of a ``batch`` node, whose schema allows 0 for the times: at once, and no limit."""
+    """A processor with the settings of a ``batch`` node.
+
+    The schema allows 0 for both times: no delay, and no timeout.
+    """
     return BatchSpanProcessor(
         exporter,
         max_queue_size=max_queue_size,
@@ -74,7 +77,7 @@ def http_exporter(model: Any) -> Any:
 
 
 def grpc_exporter(model: Any) -> Any:
-    """nanospan's exporter with the settings of an ``otlp_grpc`` node. ImportError if grpcio is not installed."""
+    """nanospan's exporter with the settings of an ``otlp_grpc`` node. Raises ImportError if grpcio is not installed."""
     import grpc
 
     from nanospan.export.grpc import OTLPSpanExporter
@@ -94,7 +97,7 @@ def grpc_exporter(model: Any) -> Any:
 
 
 def _headers(model: Any) -> Mapping[str, str] | None:
-    """``headers`` before ``headers_list``; None, which leaves it to the environment, if there is neither."""
+    """``headers`` over ``headers_list``; None, which selects the environment variables, if neither is given."""
     if model.headers is None and model.headers_list is None:
         return None
     listed = parse_headers(model.headers_list or "", "headers_list")

@@ -1,6 +1,6 @@
-"""What passes between the span processor and the exporters: encoded batches one way, outcomes the other.
+"""The interface between the span processor and the exporters: encoded batches and their outcomes.
 
-The exporters themselves are `nanospan.export.http.OTLPSpanExporter` and `nanospan.export.grpc.OTLPSpanExporter`.
+The exporters are `nanospan.export.http.OTLPSpanExporter` and `nanospan.export.grpc.OTLPSpanExporter`.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ class EncodedBatch(Protocol):
         """Number of spans in the request, at least 1."""
 
     def split(self) -> tuple[EncodedBatch, EncodedBatch]:
-        """Two requests that together hold the same spans in the same order; needs ``count >= 2``."""
+        """Two requests with the same spans in the same order; needs ``count >= 2``."""
 
 
 class ExportOutcome(NamedTuple):
-    """Where the spans of one batch went. The three numbers add up to the batch's ``count``."""
+    """What happened to the spans of one batch. The sum of the three numbers is the batch's ``count``."""
 
     exported: int
-    """Acknowledged with success."""
+    """Acknowledged by the receiver."""
     rejected: int
-    """Refused by the receiver in a partial success."""
+    """Rejected by the receiver in a partial success."""
     failed: int
-    """Not acknowledged: refused as a whole, timed out, unreachable, or too large to be split further."""
+    """Not acknowledged: refused, timed out, unreachable, or too large."""
 
 
 @runtime_checkable
 class EncodedSpanExporter(Protocol):
-    """An exporter that takes finished OTLP bytes, so that nothing is encoded twice."""
+    """An exporter that accepts encoded OTLP requests."""
 
     def export_encoded(self, batch: EncodedBatch, timeout: float | None = None) -> ExportOutcome:
-        """Send one batch and return where its spans went; never raises for what the network does.
+        """Send one batch. Network errors do not raise.
 
-        ``timeout``, in seconds, bounds the whole operation with its retries; None leaves the exporter's own bound,
-        and the smaller of the two holds. Called with tracing suppressed, by one thread at a time.
+        ``timeout``, in seconds, limits the operation with its retries. The exporter's own timeout applies too; None leaves
+        it alone. Called with tracing suppressed, by one thread at a time.
         """
 
     def after_fork(self) -> None:
-        """Forget connections and threads that belong to the parent process; called in a forked child."""
+        """Drop the connections and threads of the parent process. Called in a forked child."""
 
     def shutdown(self) -> None:
-        """Release connections and interrupt a retry that is waiting. Later exports fail at once."""
+        """Close connections and interrupt a waiting retry. Later exports fail at once."""

@@ -1,4 +1,4 @@
-"""OTLP over gRPC, by grpcio. Needs the extra ``grpc``: ``pip install nanospan[grpc]``."""
+"""OTLP over gRPC, with grpcio. Needs the extra ``grpc``: ``pip install nanospan[grpc]``."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ _GRPC_COMPRESSION = {
 class OTLPSpanExporter(DeliveringExporter):
     """Sends spans by OTLP/gRPC, with the arguments, variables and defaults of the official exporter.
 
-    What is left out is read from ``OTEL_EXPORTER_OTLP_TRACES_*``, then ``OTEL_EXPORTER_OTLP_*``. The channel
-    is opened by the first export, and again by the first one after a fork.
+    Missing arguments are read from ``OTEL_EXPORTER_OTLP_TRACES_*``, then ``OTEL_EXPORTER_OTLP_*``. The first export opens
+    the channel, and so does the first one after a fork.
 
     Args:
         endpoint: ``host:port``, a URL, or a target of grpcio's such as ``unix:``. Default ``localhost:4317``.
-        insecure: Whether to go without TLS; a scheme of http or https in the endpoint wins over it.
-        credentials: Channel credentials to use with TLS, in place of the certificate variables.
+        insecure: Whether to connect without TLS; a scheme of http or https in the endpoint takes precedence.
+        credentials: Channel credentials for TLS, instead of the certificate variables.
         headers: Metadata, as a mapping, as pairs, or in the form of the HEADERS variables, which it replaces.
         timeout: Seconds for one batch with all its retries; default 10, 0 for no limit.
         compression: ``Compression``, its text, or ``grpc.Compression``. Default none.
-        channel_options: Options of the channel, as pairs; they win over the exporter's own.
-        retryable_error_codes: Status codes to retry in place of CANCELLED, DEADLINE_EXCEEDED, ABORTED,
-            OUT_OF_RANGE, UNAVAILABLE and DATA_LOSS. RESOURCE_EXHAUSTED, unless listed here, is retried only
-            when the receiver says when, and otherwise taken to mean that the batch is too large: it is split.
-        meter_provider: Where the exporter's own metrics go, if they are switched on; default the global one.
+        channel_options: Options of the channel, as pairs; they take precedence over the exporter's own.
+        retryable_error_codes: Status codes to retry instead of CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE,
+            UNAVAILABLE and DATA_LOSS. RESOURCE_EXHAUSTED, unless listed here, is retried only if the response has a retry
+            delay; otherwise the batch counts as too large and is split.
+        meter_provider: For the exporter's own metrics, if they are enabled; default the global one.
 
-    Raises ValueError or TypeError for a wrong argument; a wrong variable is warned about and left aside.
+    Raises ValueError or TypeError for an invalid argument. An invalid variable is ignored with a warning.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ def _options(argument: Sequence[ChannelOption] | None) -> tuple[ChannelOption, .
 
 
 def _metadata(argument: Headers | None) -> tuple[tuple[str, str], ...]:
-    """The call's metadata, keys in lower case: grpcio refuses a call that has others."""
+    """The metadata of the calls. Keys are lower-cased: grpcio rejects others."""
     if isinstance(argument, str) and argument:
-        return _usable(parse_headers(argument, "headers"))
+        return _valid_metadata(parse_headers(argument, "headers"))
     if not argument:
-        return _usable(environment_headers())
+        return _valid_metadata(environment_headers())
     try:
         entries = list(argument.items() if isinstance(argument, Mapping) else argument)
         return tuple(_check_metadata(name, value) for name, value in entries)
@@ -125,7 +125,7 @@ def _metadata(argument: Headers | None) -> tuple[tuple[str, str], ...]:
         raise TypeError("headers must be a mapping of str to str, pairs of str, or text") from None
 
 
-def _usable(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def _valid_metadata(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     pairs = []
     for name, value in headers.items():
         try:
@@ -163,8 +163,8 @@ def _retryable(argument: Iterable[grpc.StatusCode] | None) -> frozenset[grpc.Sta
 def _environment_credentials() -> grpc.ChannelCredentials:
     certificate = resolve_file(None, "", "CLIENT_CERTIFICATE")
     key = resolve_file(None, "", "CLIENT_KEY")
-    if (certificate is None) != (key is None):
-        (certificate or key).refuse("is one half of a client key and certificate")  # type: ignore[union-attr]
+    if (certificate is None) != (key is None) and (only := certificate or key):
+        only.refuse("is one half of a client key and certificate")
         certificate = key = None
     return grpc.ssl_channel_credentials(
         root_certificates=_content(resolve_file(None, "", "CERTIFICATE")),

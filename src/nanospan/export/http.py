@@ -1,15 +1,16 @@
-"""OTLP over HTTP with protobuf bodies, by urllib3."""
+"""OTLP over HTTP with protobuf bodies, with urllib3."""
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Mapping
 
 import urllib3
 from opentelemetry.metrics import MeterProvider
 
-from nanospan._common.arguments import safe_repr
+from nanospan._common.arguments import check_integer
 from nanospan.export._delivery.delivery import Delivery
 from nanospan.export._delivery.exporter import DeliveringExporter, user_agent
 from nanospan.export._delivery.metrics import HTTP_COMPONENT, create_exporter_metrics
@@ -36,22 +37,22 @@ DEFAULT_MAX_REQUEST_SIZE = 64 * 1024 * 1024
 class OTLPSpanExporter(DeliveringExporter):
     """Sends spans by OTLP/HTTP, with the arguments, variables and defaults of the official exporter.
 
-    What is left out is read from ``OTEL_EXPORTER_OTLP_TRACES_*``, then ``OTEL_EXPORTER_OTLP_*``.
+    Missing arguments are read from ``OTEL_EXPORTER_OTLP_TRACES_*``, then ``OTEL_EXPORTER_OTLP_*``.
 
     Args:
-        endpoint: URL to post to, taken as it is. Default ``http://localhost:4318/v1/traces``.
-        certificate_file: PEM file (or directory) with the CAs to trust instead of the system's.
+        endpoint: URL to post to, without changes. Default ``http://localhost:4318/v1/traces``.
+        certificate_file: PEM file (or directory) with trusted CAs, instead of the system's.
         client_key_file: PEM file with the client's private key, for mTLS.
         client_certificate_file: PEM file with the client's certificate chain, for mTLS.
-        headers: Headers to add to those of the variables and, where names are equal, to prefer.
+        headers: Headers, added to those of the variables; they take precedence.
         timeout: Seconds for one batch with all its retries; default 10, 0 for no limit.
         compression: ``Compression``, its text, or the official exporter's enum. Default none.
         max_request_size: Bytes of a request before compression; a larger batch is split. Default 64 MiB, 0 for no limit.
-        meter_provider: Where the exporter's own metrics go, if they are switched on; default the global one.
+        meter_provider: For the exporter's own metrics, if they are enabled; default the global one.
 
     ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` are honoured. Redirects are not followed.
 
-    Raises ValueError or TypeError for a wrong argument; a wrong variable is warned about and left aside.
+    Raises ValueError or TypeError for an invalid argument. An invalid variable is ignored with a warning.
     """
 
     def __init__(
@@ -69,10 +70,7 @@ class OTLPSpanExporter(DeliveringExporter):
     ) -> None:
         if max_request_size is None:
             max_request_size = DEFAULT_MAX_REQUEST_SIZE
-        elif isinstance(max_request_size, bool) or not isinstance(max_request_size, int):
-            raise TypeError(f"max_request_size must be an int, not {type(max_request_size).__name__}")
-        elif max_request_size < 0:
-            raise ValueError(f"max_request_size must be 0 (no limit) or more, not {safe_repr(max_request_size)}")
+        check_integer("max_request_size", max_request_size, 0, math.inf, accepted="an int, 0 (no limit) or more")
         seconds = resolve_timeout(timeout)
         target = resolve_http_endpoint(endpoint)
         transport = HttpTransport(

@@ -1,4 +1,4 @@
-"""Children of multiprocessing, which end past the exit handlers of their parent, and before CPython 3.13 past all."""
+"""Shutdown in children of multiprocessing, which skip their parent's exit handlers (before CPython 3.13, all of them)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["shut_down_at_end_of_child"]
 logger = logging.getLogger(__name__)
 
 _LAST = -100
-"""After what others have asked for, and after the child's own children have been waited for."""
+"""Exit priority: after other finalizers, and after the child has joined its own children."""
 
 
 class EndsInChildren(Protocol):
@@ -21,20 +21,21 @@ class EndsInChildren(Protocol):
 
 
 def shut_down_at_end_of_child(worker: EndsInChildren) -> None:
-    """Calls ``worker.end_in_child()`` when a child of multiprocessing ends by itself: this process, or one that it forks.
+    """Call ``worker.end_in_child()`` at the normal end of a child of multiprocessing: this process, or one that it forks.
 
-    Nothing is imported here: a process that multiprocessing has started has its modules. ``worker`` is held weakly.
+    It reads `sys.modules` instead of importing: a process that multiprocessing started has its modules. It keeps a weak
+    reference to ``worker``.
     """
     util, process = sys.modules.get("multiprocessing.util"), sys.modules.get("multiprocessing.process")
     if util is None or process is None:
         return
-    # A child forgets all finalizers, then calls these functions. Those of the fork server import the program before that.
+    # A child clears all finalizers and then calls these functions. A fork server imports the program before that.
     util.register_after_fork(worker, _in_child)
     if process.parent_process() is not None:
         _in_child(worker)
 
 
-# A child that was spawned, and not forked since, runs its exit handlers after this, and they end spans too.
+# A spawned child runs its exit handlers after its finalizers, and these handlers may end spans.
 _SPAWNED_PROCESS = os.getpid() if "--multiprocessing-fork" in sys.orig_argv else None
 
 

@@ -1,15 +1,16 @@
-"""How a batch leaves: as bytes to an exporter that takes them, or as spans to any other SpanExporter."""
+"""Adapts an exporter to a queue: encoded bytes for exporters that accept them, span objects for any other."""
 
 from __future__ import annotations
 
 import inspect
 import logging
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeGuard
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from nanospan._common.log import WindowedLog
-from nanospan._native.queue.span_queue import EncodedQueue, ObjectBatch, ObjectQueue, SpanQueue
+from nanospan._native.queue.span_queue import EncodedQueue, ObjectBatch, ObjectQueue
 from nanospan._native.tail.tail_queue import TailQueue
 from nanospan.export import EncodedBatch, EncodedSpanExporter, ExportOutcome
 from nanospan.export._transport.official import wrap_official
@@ -23,12 +24,13 @@ logger = logging.getLogger(__name__)
 
 
 class ExportAdapter(Protocol):
-    """One way out, with the queue that feeds it."""
+    """Sends batches to an exporter, and owns the queue of that kind of batch."""
 
-    queue: SpanQueue
+    @property
+    def queue(self) -> EncodedQueue | TailQueue | ObjectQueue: ...
 
-    def send(self, batch: EncodedBatch | ObjectBatch, timeout: float) -> ExportOutcome:
-        """Hand one batch to the exporter; ``timeout`` in seconds. May raise what the exporter raises."""
+    def send(self, batch: Any, timeout: float) -> ExportOutcome:
+        """Pass a batch of ``queue`` to the exporter; ``timeout`` in seconds. Exceptions of the exporter propagate."""
 
     def after_fork(self) -> None: ...
 
@@ -36,7 +38,7 @@ class ExportAdapter(Protocol):
 
 
 class BytesExport:
-    """Bytes to an exporter that takes bytes."""
+    """Sends encoded batches to an exporter that accepts them."""
 
     def __init__(
         self, exporter: EncodedSpanExporter, settings: QueueSettings, tail_sampling: TailSampling | None
@@ -59,7 +61,7 @@ class BytesExport:
 
 
 class ObjectExport:
-    """Spans to a SpanExporter of any kind."""
+    """Sends span objects to any SpanExporter."""
 
     def __init__(self, exporter: SpanExporter, settings: QueueSettings) -> None:
         self._exporter = exporter
@@ -68,7 +70,7 @@ class ObjectExport:
 
     def send(self, batch: ObjectBatch, timeout: float) -> ExportOutcome:
         result = self._exporter.export(list(batch.spans))
-        # None: an exporter that forgot to say has not said that it failed.
+        # None is an exporter that returns nothing: not a failure.
         if result is SpanExportResult.SUCCESS or result is None:
             return ExportOutcome(batch.count, 0, 0)
         self._log.log(logging.WARNING, "failed", "%s failed to export spans", type(self._exporter).__name__)
@@ -78,18 +80,21 @@ class ObjectExport:
         pass
 
     def shutdown(self, timeout_millis: float) -> None:
-        # As the SDK's processor does: some exporters' shutdown takes the time that is left.
-        if "timeout_millis" in inspect.signature(self._exporter.shutdown).parameters:
-            self._exporter.shutdown(timeout_millis=timeout_millis)
+        # As in the SDK's processor: the shutdown of some exporters accepts the remaining time.
+        shutdown: Callable[..., None] = self._exporter.shutdown
+        if "timeout_millis" in inspect.signature(shutdown).parameters:
+            shutdown(timeout_millis=timeout_millis)
         else:
-            self._exporter.shutdown()
+            shutdown()
 
 
-def export_adapter_for(exporter: SpanExporter, settings: QueueSettings, tail_sampling: TailSampling | None = None) -> ExportAdapter:
-    """Bytes where the exporter is nanospan's or exactly an official OTLP one; the spans themselves everywhere else.
+def export_adapter_for(
+    exporter: SpanExporter, settings: QueueSettings, tail_sampling: TailSampling | None = None
+) -> ExportAdapter:
+    """BytesExport for nanospan's exporters and exact instances of the official OTLP ones; ObjectExport for any other.
 
-    Exactly: a subclass may look at the spans, and a foreign exporter must get the real thing. Raises ValueError for tail
-    sampling before such a one: what is held until its trace is decided on is held as bytes.
+    A subclass of an official exporter may read the spans. Raises ValueError for tail sampling with ObjectExport: tail
+    sampling holds encoded spans.
     """
     if _takes_bytes(exporter):
         return BytesExport(exporter, settings, tail_sampling)
@@ -104,8 +109,8 @@ def export_adapter_for(exporter: SpanExporter, settings: QueueSettings, tail_sam
     return ObjectExport(exporter, settings)
 
 
-def _takes_bytes(exporter: object) -> bool:
-    """Whether ``export_encoded`` is this exporter's own way, not one it inherits under an ``export`` of its own."""
+def _takes_bytes(exporter: object) -> TypeGuard[EncodedSpanExporter]:
+    """Whether ``export_encoded`` is not hidden by an ``export`` that a subclass overrides."""
     if not isinstance(exporter, EncodedSpanExporter):
         return False
     for cls in type(exporter).__mro__:

@@ -1,6 +1,6 @@
-"""Programs whose threads gevent or eventlet has made greenlets: several take turns on one thread of the system.
+"""Support for gevent and eventlet, which replace threads by greenlets that share one system thread.
 
-There a wait outside Python stops all of them. Nothing is imported here: a program that has patched itself has the library.
+A native wait would block all greenlets. The libraries are read from `sys.modules`: a patched program has imported them.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ _parents_only: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def green_sleep() -> Callable[[float], Any] | None:
-    """The sleep, in seconds, that lets other greenlets run, if a thread that is started now will be one; else None."""
+    """The cooperative sleep function (seconds) if new threads are greenlets; else None."""
     gevent_monkey = sys.modules.get("gevent.monkey")
     if gevent_monkey is not None and gevent_monkey.is_module_patched("threading"):
-        return sys.modules["gevent"].sleep
+        gevent_sleep: Callable[[float], Any] = sys.modules["gevent"].sleep
+        return gevent_sleep
     eventlet_patcher = sys.modules.get("eventlet.patcher")
     if eventlet_patcher is not None and eventlet_patcher.is_monkey_patched("thread"):
-        return sys.modules["eventlet"].sleep
+        eventlet_sleep: Callable[[float], Any] = sys.modules["eventlet"].sleep
+        return eventlet_sleep
     return None
 
 
 def end_in_children() -> None:
-    """Have the greenlet that calls this ended in every forked child, where greenlets live on as threads do not.
+    """Kill the calling greenlet in every forked child. Unlike a thread, a greenlet survives a fork.
 
-    Only gevent's: in the child of an eventlet program it would go on with what it did for the parent.
+    gevent only; a greenlet of eventlet goes on in the child with the work of the parent.
     """
     if (gevent := sys.modules.get("gevent")) is not None:
         _parents_only.add(gevent.getcurrent())
@@ -42,7 +44,7 @@ def _after_fork_in_child() -> None:
     gevent = sys.modules["gevent"]
     for greenlet in list(_parents_only):
         if greenlet is not gevent.getcurrent():
-            # Not at once: the hub of the child is not ready. It will do this before it looks at any socket.
+            # Deferred, because the hub of the child is not ready; it runs this before it polls sockets.
             gevent.kill(greenlet)
     _parents_only.clear()
 

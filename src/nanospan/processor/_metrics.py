@@ -1,7 +1,7 @@
 """Self-observability of the batch processor: the ``otel.sdk.processor.span.*`` metrics of the semantic conventions.
 
-Same switch, names, units and attributes as the SDK's processor. Drops are counted where they happen, in native code; this
-module carries the differences over whenever metrics are collected and whenever the worker has sent a batch.
+The switch, names, units and attributes are those of the SDK's processor. Native code counts dropped spans; this module
+reports the increments when metrics are collected and after each batch.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter_provider
 
@@ -19,9 +19,9 @@ __all__ = ["ProcessorMetrics", "create_processor_metrics"]
 
 COMPONENT_TYPE = "batching_span_processor"
 
-# error.type of a drop reason, where the SDK has a word of its own for it
+# error.type of a drop reason, if the SDK's name differs
 _ERROR_TYPES = {"shutdown": "already_shutdown"}
-# Spans that were handed to the exporter are processed, whatever became of them there.
+# A span counts as processed once the exporter has received it, regardless of the outcome.
 _REASONS = ("queue_full", "oversize", "encode_failed", "shutdown")
 
 
@@ -33,15 +33,15 @@ class _CountedQueue(Protocol):
 
     def check_fork(self) -> None: ...
 
-    def stats(self) -> dict: ...
+    def stats(self) -> dict[str, Any]: ...
 
 
 class ProcessorMetrics:
     """The instruments of one processor."""
 
     def __init__(self, meter_provider: MeterProvider | None, queue: _CountedQueue) -> None:
-        # The installed conventions make the instruments: a description that differs from the one the SDK's processors
-        # use would be a registration conflict in an application that has both.
+        # Instruments come from the installed conventions: a description that differs from the SDK's would be a
+        # registration conflict in an application with both processors.
         from opentelemetry.semconv._incubating.metrics import otel_metrics
 
         meter = (meter_provider or get_meter_provider()).get_meter("opentelemetry-sdk")
@@ -59,13 +59,13 @@ class ProcessorMetrics:
             unit="{span}",
         )
 
-    def handed_over(self, count: int) -> None:
-        """``count`` spans went to the exporter."""
+    def add_exported(self, count: int) -> None:
+        """Count ``count`` spans that the exporter has received."""
         self._processed.add(count, self._attributes)
         self.report_drops()
 
     def report_drops(self) -> None:
-        """Carry over what was dropped since the last time."""
+        """Report the spans that were dropped since the last call."""
         with self._lock:
             dropped = self._queue.stats()["dropped"]
             for reason in _REASONS:
@@ -76,7 +76,7 @@ class ProcessorMetrics:
                     self._processed.add(added, {**self._attributes, "error.type": error_type})
 
     def after_fork(self) -> None:
-        """The counters of a forked child start at zero."""
+        """Reset in a forked child, whose counters start at zero."""
         self._lock = threading.Lock()
         self._reported = dict.fromkeys(_REASONS, 0)
 

@@ -1,7 +1,7 @@
 """Settings of the batch span processor: constructor arguments, ``OTEL_BSP_*`` variables, defaults.
 
-An argument comes first, then the variable, then the default. A wrong argument raises ValueError or TypeError and names
-the argument; a wrong variable is brought to the nearest sense with one warning.
+An argument takes precedence over the variable, and the variable over the default. An invalid argument raises ValueError or
+TypeError with its name; an invalid variable is clamped or ignored, with one warning.
 (Specification: configuration/sdk-environment-variables.md, Batch Span Processor.)
 """
 
@@ -11,7 +11,7 @@ import logging
 import os
 from dataclasses import dataclass
 
-from nanospan._common.arguments import safe_repr
+from nanospan._common.arguments import check_integer, check_number, safe_repr
 
 __all__ = ["MAX_REQUEST_BYTES", "MAX_REQUEST_SPANS", "QueueSettings", "resolve_settings"]
 
@@ -26,35 +26,35 @@ DEFAULT_MAX_QUEUE_BYTES = 64 << 20
 MAX_SPANS = 2**31 - 1
 MIN_QUEUE_BYTES = 64 << 10
 MAX_QUEUE_BYTES = 8 << 30
-MAX_MILLIS = 10**12  # in nanoseconds still well within 64 bits
+MAX_MILLIS = 10**12  # fits into 64 bits in nanoseconds
 
 MAX_REQUEST_BYTES = (4 << 20) - (64 << 10)
-"""Bytes of spans in one request. Receivers take 4 MiB by default (gRPC); the rest is room for resources and scopes."""
+"""Maximum bytes of spans in one request: the default limit of gRPC receivers (4 MiB), less room for resources and scopes."""
 
 MAX_REQUEST_SPANS = 8192
-"""Spans in one request when no cap is set. A real collector (rotel, at its defaults) acknowledges a request of more than
-16,384 spans and drops it; beyond a few thousand a larger request saves nothing that can be measured."""
+"""Maximum spans in one request if no cap is set. rotel with default settings acknowledges and drops requests of more than
+16,384 spans. Above a few thousand spans, a larger request has no measurable benefit."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
-    """What the queue and its worker go by."""
+    """Settings of the queue and its worker."""
 
     max_queue_size: int
-    """Spans that may be queued; exact."""
+    """Maximum number of queued spans; exact."""
     schedule_delay_millis: float
-    """The longest that a span waits for its batch, in milliseconds."""
+    """Maximum time a span waits for its batch, in milliseconds."""
     max_export_batch_size: int | None
-    """The most spans in one request; None for no cap but what receivers take."""
+    """Maximum spans in one request; None for no cap except MAX_REQUEST_SPANS."""
     export_timeout_millis: float
-    """The longest that one export may take, with its retries, in milliseconds."""
+    """Maximum time of one export with its retries, in milliseconds."""
     max_queue_bytes: int
-    """Bytes that encoded spans may take in the queue."""
+    """Maximum bytes of encoded spans in the queue."""
 
     @property
     def wake_spans(self) -> int:
-        """Queued spans at which the worker is woken before its time: a full batch, or with no cap a quarter of the queue
-        and at most 512."""
+        """Number of queued spans that wakes the worker early: a full batch, or without a cap a quarter of the queue, at most
+        512."""
         if self.max_export_batch_size is not None:
             return self.max_export_batch_size
         return max(1, min(DEFAULT_WAKE_SPANS, self.max_queue_size // 4))
@@ -67,7 +67,7 @@ def resolve_settings(
     export_timeout_millis: float | None,
     max_queue_bytes: int | None,
 ) -> QueueSettings:
-    """The settings of one processor; raises ValueError or TypeError for a wrong argument."""
+    """The settings of one processor. Raises ValueError or TypeError for an invalid argument."""
     queue_size = _integer(
         "max_queue_size", max_queue_size, "OTEL_BSP_MAX_QUEUE_SIZE", DEFAULT_MAX_QUEUE_SIZE, 1, MAX_SPANS
     )
@@ -97,21 +97,13 @@ def resolve_settings(
     )
 
 
-def _integer(name: str, argument: int | None, variable: str, default: int, least: int, most: int) -> int:
+def _integer(name: str, argument: int | None, variable: str, default: int, minimum: int, maximum: int) -> int:
     if argument is None:
-        return _integer_from_environment(variable, default, least, most)
-    _check_integer(name, argument, least, most)
-    return argument
+        return _integer_from_environment(variable, default, minimum, maximum)
+    return check_integer(name, argument, minimum, maximum)
 
 
-def _check_integer(name: str, argument: int, least: int, most: int) -> None:
-    if isinstance(argument, bool) or not isinstance(argument, int):
-        raise TypeError(f"{name} must be an integer, not {type(argument).__name__}")
-    if not least <= argument <= most:
-        raise ValueError(f"{name} must be an integer from {least} to {most}, not {safe_repr(argument)}")
-
-
-def _integer_from_environment(variable: str, default: int, least: int, most: int) -> int:
+def _integer_from_environment(variable: str, default: int, minimum: int, maximum: int) -> int:
     text = os.environ.get(variable, "").strip()
     if not text:
         return default
@@ -120,23 +112,23 @@ def _integer_from_environment(variable: str, default: int, least: int, most: int
     except ValueError:
         logger.warning("%s=%r is not an integer; using %d", variable, text, default)
         return default
-    return _clamp(variable, value, least, most)
+    return _clamp(variable, value, minimum, maximum)
 
 
-def _clamp(variable: str, value: int, least: int, most: int) -> int:
-    clamped = min(max(value, least), most)
+def _clamp(variable: str, value: int, minimum: int, maximum: int) -> int:
+    clamped = min(max(value, minimum), maximum)
     if clamped != value:
-        logger.warning("%s=%d is out of range (%d to %d); using %d", variable, value, least, most, clamped)
+        logger.warning("%s=%d is out of range (%d to %d); using %d", variable, value, minimum, maximum, clamped)
     return clamped
 
 
 def _batch_size(argument: int | None, queue_argument: int | None, queue_size: int) -> int | None:
     if argument is not None:
-        _check_integer("max_export_batch_size", argument, 1, MAX_SPANS)
+        check_integer("max_export_batch_size", argument, 1, MAX_SPANS)
         if argument <= queue_size:
             return argument
         if queue_argument is None and os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE", "").strip():
-            # A variable made the queue smaller than the application's batches: no reason not to start.
+            # The conflict comes from a variable, so the application still starts.
             logger.warning("max_export_batch_size=%d is more than OTEL_BSP_MAX_QUEUE_SIZE; using %d", argument, queue_size)
             return queue_size
         raise ValueError(f"max_export_batch_size must be at most max_queue_size ({queue_size}), not {safe_repr(argument)}")
@@ -154,10 +146,6 @@ def _batch_size(argument: int | None, queue_argument: int | None, queue_size: in
 def _milliseconds(name: str, argument: float | None, variable: str, default: int) -> float:
     if argument is None:
         return _integer_from_environment(variable, default, 1, MAX_MILLIS)
-    if isinstance(argument, bool) or not isinstance(argument, (int, float)):
-        raise TypeError(f"{name} must be a number of milliseconds, not {type(argument).__name__}")
-    if not 0 < argument <= MAX_MILLIS:
-        raise ValueError(
-            f"{name} must be a number of milliseconds above 0 and at most {MAX_MILLIS}, not {safe_repr(argument)}"
-        )
+    accepted = f"a number of milliseconds above 0 and at most {MAX_MILLIS}"
+    check_number(name, argument, 0, MAX_MILLIS, above=True, accepted=accepted)
     return argument

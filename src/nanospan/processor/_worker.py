@@ -1,4 +1,4 @@
-"""The thread that takes batches from a queue and sees to it that they are sent."""
+"""The thread that takes batches from a queue and sends them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.context import attach, detach, set_value
+from opentelemetry.sdk.trace.export import SpanExporter
 
 from nanospan._common.log import WindowedLog
 from nanospan._compat.sdk import SUPPRESS_INSTRUMENTATION_KEY
@@ -28,8 +29,8 @@ __all__ = ["ExportWorker"]
 logger = logging.getLogger(__name__)
 
 REPORT_WINDOW_SECONDS = 60.0
-GREEN_SECONDS = 0.02
-"""Between two looks at the queue where the worker is a greenlet, which nobody outside Python can wake."""
+GREENLET_POLL_SECONDS = 0.02
+"""Interval between two checks of the queue if the worker is a greenlet, which native code cannot wake."""
 
 _TICKETS = 1 << 32
 
@@ -41,12 +42,12 @@ _DROP_REPORTS = {
 
 
 def _reached(ticket: int, target: int) -> bool:
-    """Whether a queue whose spans are out up to ``ticket`` has let out those up to ``target``, modulo 2**32."""
+    """Whether ``ticket`` is at or after ``target``, modulo 2**32."""
     return (ticket - target) % _TICKETS < _TICKETS // 2
 
 
 class _Awaken:
-    """As much of the SDK's ``_worker_awaken`` event as others use."""
+    """The part of the SDK's ``_worker_awaken`` event that other libraries use."""
 
     def __init__(self, queue: SpanQueue) -> None:
         self._queue = queue
@@ -56,14 +57,14 @@ class _Awaken:
 
 
 class ExportWorker:
-    """Sends the batches of one queue, in a daemon thread of its own.
+    """Sends the batches of one queue, in its own daemon thread.
 
-    Some attributes carry the names that they have in the SDK's ``BatchProcessor``: other libraries read ``_exporter`` and
-    write ``_schedule_delay`` (seconds) through ``BatchSpanProcessor._batch_processor``.
+    Some attributes have the names of the SDK's ``BatchProcessor``: other libraries read ``_exporter`` and write
+    ``_schedule_delay`` (seconds) through ``BatchSpanProcessor._batch_processor``.
     """
 
     def __init__(
-        self, exporter: object, adapter: ExportAdapter, settings: QueueSettings, metrics: ProcessorMetrics | None
+        self, exporter: SpanExporter, adapter: ExportAdapter, settings: QueueSettings, metrics: ProcessorMetrics | None
     ) -> None:
         self._exporter = exporter
         self._adapter = adapter
@@ -75,15 +76,15 @@ class ExportWorker:
         self._export_timeout = settings.export_timeout_millis / 1e3
         self._max_queue_size = settings.max_queue_size
         self._max_export_batch_size = settings.max_export_batch_size or settings.wake_spans
-        self._most_spans = settings.max_export_batch_size or MAX_REQUEST_SPANS
+        self._max_spans = settings.max_export_batch_size or MAX_REQUEST_SPANS
         self._worker_awaken = _Awaken(self._queue)
         self._log = WindowedLog(logger, REPORT_WINDOW_SECONDS)
         self._reported = dict.fromkeys(_DROP_REPORTS, 0)
         self._shutdown = False
         self._stopped = False
-        self._first_shutdown = [True]  # popped by the first call: without a lock, which a signal's handler would wait for
+        self._first_shutdown = [True]  # the first call pops it; a lock could deadlock with a signal handler
         self._give_up = False
-        self._begin()
+        self._reset_state()
         weak_after_fork = weakref.WeakMethod(self._after_fork)
 
         def after_fork() -> None:
@@ -94,16 +95,16 @@ class ExportWorker:
         shut_down_at_end_of_child(self)
         self._start_thread()
 
-    def _begin(self) -> None:
-        """What a process starts with, and a forked child anew."""
+    def _reset_state(self) -> None:
+        """Initialise the state of this process; a forked child repeats it."""
         self._sent = threading.Condition()
         self._draining = threading.Lock()
-        # Where a queue begins. It may have moved on already: in a child, another thread can be ahead of this one.
+        # 0 is the first ticket of a queue. In a child, another thread may have advanced the queue already.
         self._sent_ticket = 0
         self._flush_ticket = 0
         self._failures = 0
-        self._cpu_booked: int | None = None
-        # Not the parent's: in a child of a fork that nobody told Python about, that one still counts as alive.
+        self._cpu_reported: int | None = None
+        # A new object: after a fork without Python's hooks, the parent's thread object still counts as alive.
         self._worker_thread = threading.Thread(
             name="OtelBatchSpanRecordProcessor", target=self._run, daemon=True
         )
@@ -112,12 +113,12 @@ class ExportWorker:
         try:
             self._worker_thread.start()
         except RuntimeError as error:
-            # Where the interpreter is going down that is as it should be: shutdown() sends from its own thread.
+            # Expected during interpreter shutdown: shutdown() sends from the calling thread.
             level = logging.DEBUG if "interpreter shutdown" in str(error) else logging.WARNING
             logger.log(level, "The span export thread could not be started; spans wait for a flush: %s", error)
 
     def _after_fork(self) -> None:
-        self._begin()
+        self._reset_state()
         self._reported = dict.fromkeys(_DROP_REPORTS, 0)
         if self._metrics is not None:
             self._metrics.after_fork()
@@ -136,16 +137,16 @@ class ExportWorker:
         try:
             self._serve(process)
         except BaseException:
-            # A greenlet that lives on in a forked child is ended there with an exception; its successor is started.
+            # A forked child kills the greenlet that it inherited; the child has its own worker.
             self._queue.check_fork()
             if self._worker_thread is process:
                 raise
         if self._worker_thread is not process:
-            # The threading module has forgotten it; without this its end there would be a KeyError.
+            # After the fork, threading no longer knows this thread, and its end would raise KeyError; register it again.
             threading.current_thread()
 
     def _serve(self, process: threading.Thread) -> None:
-        """Send batches until shutdown; ``process`` is the worker of the process that this began in."""
+        """Send batches until shutdown; ``process`` is the worker thread of the process in which this call began."""
         sleep = green_sleep()
         if sleep is not None:
             end_in_children()
@@ -161,36 +162,36 @@ class ExportWorker:
                     if self._worker_thread is process:
                         self._send_next(0.0)
             except Exception:
-                # Nothing below is meant to raise; if it does (memory), the thread must live on.
+                # Unexpected (such as MemoryError); the thread must survive it.
                 self._log.log(logging.ERROR, "worker", "The span export thread failed", exc_info=True)
                 time.sleep(min(1.0, self._schedule_delay))
             if self._worker_thread is not process:
                 return
             if sleep is None:  # a greenlet has no CPU time of its own
-                self._book_cpu()
+                self._report_cpu_time()
         self._queue.check_fork()
         if self._worker_thread is process:
             self._drain()
 
     def _wait_green(self, sleep: Callable[[float], Any]) -> None:
-        """Let other greenlets run until there is work or ``schedule_delay`` has passed."""
+        """Run other greenlets until the queue has work or ``schedule_delay`` has passed."""
         deadline = time.monotonic() + self._schedule_delay
         while not self._queue.has_work() and (left := deadline - time.monotonic()) > 0:
-            sleep(min(left, GREEN_SECONDS))
+            sleep(min(left, GREENLET_POLL_SECONDS))
             self._queue.check_fork()
 
-    def _book_cpu(self) -> None:
-        """Tell what this thread has used since the last time, in nanoseconds of CPU, where a sampler wants to know."""
+    def _report_cpu_time(self) -> None:
+        """Report the CPU time of this thread since the last call to the cost meter, if a sampler reads it."""
         if not cost_meter.is_read():
-            self._cpu_booked = None
+            self._cpu_reported = None
             return
         used = time.thread_time_ns()
-        if self._cpu_booked is not None:
-            cost_meter.add_worker_time(used - self._cpu_booked)
-        self._cpu_booked = used
+        if self._cpu_reported is not None:
+            cost_meter.add_worker_time(used - self._cpu_reported)
+        self._cpu_reported = used
 
     def _drain(self) -> None:
-        """Send what is queued, without waiting for more."""
+        """Send all queued spans without waiting for more."""
         with self._draining:
             while self._send_next(0.0):
                 pass
@@ -199,9 +200,9 @@ class ExportWorker:
 
     def _send_next(self, wait: float) -> bool:
         """Wait up to ``wait`` seconds for a batch and send it. False if there was none."""
-        batch = self._queue.next_batch(wait, self._most_spans, MAX_REQUEST_BYTES)
+        batch = self._queue.next_batch(wait, self._max_spans, MAX_REQUEST_BYTES)
         if batch is None:
-            # The ticket first: if the queue is empty after it was read, everything up to it is out.
+            # Read the ticket first: if the queue is empty afterwards, all spans up to the ticket have left it.
             ticket = self._queue.ticket
             if self._queue.depth == 0:
                 self._note_sent(ticket)
@@ -214,7 +215,7 @@ class ExportWorker:
         else:
             self._send(batch)
         if self._worker_thread is not process:
-            return True  # in a child that was forked during the export: the batch and its ticket are the parent's
+            return True  # a child forked during the export: batch and ticket belong to the parent
         self._note_sent(batch.ticket)
         self._report_drops()
         return True
@@ -225,7 +226,7 @@ class ExportWorker:
         token = attach(set_value(SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
             if self._metrics is not None:
-                self._metrics.handed_over(batch.count)
+                self._metrics.add_exported(batch.count)
             outcome = self._adapter.send(batch, self._export_timeout)
         except BaseException as error:
             self._queue.check_fork()
@@ -233,7 +234,7 @@ class ExportWorker:
                 raise
             self._log.log(logging.ERROR, "exception", "Exception while exporting spans", exc_info=True)
             outcome = ExportOutcome(0, 0, batch.count)
-            # On a caller's thread Ctrl-C is the caller's; on its own, nothing may end the worker.
+            # In a caller's thread KeyboardInterrupt propagates; in the worker thread nothing may end the worker.
             if not isinstance(error, Exception) and threading.current_thread() is not process:
                 interrupt = error
         finally:
@@ -249,7 +250,7 @@ class ExportWorker:
     def _note_sent(self, ticket: int) -> None:
         with self._sent:
             self._sent_ticket = ticket
-            # Kept up with, or after 2**31 spans without a flush it would look as if it lay ahead.
+            # Advance it too: after 2**31 spans without a flush it would compare as ahead.
             if _reached(ticket, self._flush_ticket):
                 self._flush_ticket = ticket
             self._sent.notify_all()
@@ -264,7 +265,7 @@ class ExportWorker:
     # --- callers --------------------------------------------------------------------------------------------------
 
     def flush(self, timeout: float) -> bool:
-        """Send everything queued so far. True if that was done, and without a failure, within ``timeout`` seconds."""
+        """Send all spans queued so far. Returns True if all were sent without failure within ``timeout`` seconds."""
         self._queue.check_fork()
         if self._shutdown or threading.current_thread() is self._worker_thread:
             return False
@@ -284,15 +285,19 @@ class ExportWorker:
         return self._failures == failures
 
     def end_in_child(self) -> None:
-        """Shut down at the end of a child of multiprocessing; not where no span has ended in it: its exporter may be a copy
-        of the parent's, with what the parent still means to write."""
+        """Shut down at the end of a child of multiprocessing, if a span has ended in it.
+
+        Otherwise the exporter stays untouched: it may be a copy of the parent's, with buffered output of the parent.
+        """
         self._queue.check_fork()
         if self._queue.stats()["ended"]:
             self.shutdown()
 
     def shutdown(self, timeout_millis: float = 30000) -> None:
-        """Send what is queued, for at most ``timeout_millis``, then shut the exporter down. What cannot be sent by then is
-        counted as dropped by shutdown."""
+        """Send queued spans for at most ``timeout_millis``, then shut the exporter down.
+
+        Spans that are not sent by then are counted as dropped by shutdown.
+        """
         try:
             self._first_shutdown.pop()
         except IndexError:
@@ -306,7 +311,7 @@ class ExportWorker:
         from_exporter = threading.current_thread() is self._worker_thread
         if self._worker_thread.ident is not None and not from_exporter:
             self._worker_thread.join(timeout_millis / 1e3)
-        # An exporter that shuts its own processor down gets nothing more: after shutdown() there is no export().
+        # An exporter that shuts its own processor down receives no more batches: no export() after shutdown().
         self._give_up = from_exporter or time.monotonic() >= deadline
         if not self._worker_thread.is_alive():
             self._drain()

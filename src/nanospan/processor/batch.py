@@ -20,35 +20,33 @@ __all__ = ["BatchSpanProcessor"]
 
 
 class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
-    """Queues ended spans and exports them in batches, at a small fraction of the SDK's cost.
+    """Queues ended spans natively and exports them in batches.
 
-    Takes the place of ``opentelemetry.sdk.trace.export.BatchSpanProcessor``: same arguments, environment variables and
-    defaults, three exceptions apart. The exporter may be left out. With ``max_export_batch_size`` unset, 512 spans wake
-    the worker and a request carries all that is queued, up to 4 MiB and 8192 spans; set, by argument or variable, it is
-    a hard cap. When the queue is full the newest span is dropped, as the specification asks (the SDK's class evicts the
-    oldest).
+    Replaces ``opentelemetry.sdk.trace.export.BatchSpanProcessor``, with the same arguments, environment variables and
+    defaults, except: the exporter is optional. If ``max_export_batch_size`` is not set, 512 spans wake the worker, and a
+    request carries all queued spans, up to 4 MiB and 8192 spans; if it is set, it is a hard cap. If the queue is full, the
+    newest span is dropped, as the specification requires (the SDK's class evicts the oldest).
 
     Args:
-        span_exporter: Where the spans go. None for nanospan's OTLP exporter, made from ``OTEL_EXPORTER_OTLP_*``. Exporters
-            of nanospan, and exact instances of the official OTLP ones, are given bytes; any other, and subclasses of
-            those, get the original ReadableSpan objects.
-        max_queue_size: Spans that may be queued; any integer from 1, exact. ``OTEL_BSP_MAX_QUEUE_SIZE``, 2048.
-        schedule_delay_millis: The longest a span waits for its batch. ``OTEL_BSP_SCHEDULE_DELAY``, 5000.
-        max_export_batch_size: The most spans in a request. ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``, unset.
-        export_timeout_millis: The longest one export may take with its retries; the exporter's own timeout holds too.
+        span_exporter: The exporter; None for nanospan's OTLP exporter, configured by ``OTEL_EXPORTER_OTLP_*``. Exporters of
+            nanospan, and exact instances of the official OTLP ones, receive encoded bytes; any other exporter receives the
+            original ReadableSpan objects.
+        max_queue_size: Maximum number of queued spans, at least 1. ``OTEL_BSP_MAX_QUEUE_SIZE``, 2048.
+        schedule_delay_millis: Maximum time a span waits for its batch, in ms. ``OTEL_BSP_SCHEDULE_DELAY``, 5000.
+        max_export_batch_size: Maximum spans in a request. ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``, unset.
+        export_timeout_millis: Maximum time of one export with its retries, in ms; the exporter's own timeout applies too.
             ``OTEL_BSP_EXPORT_TIMEOUT``, 30000.
-        max_queue_bytes: Bytes that encoded spans may take in the queue, 64 KiB to 8 GiB. A single span takes at most a
-            quarter; what does not fit of its attributes, events and links is left out.
-            ``OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES``, 64 MiB.
-        tail_sampling: Holds the spans of each trace back until the trace has ended here, and then keeps it whole or drops it
-            whole; see `nanospan.tail`. Its ``max_bytes`` then takes the place of ``max_queue_size`` and
-            ``max_queue_bytes``. The sampler must record what is to be decided on: ALWAYS_ON, or AlwaysRecord.
+        max_queue_bytes: Maximum bytes of encoded spans in the queue, 64 KiB to 8 GiB. A span takes at most a quarter of it;
+            attributes, events and links that do not fit are dropped. ``OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES``, 64 MiB.
+        tail_sampling: Holds the spans of each trace until the trace has ended, and then keeps or drops all of them; see
+            `nanospan.tail`. Its ``max_bytes`` replaces ``max_queue_size`` and ``max_queue_bytes``. The sampler must record
+            all spans to decide on: ALWAYS_ON, or AlwaysRecord.
         meter_provider: For the ``otel.sdk.processor.span.*`` metrics, which
-            ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true`` switches on. The global one by default.
+            ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true`` enables; the global one by default.
 
     Raises:
-        TypeError, ValueError: for an argument out of range, by name. Wrong variables are clamped, with one warning.
-        ImportError: if ``OTEL_EXPORTER_OTLP_PROTOCOL`` asks for gRPC and grpcio is not installed.
+        TypeError, ValueError: for an invalid argument, by name. Invalid variables are clamped or ignored, with one warning.
+        ImportError: if ``OTEL_EXPORTER_OTLP_PROTOCOL`` is gRPC and grpcio is not installed.
     """
 
     def __init__(
@@ -76,31 +74,31 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
 
     @property
     def span_exporter(self) -> SpanExporter:
-        """The exporter that was given, or made."""
+        """The exporter: the argument or the default one."""
         return self._batch_processor._exporter
 
     def shutdown(self) -> None:
-        """Export what is queued, for at most 30 seconds, and shut the exporter down. Later calls do nothing; spans that
-        end later are counted as dropped by shutdown."""
+        """Export queued spans, for at most 30 seconds, and shut the exporter down.
+
+        Later calls do nothing. Spans that end later are counted as dropped by shutdown.
+        """
         self._batch_processor.shutdown()
 
     def force_flush(self, timeout_millis: int | None = None) -> bool:
         """Export every span that ended before the call.
 
-        Waits at most ``timeout_millis``, or the export timeout when None. Traces that tail sampling still holds stay held.
-        Returns True if all of them were exported in that time; False if time ran out, an export failed, or the processor is
-        shut down.
+        Waits at most ``timeout_millis`` ms; None for the export timeout. Undecided traces of tail sampling are not exported.
+        Returns True if all spans were exported in time; False on a timeout, a failed export, or after shutdown.
         """
-        if timeout_millis is None:
-            timeout_millis = self._batch_processor._export_timeout_millis
-        return self._batch_processor.flush(timeout_millis / 1e3)
+        millis = self._batch_processor._export_timeout_millis if timeout_millis is None else timeout_millis
+        return self._batch_processor.flush(millis / 1e3)
 
     def stats(self) -> dict[str, Any]:
-        """Where every span that ended went.
+        """Counts of what happened to the ended spans.
 
-        The keys are ``ended``, ``queued`` (in the queue or in a batch under way), ``held``, ``exported`` (acknowledged),
-        ``dropped`` (a dict by reason), ``rejected`` (refused in a partial success), ``sampled_out`` and ``detail``. At any
-        moment ``ended == queued + held + exported + sum(dropped.values()) + rejected + sampled_out``.
+        The keys are ``ended``, ``queued`` (in the queue or in a batch that is being sent), ``held`` (by tail sampling),
+        ``exported`` (acknowledged), ``dropped`` (a dict by reason), ``rejected`` (in a partial success), ``sampled_out`` and
+        ``detail``. At any moment ``ended == queued + held + exported + sum(dropped.values()) + rejected + sampled_out``.
         """
         queue = self._batch_processor._queue
         queue.check_fork()
@@ -108,9 +106,11 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
 
 
 def _default_exporter(meter_provider: MeterProvider | None) -> SpanExporter:
-    """nanospan's OTLP exporter, for the protocol that the environment names."""
+    """nanospan's OTLP exporter for the protocol in the environment."""
     if resolve_protocol() == "grpc":
-        from nanospan.export.grpc import OTLPSpanExporter
-    else:
-        from nanospan.export.http import OTLPSpanExporter
-    return OTLPSpanExporter(meter_provider=meter_provider)
+        from nanospan.export import grpc
+
+        return grpc.OTLPSpanExporter(meter_provider=meter_provider)
+    from nanospan.export import http
+
+    return http.OTLPSpanExporter(meter_provider=meter_provider)

@@ -1,9 +1,8 @@
 """An embedded OTLP trace receiver for development, tests and benchmarks; not a collector.
 
-`Receiver` listens in this process, `ReceiverProcess` in a process of its own, so that receiving does not
-share the interpreter lock with the program under observation. Both speak OTLP/HTTP with protobuf bodies and,
-when grpcio is installed, OTLP/gRPC. What arrives is counted and, unless only counting was asked for, the
-newest traces are kept within a bound of bytes.
+`Receiver` listens in this process. `ReceiverProcess` listens in its own process, so that it does not share the GIL with the
+program under observation. Both accept OTLP/HTTP with protobuf bodies and, if grpcio is installed, OTLP/gRPC. They count all
+spans and keep the newest traces within a limit of bytes, or count only.
 """
 
 from __future__ import annotations

@@ -43,11 +43,11 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = _arguments()
-    # Waited for rather than handled: a signal that comes just before the main thread begins to wait for a lock does not wake
-    # it, and its handler is not called. Threads that are started from here on block them too.
+    # sigwait instead of a handler: a signal just before the main thread waits for a lock does not wake it, and the handler
+    # would not run. Threads that are started from here on inherit the blocked signals.
     endings = {signal.SIGTERM, signal.SIGINT}
     if arguments.exit_on_eof:
-        # Ctrl-C reaches the whole process group; a parent that holds our standard input decides when we end.
+        # Ctrl-C reaches the whole process group; the parent, which owns the other end of stdin, decides.
         endings.remove(signal.SIGINT)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, endings)
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _wait_for_eof() -> None:
-    # Not through sys.stdin, whose lock a daemon thread would hold at interpreter exit.
+    # Not sys.stdin: a daemon thread would own its lock at interpreter exit.
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""From OTLP messages to small dataclasses that are pleasant to print and compare, and to JSON and back."""
+"""Converts OTLP messages to dataclasses, and these to JSON and back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNKNOWN_SERVICE = "unknown_service"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened at one moment of a span."""
+    """An event of a span."""
 
     name: str
     time_unix_nano: int
@@ -29,7 +29,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A pointer to another span, ids in lowercase hexadecimal."""
+    """A link to another span; ids are lowercase hexadecimal."""
 
     trace_id: str
     span_id: str
@@ -38,7 +38,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One span as it arrived. Ids are lowercase hexadecimal, times nanoseconds since the epoch."""
+    """One received span. Ids are lowercase hexadecimal, times nanoseconds since the epoch."""
 
     trace_id: str
     span_id: str

@@ -1,7 +1,7 @@
 """OTLP/HTTP with protobuf bodies over the standard library's threading server.
 
 ``POST /v1/traces`` takes an ``ExportTraceServiceRequest``, plain, gzip or deflate. ``GET /stats``, ``GET
-/traces`` and ``GET /traces/<trace id>`` answer JSON to whoever watches the receiver.
+/traces`` and ``GET /traces/<trace id>`` return JSON.
 """
 
 from __future__ import annotations
@@ -73,9 +73,10 @@ class OtlpHttpServer(ThreadingHTTPServer):
         return self.server_address[1]
 
     def server_bind(self) -> None:
-        # HTTPServer's own asks the resolver for a full name, which can take seconds without a network.
+        # HTTPServer's version resolves the host's full name, which can take seconds without a network.
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        host, port = self.server_address[:2]
+        self.server_name, self.server_port = str(host), int(port)
 
     def start(self) -> None:
         self._thread = threading.Thread(
@@ -93,7 +94,7 @@ class OtlpHttpServer(ThreadingHTTPServer):
             self._thread.join()
             self._thread = None
         self.server_close()
-        # Under the lock: what a thread has closed is not in the set any more, and its number may be that of another file.
+        # With the lock: a closed connection is not in the set, and its descriptor may belong to another file.
         with self._connections_lock:
             for connection in self._connections:
                 with contextlib.suppress(OSError):
@@ -117,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: OtlpHttpServer
     protocol_version = "HTTP/1.1"
     server_version = "nanospan-receiver"
-    # Head and body leave in one segment, at once: else delayed acknowledgements cost 40 ms an answer.
+    # Headers and body are sent in one segment; otherwise delayed acknowledgements cost 40 ms per response.
     wbufsize = -1
     disable_nagle_algorithm = True
 

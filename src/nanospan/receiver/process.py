@@ -74,7 +74,8 @@ class ReceiverProcess:
 
     def stats(self) -> dict[str, int]:
         """The counts of `nanospan.receiver.store.ReceiverStats`; OSError when the process is gone."""
-        return json.loads(self._get("/stats"))
+        counts: dict[str, int] = json.loads(self._get("/stats"))
+        return counts
 
     def summaries(self) -> list[TraceSummary]:
         """The kept traces, the most recently touched last; OSError when the process is gone."""

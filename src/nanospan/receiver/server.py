@@ -1,4 +1,4 @@
-"""The receiver as one object: a store, an HTTP server and, where grpcio is installed, a gRPC server."""
+"""The receiver: a store, an HTTP server and, if grpcio is installed, a gRPC server."""
 
 from __future__ import annotations
 

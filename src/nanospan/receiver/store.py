@@ -1,4 +1,4 @@
-"""What a receiver remembers: exact counts of everything, and the newest traces within a bound."""
+"""The state of a receiver: exact counts, and the newest traces within limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ReceiverStats", "TraceStore", "TraceSummary"]
 DEFAULT_MAX_TRACES = 1000
 DEFAULT_MAX_BYTES = 64 << 20
 
-# Roughly what the interpreter adds to one kept span: a bytes header, a tuple and a slot of a dict.
+# Approximate overhead of a kept span: a bytes header, a tuple and a dict slot.
 SPAN_OVERHEAD_BYTES = 300
 
 _STATUS_ERROR = trace_pb2.Status.STATUS_CODE_ERROR
@@ -36,13 +36,13 @@ class ReceiverStats:
     bytes: int = 0
     """Request bodies after decompression, in bytes."""
     wire_bytes: int = 0
-    """Bytes of the bodies as they came over HTTP; over gRPC those after decompression, all that is known."""
+    """Bytes of the HTTP bodies before decompression; of gRPC messages after decompression."""
     refused: int = 0
     """Requests that were answered with an error."""
     traces: int = 0
     """Traces kept now; 0 when only counting."""
     evicted: int = 0
-    """Traces given up to stay within the bounds."""
+    """Traces dropped to stay within the limits."""
     not_kept: int = 0
     """Spans counted but not kept, because their trace alone filled the store."""
     first_unix_nano: int = 0
@@ -55,7 +55,7 @@ class ReceiverStats:
 
 
 class TraceSummary(NamedTuple):
-    """What is known of a kept trace without decoding its spans."""
+    """The properties of a kept trace that need no decoding of its spans."""
 
     trace_id: str
     spans: int
@@ -76,7 +76,7 @@ class _KeptSpan(NamedTuple):
 
 @dataclass(slots=True)
 class _KeptTrace:
-    # Encoded, not decoded: the bound in bytes is then exact, and a span nobody looks at costs one copy.
+    # Encoded: the limit in bytes is exact, and a span that is never read costs one copy.
     spans: dict[bytes, _KeptSpan] = field(default_factory=dict)
     size: int = 0
     has_root: bool = False
@@ -193,7 +193,7 @@ class TraceStore:
             trace = self._traces[trace_id] = _KeptTrace()
         else:
             self._traces.move_to_end(trace_id)
-        # Without an id nothing can be a repeat of it.
+        # A span without an id cannot be a repeat.
         span_id = span.span_id or b"without id %d" % len(trace.spans)
         if span_id not in trace.spans:
             encoded = span.SerializeToString()

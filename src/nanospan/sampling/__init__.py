@@ -1,9 +1,10 @@
-"""Head samplers, whose decisions are taken in C.
+"""Head samplers, which decide in C.
 
-Those that the SDK has too carry its names, arguments, descriptions and decisions, and derive from its classes, so that
-`isinstance` checks hold. The others are nanospan's own: a share of the traces (`ConsistentProbability`), so many a second
-(`RateLimited`), by rules (`RuleBased`), by load (`Adaptive`), by what tracing costs (`OverheadBudget`), and `AlwaysRecord`,
-which records what another one drops. Put them into a `ParentBased`, or services that call each other keep half traces::
+The samplers that the SDK has too have its names, arguments, descriptions and decisions, and derive from its classes, so that
+`isinstance` checks hold. nanospan's own samplers keep a share of the traces (`ConsistentProbability`), a number of traces
+per second (`RateLimited`), traces by rules (`RuleBased`), by load (`Adaptive`) or by the cost of tracing
+(`OverheadBudget`); `AlwaysRecord` records the spans that another sampler drops. Wrap them in a `ParentBased`; without one,
+services that call each other keep incomplete traces::
 
     from nanospan.sampling import ConsistentProbability, ParentBased
 
@@ -11,12 +12,12 @@ which records what another one drops. Put them into a `ParentBased`, or services
 
 All of them work behind the SDK's TracerProvider too.
 
-A subclass that overrides `should_sample` is called as any sampler is, also as a delegate of ParentBased. Replacing the
-method on one of these classes or its instances may have no effect where it is a delegate: derive a class instead.
+A subclass that overrides `should_sample` is called like any sampler, also as a delegate of ParentBased. Replacing the method
+on one of these classes or instances may have no effect if it is a delegate: derive a class instead.
 
 Specification: OpenTelemetry trace SDK, "Sampling", and trace/tracestate-probability-sampling.md. TraceIdRatioBased is the
-rule that the SDKs use today (the low 64 bits of the trace id below a bound), ConsistentProbability the later one, which
-tells its threshold. The two keep different traces: do not mix them for one trace.
+present rule of the SDKs (the low 64 bits of the trace id are below a bound). ConsistentProbability is the later rule, which
+writes its threshold to the trace state. The two rules keep different traces: do not mix them within one trace.
 """
 
 from __future__ import annotations
@@ -63,9 +64,9 @@ __all__ = [
 ]
 
 AlwaysRecordSampler = AlwaysRecord
-"""The SDK's name of it."""
+"""The SDK's name of the class."""
 
-# Where users find them, in tracebacks and by pickle.
+# The public path, for tracebacks and pickle.
 for _public in (
     Adaptive,
     AlwaysRecord,

@@ -1,10 +1,10 @@
-"""Samplers whose threshold follows what the process does."""
+"""Samplers whose threshold follows the load or the cost of the process."""
 
 from __future__ import annotations
 
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from nanospan._common.arguments import number_in, positive, safe_repr
+from nanospan._common.arguments import check_number, check_positive
 from nanospan._native.sampling.samplers import native_class
 from nanospan._native.sampling.threshold_samplers import NativeOverheadBudget, NativeRateControlled
 
@@ -12,27 +12,29 @@ __all__ = ["Adaptive", "OverheadBudget"]
 
 AVERAGING_SECONDS = 2.0
 MIN_PROBABILITY = 1e-6
-_PROBABILITY = "a number from 2**-56 to 1"
+
+
+def _check_min_probability(value: float) -> float:
+    return check_number("min_probability", value, 2.0**-56, 1.0, accepted="a number from 2**-56 to 1")
 
 
 @native_class
 class Adaptive(NativeRateControlled, Sampler):
-    """Sampler that keeps as many traces as give a number of sampled spans a second in this process.
+    """Sampler that keeps a target number of sampled spans per second in this process.
 
-    With N new traces a second, M spans a second that come in sampled, from remote parents, and s spans a sampled trace,
-    a new trace is kept with probability (target - M * s) / (N * s), from ``min_probability`` to 1: what arrives sampled is
-    part of the target, but is never refused. The rates are averages that fade; a rush is noticed within a tenth of a second.
-    Nothing that the law decides comes back into it, so that it cannot oscillate. The probability in force becomes a
-    threshold, as of `ConsistentProbability`, and kept traces say it.
+    With N new traces per second, M spans per second with a sampled remote parent, and s spans per sampled trace, a new trace
+    is kept with probability (target - M * s) / (N * s), clamped to ``min_probability`` to 1. Traces that arrive sampled
+    count towards the target and are never dropped. The rates are exponential averages; a sudden load is noticed within 0.1
+    seconds. The control law does not use its own decisions as input, so that it cannot oscillate. The probability becomes a
+    threshold, as in `ConsistentProbability`, which kept traces carry.
 
-    Use it as the root of a ParentBased, which tells it of the spans of sampled traces. As a sampler of a rule, the sampled
-    spans of other rules count against its target. Asked about every span, without a ParentBased, it counts each as a
-    trace.
+    Use it as the root of a ParentBased, which reports the spans of sampled traces to it. As the sampler of a rule, the
+    sampled spans of other rules count towards its target. Without a ParentBased it counts each span as a trace.
 
     Args:
-        target_spans_per_second: Sampled spans a second of this process, above 0.
-        averaging_seconds: How long what was seen counts, above 0.
-        min_probability: The least share of traces that is kept even if the target is missed, 2**-56 to 1.
+        target_spans_per_second: Sampled spans per second of this process, above 0.
+        averaging_seconds: Time constant of the averages, above 0.
+        min_probability: Smallest share of traces to keep, even if the target is exceeded, 2**-56 to 1.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -45,10 +47,9 @@ class Adaptive(NativeRateControlled, Sampler):
         averaging_seconds: float = AVERAGING_SECONDS,
         min_probability: float = MIN_PROBABILITY,
     ) -> None:
-        self.target_spans_per_second = positive("target_spans_per_second", target_spans_per_second)
-        averaging = positive("averaging_seconds", averaging_seconds)
-        least = number_in("min_probability", min_probability, 2.0**-56, 1.0, _PROBABILITY)
-        self._bind(self.target_spans_per_second, False, averaging, least)
+        self.target_spans_per_second = check_positive("target_spans_per_second", target_spans_per_second)
+        averaging = check_positive("averaging_seconds", averaging_seconds)
+        self._bind(self.target_spans_per_second, False, averaging, _check_min_probability(min_probability))
 
     def get_description(self) -> str:
         """As ``Adaptive{1000 spans/s}``."""
@@ -57,17 +58,17 @@ class Adaptive(NativeRateControlled, Sampler):
 
 @native_class
 class OverheadBudget(NativeOverheadBudget, Sampler):
-    """Sampler that keeps as many traces as a share of the process's CPU pays for.
+    """Sampler that keeps the cost of tracing within a share of the process's CPU time.
 
-    What tracing costs is measured: one span in 64 is timed where it starts, gets attributes and ends, and the export threads
-    tell their CPU time. What spans that are not sampled cost comes off the budget first; the rest, divided by what a sampled
-    span costs, is the target of the law of `Adaptive`. Only nanospan's own tracers and exporters are measured.
+    The cost is measured: one span in 64 is timed at its start, attributes and end, and the export threads report their CPU
+    time. The cost of unsampled spans is subtracted from the budget; the rest, divided by the cost of a sampled span, is the
+    target of the control law of `Adaptive`. Only nanospan's own tracers and exporters are measured.
 
     Args:
-        cpu_fraction: The share of the CPU time that this process uses, above 0, up to 1. A process that uses less than a
-            twentieth of a core counts as using that.
-        averaging_seconds: How long what was seen counts, above 0; of costs, fifteen times as long.
-        min_probability: The least share of traces that is kept even if the budget is missed, 2**-56 to 1.
+        cpu_fraction: Share of the CPU time that this process uses, above 0 and at most 1. A process that uses less than 0.05
+            cores counts as using 0.05.
+        averaging_seconds: Time constant of the averages, above 0; fifteen times as long for costs.
+        min_probability: Smallest share of traces to keep, even if the budget is exceeded, 2**-56 to 1.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -80,12 +81,9 @@ class OverheadBudget(NativeOverheadBudget, Sampler):
         averaging_seconds: float = AVERAGING_SECONDS,
         min_probability: float = MIN_PROBABILITY,
     ) -> None:
-        self.cpu_fraction = positive("cpu_fraction", cpu_fraction)
-        if self.cpu_fraction > 1:
-            raise ValueError(f"cpu_fraction must be a number above 0, up to 1, not {safe_repr(cpu_fraction)}")
-        averaging = positive("averaging_seconds", averaging_seconds)
-        least = number_in("min_probability", min_probability, 2.0**-56, 1.0, _PROBABILITY)
-        self._bind_budget(self.cpu_fraction, averaging, least)
+        self.cpu_fraction = check_number("cpu_fraction", cpu_fraction, 0, 1, above=True)
+        averaging = check_positive("averaging_seconds", averaging_seconds)
+        self._bind_budget(self.cpu_fraction, averaging, _check_min_probability(min_probability))
 
     def get_description(self) -> str:
         """As ``OverheadBudget{0.02}``."""

@@ -1,4 +1,4 @@
-"""Samplers that keep a share of the traces, or so many a second, and one that records the rest."""
+"""Samplers that keep a share of the traces or a number per second, and the sampler that records the rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 from opentelemetry.sdk.trace import sampling as sdk
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from nanospan._common.arguments import number_in, positive, safe_repr
+from nanospan._common.arguments import MAX_FLOAT, check_integer, check_number, check_positive, safe_repr
 from nanospan._native.sampling.samplers import native_class, threshold_from_probability, threshold_to_text
 from nanospan._native.sampling.threshold_samplers import NativeAlwaysRecord, NativeConsistentProbability, NativeRateLimited
 from nanospan.sampling._sdk import native_sampler
@@ -20,37 +20,34 @@ MAX_PRECISION = 14
 
 @native_class
 class ConsistentProbability(NativeConsistentProbability, Sampler):
-    """Sampler that keeps the given share of traces, the same traces in every service that uses the same rule.
+    """Sampler that keeps the given share of traces: the same traces in every service with the same rule.
 
     A trace is kept if its randomness R, the last 56 bits of its id or the ``rv`` of its trace state, is at least the
-    threshold T = (1 - ratio) * 2**56: what a service with a small ratio keeps, every service with a larger one keeps too.
-    The kept trace says its threshold (``ot=th:...`` in tracestate), so that a receiver knows how many traces it stands for.
-    One that is not kept says none. Other members of the trace state, and other sub-keys of ``ot``, stay as they are.
+    threshold T = (1 - ratio) * 2**56. A trace that a service with a small ratio keeps is kept by every service with a larger
+    ratio. A kept trace carries its threshold (``ot=th:...`` in tracestate), from which a receiver computes the number of
+    traces that it represents; a dropped trace carries none. Other members of the trace state, and other sub-keys of ``ot``,
+    are not changed.
 
     (Specification: trace/tracestate-probability-sampling.md.)
 
     Args:
-        ratio: The share that is kept, 2**-56 to 1. Rounded to ``precision``.
-        precision: Significant hex digits of the threshold, 1 to 14 (no rounding); one more is spent for each leading ``f``,
-            up to 12. The default keeps trace states short and is off by less than 0.0125 % of the ratio.
-        randomness: "trace_id" takes the id's own bits, and warns once a process if the trace does not say that they are
-            random (W3C random flag). "hash" makes them so where the trace does not say it and has no ``rv``: R is then 56
-            bits of the XXH3 hash of the id, and a trace that starts here carries it as ``rv``. For ids that count, or whose
-            last bits are derived from something. (The SDK's tracer does not tell whether the ids of new traces are random:
-            behind it all of them are hashed.)
+        ratio: Share of traces to keep, 2**-56 to 1. Rounded to ``precision``.
+        precision: Significant hex digits of the threshold, 1 to 14 (no rounding); one more for each leading ``f``, up to 12.
+            The default keeps trace states short; its rounding error is less than 0.0125 % of the ratio.
+        randomness: "trace_id" uses the bits of the id, and warns once per process if a trace lacks the W3C random flag.
+            "hash" uses 56 bits of the XXH3 hash of the id for a trace without the flag and without ``rv``; a new trace
+            carries them as ``rv``. Use it for ids that are sequential or whose last bits are not random. (The SDK's tracer
+            does not report whether the ids of new traces are random: with it all of them are hashed.)
 
     Raises:
-        ValueError: if an argument is out of range. A ratio of 0 is no probability: use ALWAYS_OFF.
+        ValueError: if an argument is out of range. For a ratio of 0 use ALWAYS_OFF.
     """
 
     def __init__(self, ratio: float, *, precision: int = 4, randomness: Literal["trace_id", "hash"] = "trace_id") -> None:
         if ratio == 0 and not isinstance(ratio, bool):
             raise ValueError("ratio must be a number from 2**-56 to 1; to keep nothing, use nanospan.sampling.ALWAYS_OFF")
-        self.ratio = number_in("ratio", ratio, MIN_RATIO, 1.0, "a number from 2**-56 to 1")
-        if isinstance(precision, bool) or not isinstance(precision, int):
-            raise TypeError(f"precision must be an int from 1 to {MAX_PRECISION}, not {safe_repr(precision)}")
-        if not 1 <= precision <= MAX_PRECISION:
-            raise ValueError(f"precision must be an int from 1 to {MAX_PRECISION}, not {safe_repr(precision)}")
+        self.ratio = check_number("ratio", ratio, MIN_RATIO, 1.0, accepted="a number from 2**-56 to 1")
+        check_integer("precision", precision, 1, MAX_PRECISION, accepted=f"an int from 1 to {MAX_PRECISION}")
         if randomness not in ("trace_id", "hash"):
             raise ValueError(f"randomness must be 'trace_id' or 'hash', not {safe_repr(randomness)}")
         self._bind(threshold_from_probability(self.ratio, precision), randomness == "hash")
@@ -62,28 +59,27 @@ class ConsistentProbability(NativeConsistentProbability, Sampler):
 
 @native_class
 class RateLimited(NativeRateLimited, Sampler):
-    """Sampler that keeps at most so many traces a second, whatever the traffic.
+    """Sampler that keeps at most a number of traces per second.
 
-    By default a token bucket, which keeps the first traces that come and in any stretch of t seconds at most ``burst +
-    traces_per_second * t``. How many traces a kept one stands for is then unknown, so that it says no threshold.
+    By default it is a token bucket, which keeps at most ``burst + traces_per_second * t`` traces in any t seconds. The
+    number of traces that a kept one represents is unknown, so that it carries no threshold.
 
-    With ``consistent=True`` the measured rate of new traces is turned into a threshold, as of `ConsistentProbability`, that
-    lets so many through on average: kept traces say it, and counts can be extrapolated. A sudden rush is noticed within
-    the tenth of a second in which the threshold is set, and until then let through. It holds for traces whose ids are made
-    here, at the root of a ParentBased; against whoever may choose the ids of traces it is no limit.
+    With ``consistent=True`` the measured rate of new traces sets a threshold, as in `ConsistentProbability`, that keeps
+    ``traces_per_second`` on average. Kept traces carry it, and counts can be extrapolated. The threshold is set every 0.1
+    seconds; a sudden load passes until then. The limit holds for traces whose ids this process generates, at the root of a
+    ParentBased. It is no limit for clients that can choose trace ids.
 
     Args:
-        traces_per_second: Traces a second, above 0.
-        burst: Traces that may be kept at once after a pause, at least 1; a second's worth, and at least 1, if None. Only of
-            the token bucket.
-        consistent: Whether to keep by threshold.
+        traces_per_second: Traces per second, above 0.
+        burst: Size of the token bucket in traces, at least 1; None for ``traces_per_second``, and at least 1.
+        consistent: Whether to sample by threshold.
 
     Raises:
         ValueError: if an argument is out of range, or a burst is given with ``consistent=True``.
     """
 
     def __init__(self, traces_per_second: float, *, burst: float | None = None, consistent: bool = False) -> None:
-        self.traces_per_second = positive("traces_per_second", traces_per_second)
+        self.traces_per_second = check_positive("traces_per_second", traces_per_second)
         self.by_threshold = bool(consistent)
         if consistent:
             if burst is not None:
@@ -92,9 +88,9 @@ class RateLimited(NativeRateLimited, Sampler):
             return
         if burst is None:
             burst = max(1.0, self.traces_per_second)
-        elif positive("burst", burst) < 1:
-            raise ValueError(f"burst must be None or a finite number from 1 on, not {safe_repr(burst)}")
-        self._bind_bucket(self.traces_per_second, float(burst))
+        else:
+            burst = check_number("burst", burst, 1, MAX_FLOAT, accepted="None or a finite number of at least 1")
+        self._bind_bucket(self.traces_per_second, burst)
 
     def get_description(self) -> str:
         """As ``RateLimited{100/s}`` or ``RateLimited{100/s,consistent}``."""
@@ -103,13 +99,13 @@ class RateLimited(NativeRateLimited, Sampler):
 
 @native_class
 class AlwaysRecord(NativeAlwaysRecord, sdk.AlwaysRecordSampler):
-    """Sampler that decides as another one, except that a span which that one drops is recorded: not sampled, not exported,
-    but seen by every processor. Tail sampling, and whatever counts spans, can look at all of them.
+    """Sampler that records the spans that another sampler drops.
 
-    Flags and trace state are those of ``root``, so that other services see its decision. Recorded spans start with the
-    attributes that they were given. (The SDK's sampler of this kind loses those of a span that was dropped.)
+    These spans are not sampled and not exported, but every processor receives them. Tail sampling and span metrics then see
+    all spans. Flags and trace state are those of ``root``, so that other services see its decision. Recorded spans keep
+    their initial attributes. (The SDK's sampler of this kind loses those of a dropped span.)
 
-    Put it outermost, around a ParentBased: inside one, it is not asked about children.
+    Use it outermost, around a ParentBased, which would not call it for child spans.
 
     Args:
         root: Any sampler.

@@ -1,4 +1,4 @@
-"""`RuleBased`: ordered rules on what a span is at its start, each with a sampler."""
+"""`RuleBased`: ordered rules on the properties of a span at its start, each with a sampler."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Any_:
 
 
 ANY: Final = Any_()
-"""In a rule's attributes: the key must be there, with whatever value."""
+"""In a rule's attributes: the key must be present, with any value."""
 
 _SCALARS = (str, bool, int, float)
-_OUTSIDE_PREFIXES = (
+_EXTERNAL_PREFIXES = (
     "http.request.header.",
     "http.response.header.",
     "rpc.request.metadata.",
@@ -46,7 +46,7 @@ _OUTSIDE_PREFIXES = (
     "x-",  # headers under their own names
     "X-",
 )
-_OUTSIDE_KEYS = frozenset(
+_EXTERNAL_KEYS = frozenset(
     {
         "url.query",
         "url.full",
@@ -56,9 +56,9 @@ _OUTSIDE_KEYS = frozenset(
         "http.target",
         "http.host",
         "net.host.name",
-        "server.address",  # a server's own is what the Host header says
+        "server.address",  # on a server: the Host header
         "server.port",
-        "client.address",  # X-Forwarded-For, where there is one
+        "client.address",  # may come from X-Forwarded-For
         "http.client_ip",
         "http.request.method_original",
         "http.request.body.size",
@@ -99,7 +99,8 @@ def _attribute_match(key: object, wanted: object) -> AttributeMatch:
     for value in values:
         if not isinstance(value, _SCALARS):
             raise TypeError(
-                f"attributes[{key!r}] must be a str, bool, int or float, a collection of them, or ANY, not {safe_repr(wanted)}"
+                f"attributes[{key!r}] must be a str, bool, int or float, a collection of them, or ANY, "
+                f"not {safe_repr(wanted)}"
             )
     if not values:
         raise ValueError(f"attributes[{key!r}] must not be an empty collection: it would match nothing")
@@ -126,50 +127,50 @@ def _parents(given: object) -> tuple[str, ...]:
     return parents
 
 
-def _limits(sampler: Sampler) -> bool:
-    """Whether no flood of spans can make a sampler keep more than a set number a second.
+def _bounds_rate(sampler: Sampler) -> bool:
+    """Whether a sampler keeps at most a fixed number of spans per second, for any input.
 
-    A threshold cannot: who sends a trace id sends its randomness with it. What a subclass decides by itself nobody knows.
+    A threshold does not: the sender of a trace id chooses its randomness. The decisions of a subclass are unknown.
     """
-    decide = type(sampler).should_sample
+    decide: object = type(sampler).should_sample
     if isinstance(sampler, RateLimited) and decide is RateLimited.should_sample:
         return not sampler.by_threshold
     if isinstance(sampler, RuleBased) and decide is RuleBased.should_sample:
-        return all(_limits(one) for one in (*(rule.sampler for rule in sampler.rules), sampler.default))
+        return all(_bounds_rate(one) for one in (*(rule.sampler for rule in sampler.rules), sampler.default))
     return isinstance(sampler, sdk.StaticSampler) and static_decision(sampler) is Decision.DROP
 
 
-def _is_outside(key: str) -> bool:
-    return key in _OUTSIDE_KEYS or key.startswith(_OUTSIDE_PREFIXES)
+def _is_external(key: str) -> bool:
+    return key in _EXTERNAL_KEYS or key.startswith(_EXTERNAL_PREFIXES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What a span must be like at its start, and the sampler that decides on it then.
+    """Conditions on a span at its start, and the sampler for the spans that meet all of them.
 
-    What is not given holds for every span. A text that contains ``*`` (any characters or none) or ``?`` (any one character)
-    is a pattern for the whole text; upper and lower case differ, brackets mean themselves.
+    A condition that is not given is met by every span. A text with ``*`` (any characters or none) or ``?`` (one character)
+    is a pattern for the whole text. Matching is case-sensitive; brackets have no special meaning.
 
-    Keys are compared as they are: instrumentations that write an older spelling of a semantic convention (``http.method``
-    for ``http.request.method``) need a rule of their own.
+    Keys are compared exactly: an instrumentation that uses an older name of a semantic convention (``http.method`` for
+    ``http.request.method``) needs its own rule.
 
     Args:
         name: The span's name.
         kind: Its kind, or a collection of kinds.
-        attributes: Its attributes at the start, all of these keys: an equal value (True is not 1), a pattern, a collection
-            of values of which one must be equal, or `ANY`. Of an attribute that is a sequence, one element must match.
-            Numbers match a pattern by their text. A str that holds a ``*`` for itself goes into a collection.
+        attributes: Its initial attributes. Each key must match: an equal value (True is not 1), a pattern, a collection of
+            values of which one must be equal, or `ANY`. One element of a sequence attribute must match. A number matches a
+            pattern by its text. To match a literal ``*``, put the text into a collection.
         parent: "none", "local" or "remote", or a collection of them.
-        scope: The name of the instrumentation scope. Only nanospan's tracers tell it: behind the SDK's own such a rule never
-            matches.
+        scope: The name of the instrumentation scope. Only nanospan's tracers pass it: with the SDK's tracer such a rule
+            never matches.
         sampler: Any sampler.
-        external: Whether anyone outside can make a span match, by what they send. Such a rule must have a sampler that
-            limits, a `RateLimited` or ALWAYS_OFF, or a flood of requests could have all its traces kept. None: derived from
-            the attributes (request headers, query strings, the host that is asked for, user agents and baggage are sent by
-            others). False: you vouch that it is not so, because something before this service removes it.
+        external: Whether an outside client can make a span match. The sampler of such a rule must bound the rate
+            (`RateLimited` or ALWAYS_OFF); otherwise a flood of requests would have all its traces kept. None derives it
+            from the attributes: clients control request headers, query strings, the requested host, user agents and
+            baggage. False states that clients cannot set these attributes, for example because a proxy removes them.
 
     Raises:
-        TypeError, ValueError: for an argument that is not as described, with its name.
+        TypeError, ValueError: for an invalid argument, by name.
     """
 
     name: str | None = None
@@ -193,7 +194,7 @@ class Rule:
             object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
 
     def compiled(self) -> NativeRule:
-        """The rule with counts of its own."""
+        """The native rule, with its own counts."""
         return NativeRule(
             native_sampler(self.sampler) or self.sampler,
             name=_text_match("name", self.name),
@@ -204,9 +205,9 @@ class Rule:
         )
 
     def _refuse_floods(self) -> None:
-        if self.external is False or _limits(self.sampler):
+        if self.external is False or _bounds_rate(self.sampler):
             return
-        outside = next((key for key in self.attributes or () if _is_outside(key)), None)
+        outside = next((key for key in self.attributes or () if _is_external(key)), None)
         if outside is None and not self.external:
             return
         why = "external=True says" if outside is None else f"attribute {outside!r} is what they send, so"
@@ -218,13 +219,14 @@ class Rule:
 
     @property
     def description(self) -> str:
-        """The conditions, as ``name=GET /health,parent=none``; ``*`` if there are none."""
+        """The conditions, such as ``name=GET /health,parent=none``; ``*`` if there are none."""
         parts = [] if self.name is None else [f"name={self.name}"]
         if self.kind is not None:
             parts.append("kind=" + "|".join(kind.name.lower() for kind in _members("kind", self.kind, SpanKind, "")))
         for key, wanted in (self.attributes or {}).items():
             values = wanted if isinstance(wanted, Collection) and not isinstance(wanted, str) else (wanted,)
-            parts.append(f"{key}=" + "|".join(str(value) if isinstance(value, str) else safe_repr(value) for value in values))
+            texts = (str(value) if isinstance(value, str) else safe_repr(value) for value in values)
+            parts.append(f"{key}=" + "|".join(texts))
         if self.parent is not None:
             parts.append("parent=" + "|".join(_parents(self.parent)))
         if self.scope is not None:
@@ -234,7 +236,7 @@ class Rule:
 
 @native_class
 class RuleBased(NativeRuleBased, Sampler):
-    """Sampler that gives a span to the sampler of the first rule that it matches::
+    """Sampler that delegates to the sampler of the first rule that a span matches::
 
         RuleBased(
             [
@@ -245,18 +247,18 @@ class RuleBased(NativeRuleBased, Sampler):
             default=ConsistentProbability(0.01),
         )
 
-    Rules see what the span has at its start: what is set later, or by a name that is changed later, comes too late. Put it
-    into a ParentBased, or rules decide on children as well, unless they ask for ``parent``.
+    Rules see the span's initial name and attributes, not later changes. Wrap it in a ParentBased; without one, rules
+    without a ``parent`` condition decide on child spans too.
 
-    Kept traces say the threshold of the consistent sampler that kept them, or a threshold of 0 if it was ALWAYS_ON. Of what
-    any other sampler keeps nobody knows how many traces it stands for, and it says none.
+    A kept trace carries the threshold of the consistent sampler that kept it, or 0 for ALWAYS_ON. It carries none for any
+    other sampler, because the number of traces that it represents is unknown.
 
     Args:
         rules: `Rule` objects, tried in order.
-        default: The sampler of spans that match none.
+        default: The sampler for spans that match no rule.
 
     Raises:
-        TypeError: if ``rules`` holds something else, or ``default`` is no Sampler.
+        TypeError: if ``rules`` contains another type, or ``default`` is not a Sampler.
     """
 
     def __init__(self, rules: Iterable[Rule], *, default: Sampler) -> None:
@@ -275,8 +277,8 @@ class RuleBased(NativeRuleBased, Sampler):
         return f"RuleBased{{[{rules}],default={self.default.get_description()}}}"
 
     def stats(self) -> dict[str, Any]:
-        """What was decided in this process: ``asked`` and ``sampled`` spans; of each of the ``rules`` its ``description``,
-        and how many spans ``matched`` it and were ``sampled``; and the same of the ``default``."""
+        """Counts of this process: spans ``asked`` about and ``sampled``; for each of the ``rules`` its ``description`` and
+        the spans that ``matched`` and were ``sampled``; the same for the ``default``."""
         *rules, default = self.outcome_counts()
         described = [{"description": rule.description} | counts for rule, counts in zip(self.rules, rules, strict=True)]
         return super().stats() | {"rules": described, "default": default}

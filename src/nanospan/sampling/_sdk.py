@@ -1,4 +1,4 @@
-"""The SDK's head samplers, native inside; `nanospan.sampling` is where they are imported from."""
+"""The SDK's head samplers with native decisions. Import them from `nanospan.sampling`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StaticSampler(NativeStaticSampler, sdk.StaticSampler):
     """Sampler that always returns the same decision.
 
     Args:
-        decision: What to decide. With DROP the result carries no attributes.
+        decision: The decision. With DROP the result has no attributes.
     """
 
     def __init__(self, decision: Decision) -> None:
@@ -44,15 +44,15 @@ class StaticSampler(NativeStaticSampler, sdk.StaticSampler):
 
 
 ALWAYS_OFF = StaticSampler(Decision.DROP)
-"""Never samples, whatever the parent's decision."""
+"""Never samples; ignores the parent's decision."""
 
 ALWAYS_ON = StaticSampler(Decision.RECORD_AND_SAMPLE)
-"""Always samples, whatever the parent's decision."""
+"""Always samples; ignores the parent's decision."""
 
 
 @native_class
 class TraceIdRatioBased(NativeTraceIdRatioBased, sdk.TraceIdRatioBased):
-    """Sampler that keeps the given share of traces, chosen by trace id and not by the parent's decision.
+    """Sampler that keeps the given share of traces, by trace id; it ignores the parent's decision.
 
     Args:
         rate: Probability that a trace is sampled, 0.0 to 1.0.
@@ -68,14 +68,14 @@ class TraceIdRatioBased(NativeTraceIdRatioBased, sdk.TraceIdRatioBased):
 
 @native_class
 class ParentBased(NativeParentBased, sdk.ParentBased):
-    """Sampler that asks one of five others, chosen by the parent of the span.
+    """Sampler that delegates to one of five others, by the parent of the span.
 
     Args:
-        root: Asked for spans with no valid parent.
-        remote_parent_sampled: Asked when the parent is remote and sampled.
-        remote_parent_not_sampled: Asked when the parent is remote and not sampled.
-        local_parent_sampled: Asked when the parent is local and sampled.
-        local_parent_not_sampled: Asked when the parent is local and not sampled.
+        root: For spans without a valid parent.
+        remote_parent_sampled: If the parent is remote and sampled.
+        remote_parent_not_sampled: If the parent is remote and not sampled.
+        local_parent_sampled: If the parent is local and sampled.
+        local_parent_not_sampled: If the parent is local and not sampled.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class ParentBased(NativeParentBased, sdk.ParentBased):
         local_parent_sampled: Sampler = ALWAYS_ON,
         local_parent_not_sampled: Sampler = ALWAYS_OFF,
     ) -> None:
-        # By name and not by super(): the next class of ParentBasedTraceIdRatio takes other arguments.
+        # Not super(): the next class in the MRO of ParentBasedTraceIdRatio takes other arguments.
         sdk.ParentBased.__init__(
             self,
             root,
@@ -106,18 +106,18 @@ class ParentBased(NativeParentBased, sdk.ParentBased):
 
 
 DEFAULT_OFF = ParentBased(ALWAYS_OFF)
-"""Follows the parent's decision; never samples a trace that starts here."""
+"""Follows the parent's decision; never samples a new trace."""
 
 DEFAULT_ON = ParentBased(ALWAYS_ON)
-"""Follows the parent's decision; samples every trace that starts here."""
+"""Follows the parent's decision; samples every new trace."""
 
 
 @native_class
 class ParentBasedTraceIdRatio(ParentBased, sdk.ParentBasedTraceIdRatio):
-    """Sampler that follows the parent's decision and keeps the given share of the traces that start here.
+    """Sampler that follows the parent's decision and keeps the given share of new traces.
 
     Args:
-        rate: Probability that a trace which starts here is sampled, 0.0 to 1.0.
+        rate: Probability that a new trace is sampled, 0.0 to 1.0.
 
     Raises:
         ValueError: if the rate is outside [0.0, 1.0].
@@ -128,29 +128,30 @@ class ParentBasedTraceIdRatio(ParentBased, sdk.ParentBasedTraceIdRatio):
 
 
 def native_sampler(sampler: Sampler) -> NativeSampler | None:
-    """What decides natively as `sampler` does: itself if it is nanospan's, a twin if it is one of the SDK's, or None.
+    """A native sampler with the decisions of ``sampler``.
 
-    An instance of a subclass, or one whose class was patched, has none: it may decide anything.
+    That is ``sampler`` itself if it is nanospan's, or a native equivalent if it is an exact, unpatched instance of an SDK
+    class. None for any other sampler, whose decisions are unknown.
     """
     if isinstance(sampler, NativeSampler):
         return sampler
-    twin_of = _TWINS.get(type(sampler))
-    if twin_of is None or "should_sample" in vars(sampler):
+    make_native = _NATIVE_EQUIVALENTS.get(type(sampler))
+    if make_native is None or "should_sample" in vars(sampler):
         return None
-    if type(sampler).should_sample is not _STOCK_DECISIONS[type(sampler)]:
+    if type(sampler).should_sample is not _ORIGINAL_SHOULD_SAMPLE[type(sampler)]:
         return None
-    return twin_of(sampler)
+    return make_native(sampler)
 
 
-def _parent_based_twin(sampler: sdk.ParentBased) -> NativeSampler | None:
-    delegates = [native_sampler(delegate) for delegate in parent_based_delegates(sampler)]
+def _native_parent_based(sampler: sdk.ParentBased) -> NativeSampler | None:
+    delegates: list[Any] = [native_sampler(delegate) for delegate in parent_based_delegates(sampler)]
     return None if None in delegates else ParentBased(*delegates)
 
 
-_TWINS: dict[type, Callable[[Any], NativeSampler | None]] = {
+_NATIVE_EQUIVALENTS: dict[type[Sampler], Callable[[Any], NativeSampler | None]] = {
     sdk.StaticSampler: lambda sampler: StaticSampler(static_decision(sampler)),
     sdk.TraceIdRatioBased: lambda sampler: TraceIdRatioBased(sampler.rate),
-    sdk.ParentBased: _parent_based_twin,
-    sdk.ParentBasedTraceIdRatio: _parent_based_twin,
+    sdk.ParentBased: _native_parent_based,
+    sdk.ParentBasedTraceIdRatio: _native_parent_based,
 }
-_STOCK_DECISIONS = {stock: stock.should_sample for stock in _TWINS}
+_ORIGINAL_SHOULD_SAMPLE = {stock: stock.should_sample for stock in _NATIVE_EQUIVALENTS}

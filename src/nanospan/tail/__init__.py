@@ -1,4 +1,4 @@
-"""Tail sampling in the process: keep or drop a trace whole, once it is known how it went.
+"""Tail sampling in the process: keep or drop a complete trace after it has ended.
 
     from nanospan.processor import BatchSpanProcessor
     from nanospan.tail import Latency, Probabilistic, StatusCode, StringAttribute, TailSampling
@@ -10,8 +10,9 @@
         Probabilistic(0.01),
     ]))
 
-The policies have the names, arguments and meaning of those of the OpenTelemetry Collector's tail sampling processor; where
-one deviates, its documentation says so. They are evaluated natively, from what was read of each span when it ended.
+The policies have the names, arguments and meaning of the policies of the OpenTelemetry Collector's tail sampling processor;
+the documentation of a policy names its deviations. Native code evaluates them, from facts that it reads at the end of each
+span.
 """
 
 from nanospan.tail._base import Policy

@@ -1,4 +1,4 @@
-"""What all policies have in common."""
+"""The base class of the policies."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["Policy", "check_policies"]
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Policy:
-    """Base of the policies; not to be used by itself.
+    """Base class of the policies; do not instantiate it.
 
-    A policy is a value: immutable, comparable, and free to be used in several places. What changes (tokens, counts) belongs
-    to the processor that it is given to.
+    A policy is an immutable, comparable value, and may be used in several places. Its mutable state (tokens, counts) belongs
+    to the processor.
     """
 
     name: str | None = None
-    """Under which the policy is counted; None for a name made from its type."""
+    """Name of the policy in the counts; None derives it from the type."""
 
     type: ClassVar[str] = ""
-    """The Collector's name for this kind of policy."""
+    """The Collector's name for this type of policy."""
 
     def __post_init__(self) -> None:
         if self.name is not None:
             check_text("name", self.name)
 
     _spread: ClassVar[str] = ""
-    """The field that the constructor takes as separate arguments."""
+    """The field that the constructor takes as positional arguments (*args)."""
 
     def __repr__(self) -> str:
         shown: list[str] = []

@@ -1,4 +1,4 @@
-"""Policies that keep a share of the traces: by their randomness, or by what a rate allows."""
+"""Policies that keep a share of the traces: by randomness, or by a rate."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ DEFAULT_HASH_SALT = "default-hash-seed"  # the Collector's, where none is config
 
 @dataclass(frozen=True, repr=False)
 class Probabilistic(Policy):
-    """Keeps a share of the traces, chosen by their randomness.
+    """Keeps a share of the traces, by their randomness.
 
-    By the specification's consistent probability sampling: R is the ``rv`` of the trace state, else the low 56 bits of the
-    trace id, T the threshold of the ratio at a precision of four digits, and a trace is kept if R >= T. So all processes
-    that see a part of a trace agree on it, and agree with ConsistentProbability at the head: what is kept at a ratio is kept
-    at every larger one too. Raises the ``th`` of what it keeps to T.
+    It implements the specification's consistent probability sampling. R is the ``rv`` of the trace state, else the low 56
+    bits of the trace id; T is the threshold of the ratio, with four digits of precision; a trace is kept if R >= T. All
+    processes that see a part of a trace make the same decision, which also agrees with ConsistentProbability: a trace kept
+    at one ratio is kept at every larger ratio. Raises the ``th`` of kept traces to T.
 
-    The Collector decides by a hash of its own instead (unless its feature gate for trace state is on). With `hash_salt` so
-    does this policy, trace by trace as a Collector that is configured with the same salt and 100 * `ratio` percent. How many
-    traces a kept one then stands for cannot be said in the trace state: ``th`` is erased.
+    The Collector uses its own hash instead (unless its feature gate for trace state is on). With `hash_salt` this policy
+    makes the same decisions as a Collector with that salt and 100 * `ratio` percent. The trace state cannot express the
+    number of traces that a kept one then represents: ``th`` is erased.
 
     Args:
-        ratio: Share of the traces, 2**-56 to 1. (For none, leave the policy out.)
-        hash_salt: The Collector's ``hash_salt``; "" for the one that it uses when none is configured.
+        ratio: Share of the traces, 2**-56 to 1. (To keep none, omit the policy.)
+        hash_salt: The Collector's ``hash_salt``; "" for its default.
 
     Raises:
         TypeError, ValueError: for anything else.
@@ -60,31 +60,33 @@ class Probabilistic(Policy):
 
 
 def hash_threshold(ratio: float) -> int:
-    """The largest hash that is kept: the ratio of 2**64 - 1, the product rounded to 64 significant bits and then down, as
-    the Collector computes it."""
+    """The largest hash that is kept, as the Collector computes it.
+
+    That is ratio * (2**64 - 1), rounded to 64 significant bits and then down to an integer.
+    """
     exact = Fraction(ratio) * (2**64 - 1)
-    spare = 64 - int(exact).bit_length()
-    rounded: int = round(exact * 2**spare)
-    return rounded >> spare
+    fraction_bits = 64 - int(exact).bit_length()
+    rounded: int = round(exact * 2**fraction_bits)
+    return rounded >> fraction_bits
 
 
 @dataclass(frozen=True, repr=False)
 class RateLimiting(Policy):
-    """Keeps traces as long as their spans stay within a rate.
+    """Keeps traces while their spans stay within a rate.
 
-    A token bucket of spans: a trace takes a token for each of its spans and is kept if there are so many. It pays also when
-    another policy keeps it anyway, and a trace of more spans than `burst_capacity` is never kept: both as in the Collector.
-    Which traces are kept depends on when they come, so that the share is unknown: ``th`` is erased, unless another policy
-    that knows its own keeps the trace too.
+    A token bucket: a trace is kept if the bucket has a token for each of its spans. As in the Collector, a trace also takes
+    its tokens if another policy keeps it, and a trace of more than `burst_capacity` spans is never kept. The share of kept
+    traces depends on their arrival times and is unknown: ``th`` is erased, unless another policy with a known share keeps
+    the trace too.
 
-    With ``consistent=True`` the rate is met by a threshold instead, as Adaptive does at the head: it follows the load within
-    seconds, exceeds the rate for a moment when the load jumps, and raises the ``th`` of what it keeps, so that counts stay
-    true. There is no bucket then.
+    With ``consistent=True`` a threshold meets the rate instead, as in Adaptive: it follows the load within seconds, exceeds
+    the rate briefly after a sudden increase, and raises the ``th`` of kept traces, so that counts can be extrapolated. It
+    has no token bucket.
 
     Args:
         spans_per_second: 1e-6 to 1e12.
-        burst_capacity: Size of the bucket, in spans, 1 or more; None for twice the rate, and at least 1.
-        consistent: Meet the rate by a threshold.
+        burst_capacity: Size of the token bucket in spans, 1 or more; None for twice the rate, and at least 1.
+        consistent: Whether to sample by threshold.
 
     Raises:
         TypeError, ValueError: for anything else, and for a `burst_capacity` with ``consistent=True``.
@@ -113,14 +115,14 @@ class RateLimiting(Policy):
 
 @dataclass(frozen=True, repr=False)
 class BytesLimiting(Policy):
-    """Keeps traces as long as their bytes stay within a rate.
+    """Keeps traces while their bytes stay within a rate.
 
-    As RateLimiting, with a token for each byte of the encoded spans. (The Collector counts their resources and scopes as
-    well.) A trace larger than `burst_capacity` is never kept. Erases ``th``.
+    Like RateLimiting, with a token for each byte of the encoded spans. (The Collector also counts their resources and
+    scopes.) A trace larger than `burst_capacity` is never kept. Erases ``th``.
 
     Args:
         bytes_per_second: 1e-6 to 1e12.
-        burst_capacity: Size of the bucket in bytes, 1 or more; None for twice the rate, and at least 1.
+        burst_capacity: Size of the token bucket in bytes, 1 or more; None for twice the rate, and at least 1.
 
     Raises:
         TypeError, ValueError: for anything else.

@@ -1,4 +1,4 @@
-"""Policies made of other policies."""
+"""Policies that combine other policies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_SPANS_PER_SECOND = 2**32 - 1
 
 @dataclass(frozen=True, init=False, repr=False)
 class _Parts(Policy):
-    """A policy that is made from its parts alone."""
+    """A policy whose only arguments are other policies."""
 
     policies: tuple[Policy, ...]
     _spread: ClassVar[str] = "policies"
@@ -34,13 +34,13 @@ class _Parts(Policy):
 
 @dataclass(frozen=True, init=False, repr=False)
 class And(_Parts):
-    """Keeps a trace if all of its parts would.
+    """Keeps a trace if all of its policies keep it.
 
-    The parts are asked in order; a limiter behind a part that says no does not pay. Raises ``th`` to the largest of its
-    parts' thresholds; erases it if one of them is unknown.
+    The policies are evaluated in order, up to the first that does not keep the trace; a rate limiter after it takes no
+    tokens. Raises ``th`` to the largest threshold of the policies; erases it if one of them is unknown.
 
     Args:
-        policies: One or more, no Drop among them.
+        policies: One or more, none of them a Drop.
 
     Raises:
         TypeError, ValueError: for anything else.
@@ -51,14 +51,14 @@ class And(_Parts):
 
 @dataclass(frozen=True, init=False, repr=False)
 class Drop(_Parts):
-    """Drops a trace if all of its parts would keep it, whatever the other policies say. Keeps nothing by itself.
+    """Drops a trace if all of its policies keep it, regardless of the other policies. Never keeps a trace.
 
-    Drop policies are asked before all others, which are then not asked about what was dropped. A trace that a Drop spares by
-    chance (``Drop(StringAttribute(...), Probabilistic(0.9))`` drops nine in ten) stands for an unknown number of traces: its
-    ``th`` is erased.
+    Drop policies are evaluated before all others, which are not evaluated for a dropped trace. A trace that a Drop does not
+    drop by chance (``Drop(StringAttribute(...), Probabilistic(0.9))`` drops 90 %) represents an unknown number of traces:
+    its ``th`` is erased.
 
     Args:
-        policies: One or more, no Drop among them. A Drop stands at the top level, not inside another policy.
+        policies: One or more, none of them a Drop. A Drop is allowed at the top level only, not inside another policy.
 
     Raises:
         TypeError, ValueError: for anything else.
@@ -69,12 +69,12 @@ class Drop(_Parts):
 
 @dataclass(frozen=True, repr=False)
 class Not(Policy):
-    """Keeps a trace if another policy would not.
+    """Keeps a trace if another policy does not.
 
-    Leaves ``th`` as it came if the other goes by facts, and erases it if the other goes by chance.
+    ``th`` is unchanged if the other policy is deterministic, and erased if it samples.
 
     Args:
-        policy: Any but a Drop.
+        policy: Any policy except Drop.
 
     Raises:
         TypeError: for anything else.
@@ -94,19 +94,19 @@ class Not(Policy):
 
 @dataclass(frozen=True, repr=False)
 class Composite(Policy):
-    """Keeps a trace by the first of its parts that would, as long as that part's share of a rate lasts.
+    """Keeps a trace if the first of its policies that matches has spans left in its share of a rate.
 
-    Each part may keep so many spans in a second as its percentage of `max_total_spans_per_second` allows; counts begin anew
-    with every second. Once the first part that says yes has used up its share the trace is not kept: the parts behind it are
-    not asked. Parts without a percentage share equally what the others leave. Erases ``th``.
+    Each policy may keep its percentage of `max_total_spans_per_second` in each second. If the first policy that matches has
+    used up its share, the trace is not kept; the policies after it are not evaluated. Policies without a percentage share
+    the rest equally. Erases ``th``.
 
-    As in the Collector. (Its older versions gave parts without a percentage nothing.)
+    As in the Collector. (Its older versions gave nothing to policies without a percentage.)
 
     Args:
-        policies: The parts, in the order in which they are asked.
+        policies: The policies, in order of evaluation.
         max_total_spans_per_second: 1 to 2**32 - 1.
-        allocation: From the name of a part to its percentage, above 0 and at most 100; 100 in all at most, and less than
-            that if there are parts without. No part may be left with less than one span a second.
+        allocation: Percentage by name of the policy, above 0 and at most 100; at most 100 in total, and less than that if
+            some policies have none. Each policy must get at least one span per second.
 
     Raises:
         TypeError, ValueError: for anything else.
@@ -131,14 +131,14 @@ class Composite(Policy):
         return hash((self.name, self.policies, self.max_total_spans_per_second))
 
     def _allowances(self) -> list[int]:
-        """The most spans that each part may keep in a second."""
+        """Maximum spans per second for each policy."""
         names = policy_names(tuple(self.policies))
         percents = dict(self.allocation or {})
         for name, percent in percents.items():
             if name not in names:
                 raise ValueError(f"allocation must name policies of {', '.join(map(repr, names))}, not {name!r}")
             check_number(f"allocation[{name!r}]", percent, 0, 100, above=True)
-        total = round(math.fsum(percents.values()), 9)  # 33.3 and 66.7 are not quite 100
+        total = round(math.fsum(percents.values()), 9)  # the sum of 33.3 and 66.7 is not exactly 100
         left, without = 100 - total, [name for name in names if name not in percents]
         if left < 0:
             raise ValueError(f"allocation must be at most 100 percent in all, not {total}")

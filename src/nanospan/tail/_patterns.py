@@ -1,4 +1,4 @@
-"""Patterns on attribute texts: compiled once, and their answers remembered."""
+"""Regular expressions for attribute texts, with a cache of their results."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from nanospan.tail._plan import Condition
 
 __all__ = ["compile_patterns", "make_matcher"]
 
-MAX_REMEMBERED = 1024
-"""Characters of a text whose answer is remembered; the cache holds on to its texts."""
+MAX_CACHED_LENGTH = 1024
+"""Maximum characters of a cached text; the cache keeps references to its texts."""
 
 
 def compile_patterns(argument: str, patterns: tuple[str, ...]) -> list[re.Pattern[str]]:
-    """Raises ValueError, naming the argument, for a pattern that does not compile."""
+    """The compiled patterns. Raises ValueError, with the argument's name, for a pattern that does not compile."""
     compiled = []
     for index, pattern in enumerate(patterns):
         try:
@@ -28,15 +28,15 @@ def compile_patterns(argument: str, patterns: tuple[str, ...]) -> list[re.Patter
 
 
 def make_matcher(condition: Condition) -> Callable[[str], bool]:
-    """What says whether any of the condition's patterns is found in a text."""
+    """A function that returns whether any of the condition's patterns is found in a text."""
     searches = [pattern.search for pattern in compile_patterns("values", condition.values)]
 
     def is_found(text: str) -> bool:
         return any(search(text) is not None for search in searches)
 
-    remembered = functools.lru_cache(maxsize=condition.cache_size)(is_found)
+    is_found_cached = functools.lru_cache(maxsize=condition.cache_size)(is_found)
 
     def matches(text: str) -> bool:
-        return remembered(text) if len(text) <= MAX_REMEMBERED else is_found(text)
+        return is_found_cached(text) if len(text) <= MAX_CACHED_LENGTH else is_found(text)
 
     return matches

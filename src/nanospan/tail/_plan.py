@@ -1,4 +1,4 @@
-"""Policies written down as what the native code evaluates: a list of conditions and a list of nodes.
+"""Policies as the native code evaluates them: a list of conditions and a list of nodes.
 
 See csrc/tail/ns_facts.h for conditions and csrc/tail/ns_policy.h for nodes.
 """
@@ -17,7 +17,7 @@ MAX_DEPTH = 8
 
 
 class Plannable(Protocol):
-    """What the functions here need to know of a policy."""
+    """The interface of a policy for this module."""
 
     type: ClassVar[str]
 
@@ -29,7 +29,7 @@ class Plannable(Protocol):
 
 @dataclass(frozen=True)
 class Condition:
-    """A question that each span, or its resource, answers by yes or no."""
+    """A predicate on a span or its resource."""
 
     kind: str
     """``text_is``, ``text_like``, ``number_in``, ``bool_is`` or ``state_is``."""
@@ -39,14 +39,14 @@ class Condition:
     most: int = 0
     flag: bool = False
     cache_size: int = 0
-    """Of ``text_like``: answers that are remembered."""
+    """For ``text_like``: maximum number of cached results."""
     make_matcher: Callable[[Condition], Callable[[str], bool]] | None = None
-    """Of ``text_like``: makes what decides on a text."""
+    """For ``text_like``: makes the function that decides on a text."""
 
 
 @dataclass
 class Node:
-    """A policy of the tree. The numbers mean what `kind` makes of them."""
+    """A policy in the tree. The meaning of the numbers depends on `kind`."""
 
     kind: str
     """The name of an ``NS_POLICY_*``, in lower case and without the prefix."""
@@ -57,17 +57,17 @@ class Node:
     most: int = 0
     threshold: int = 0
     ratio: float = 0.0
-    """Of ``probability``, in place of the threshold."""
+    """For ``probability``, instead of the threshold."""
     salt: bytes = b""
     rate: float = 0.0
     burst: float = 0.0
 
 
 class Plan:
-    """Conditions and nodes of some policies.
+    """The conditions and nodes of a list of policies.
 
-    Raises ValueError for more nodes, more conditions or deeper nesting than the native code takes, and for a Drop policy
-    below the top.
+    Raises ValueError for more nodes, more conditions or deeper nesting than the native code allows, and for a nested Drop
+    policy.
     """
 
     def __init__(self, policies: Iterable[Plannable]) -> None:
@@ -80,7 +80,7 @@ class Plan:
             policy._add_to(self, 0)
 
     def bit_of(self, condition: Condition) -> int:
-        """The bit of this condition; two policies that ask the same share it."""
+        """The bit mask of this condition; equal conditions share a bit."""
         if condition not in self.conditions:
             if len(self.conditions) == MAX_CONDITIONS:
                 raise ValueError(f"policies must not ask for more than {MAX_CONDITIONS} different attribute values")
@@ -90,7 +90,7 @@ class Plan:
     def add(
         self, kind: str, parts: Sequence[Plannable] = (), allowances: Sequence[int] | None = None, **numbers: Any
     ) -> None:
-        """Add a node and, below it, its parts."""
+        """Add a node and its parts below it."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise ValueError(f"policies must not be nested more than {MAX_DEPTH} deep")
@@ -108,7 +108,7 @@ class Plan:
 
 
 def policy_names(policies: Sequence[Plannable], argument: str = "policies") -> tuple[str, ...]:
-    """The name of each policy: its own, or its type, with a number if that is taken.
+    """The name of each policy: its own, or its type, with a number if that name is in use.
 
     Raises ValueError if two policies were given the same name.
     """

@@ -1,4 +1,4 @@
-"""Policies that go by the facts of a trace: its status, its duration, its attributes, its size, its flags."""
+"""Deterministic policies: by status, duration, attributes, size and flags of a trace."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STATUSES = ("UNSET", "OK", "ERROR")  # by the number that OTLP gives them
 
 @dataclass(frozen=True, repr=False)
 class AlwaysSample(Policy):
-    """Keeps every trace. Leaves ``th`` as it came."""
+    """Keeps every trace. ``th`` is unchanged."""
 
     type: ClassVar[str] = "always_sample"
 
@@ -43,7 +43,7 @@ class AlwaysSample(Policy):
 
 @dataclass(frozen=True, init=False, repr=False)
 class StatusCode(Policy):
-    """Keeps a trace if any of its spans has one of these status codes. Leaves ``th`` as it came.
+    """Keeps a trace if any of its spans has one of these status codes. ``th`` is unchanged.
 
     Args:
         codes: "ERROR", "OK" or "UNSET", or members of ``opentelemetry.trace.StatusCode``.
@@ -70,16 +70,15 @@ class StatusCode(Policy):
 
 @dataclass(frozen=True, repr=False)
 class Latency(Policy):
-    """Keeps a trace that took longer than a threshold. Leaves ``th`` as it came.
+    """Keeps a trace that lasted longer than a threshold. ``th`` is unchanged.
 
-    What counts is the time from the earliest start to the latest end among the spans of the trace in this process, in whole
-    milliseconds, rounded down. It must be more than `threshold_ms` (a trace of exactly that duration is not kept) and, if
-    there is an upper threshold, at most `upper_threshold_ms`: the bounds of the Collector from 0.157 on. (Before, its lower
-    bound was inclusive when there was no upper one.)
+    The duration is the time from the earliest start to the latest end of the trace's spans in this process, in milliseconds,
+    rounded down. It must be above `threshold_ms` and, if there is an upper threshold, at most `upper_threshold_ms`: the
+    bounds of the Collector since 0.157. (Before, its lower bound was inclusive if there was no upper bound.)
 
-    Deviates from the Collector where there is an upper threshold: that looks at the duration anew with every span and is
-    content if any of these is within the bounds, so that a long trace with a short first span is kept; here only the whole
-    trace counts.
+    Deviates from the Collector if there is an upper threshold. The Collector computes the duration again for each span, and
+    keeps the trace if any of these is within the bounds, such as a long trace with a short first span. Here the duration of
+    the complete trace counts.
 
     Args:
         threshold_ms: Milliseconds, 0 or more.
@@ -108,7 +107,7 @@ class Latency(Policy):
 
 
 class _AttributePolicy(Policy):
-    """A policy that asks each span, and its resource, for one attribute."""
+    """A policy on one attribute of each span and its resource."""
 
     invert_match: bool
 
@@ -122,25 +121,24 @@ class _AttributePolicy(Policy):
 
 @dataclass(frozen=True, repr=False)
 class StringAttribute(_AttributePolicy):
-    """Keeps a trace if any of its spans, or its resource, has one of these values in a text attribute. Leaves ``th`` as it
-    came.
+    """Keeps a trace if any of its spans, or its resource, has one of these values in a text attribute. ``th`` is
+    unchanged.
 
-    Only attributes that are a text count; a list of texts does not, and an empty text never matches. With
-    `enabled_regex_matching` the values are patterns of Python's `re`, searched anywhere in the text ("unanchored", as the
-    Collector does; its patterns are RE2, which has no look-around and no back-references). Answers are remembered for the
-    last `cache_max_size` texts, of up to 1,024 characters each. A pattern that backtracks without end stalls the thread that
-    ends the span: keep them simple.
+    Only text attributes match; a list of texts or an empty text does not. With `enabled_regex_matching` the values are
+    patterns of Python's `re`, searched anywhere in the text ("unanchored", as in the Collector, whose RE2 patterns have no
+    look-around and no back-references). The results for the last `cache_max_size` texts, of up to 1,024 characters each,
+    are cached. A pattern with catastrophic backtracking stalls the thread that ends the span.
 
-    `invert_match` keeps the traces that the policy would not: those in which no span, nor the resource, has such a value,
-    the attribute being absent included. The other policies may still say yes (as in the Collector from 0.144 on, where an
-    inverted match no longer overrules them); to keep traces from being kept at all, use Drop.
+    `invert_match` keeps the traces in which neither a span nor the resource has such a value, including
+    traces without the attribute. Other policies may still keep the other traces (as in the Collector since 0.144, where an
+    inverted match no longer overrules them). To drop traces regardless of other policies, use Drop.
 
     Args:
         key: Name of the attribute.
         values: Texts to match; at least one, none of them empty.
         enabled_regex_matching: Whether the values are patterns.
-        cache_max_size: Texts to remember the answer for, 1 to 2**20; used with patterns only.
-        invert_match: Keep what does not match instead.
+        cache_max_size: Maximum number of cached results, 1 to 2**20; for patterns only.
+        invert_match: Keep the traces that do not match.
 
     Raises:
         TypeError, ValueError: for anything else, and for a pattern that does not compile.
@@ -174,15 +172,15 @@ class StringAttribute(_AttributePolicy):
 @dataclass(frozen=True, repr=False)
 class NumericAttribute(_AttributePolicy):
     """Keeps a trace if any of its spans, or its resource, has an integer attribute within these bounds, both included.
-    Leaves ``th`` as it came.
+    ``th`` is unchanged.
 
-    Deviates from the Collector, which takes a bound of 0 for none and reads an attribute of another type as 0: here None is
-    no bound, 0 is 0, and only integers count (a float or a bool never matches).
+    Deviates from the Collector, which treats a bound of 0 as no bound and an attribute of another type as 0. Here None
+    means no bound, and only integers match (a float or a bool never does).
 
     Args:
         key: Name of the attribute.
-        min_value: The least value that matches; None for no bound.
-        max_value: The largest value that matches; None for no bound. One of the two must be given.
+        min_value: Smallest value that matches; None for no bound.
+        max_value: Largest value that matches; None for no bound. One of the two is required.
         invert_match: As for StringAttribute.
 
     Raises:
@@ -210,16 +208,16 @@ class NumericAttribute(_AttributePolicy):
         check_bool("invert_match", self.invert_match)
 
     def _condition(self) -> Condition:
-        least = INT64_MIN if self.min_value is None else self.min_value
-        most = INT64_MAX if self.max_value is None else self.max_value
-        return Condition("number_in", self.key, least=least, most=most)
+        minimum = INT64_MIN if self.min_value is None else self.min_value
+        maximum = INT64_MAX if self.max_value is None else self.max_value
+        return Condition("number_in", self.key, least=minimum, most=maximum)
 
 
 @dataclass(frozen=True, repr=False)
 class BooleanAttribute(_AttributePolicy):
-    """Keeps a trace if any of its spans, or its resource, has this value in a bool attribute. Leaves ``th`` as it came.
+    """Keeps a trace if any of its spans, or its resource, has this value in a bool attribute. ``th`` is unchanged.
 
-    Only bools count. (The Collector reads an attribute of another type as False.)
+    Only bools match. (The Collector treats an attribute of another type as False.)
 
     Args:
         key: Name of the attribute.
@@ -248,11 +246,11 @@ class BooleanAttribute(_AttributePolicy):
 
 @dataclass(frozen=True, repr=False)
 class SpanCount(Policy):
-    """Keeps a trace by how many spans it has in this process. Leaves ``th`` as it came.
+    """Keeps a trace by its number of spans in this process. ``th`` is unchanged.
 
     Args:
-        min_spans: The least number of spans, 0 or more.
-        max_spans: The largest number of spans, at least `min_spans`; 0 for no bound. Both bounds are included.
+        min_spans: Minimum number of spans, 0 or more.
+        max_spans: Maximum number of spans, at least `min_spans`; 0 for no bound. Both bounds are inclusive.
 
     Raises:
         TypeError, ValueError: for anything else.
@@ -275,13 +273,13 @@ class SpanCount(Policy):
 
 @dataclass(frozen=True, repr=False)
 class TraceState(Policy):
-    """Keeps a trace if the trace state of any of its spans has this member with one of these values. Leaves ``th`` as it
-    came.
+    """Keeps a trace if the trace state of any of its spans has this member with one of these values. ``th`` is
+    unchanged.
 
     Args:
         key: Key of the member, such as "vendor" or "tenant@vendor".
-        values: Values to match exactly; at least one, none of them empty. (The Collector leaves those out that make more
-            than 255 characters together with the key.)
+        values: Values to match exactly; at least one, none of them empty. (The Collector ignores a value that has
+            more than 255 characters together with the key.)
 
     Raises:
         TypeError, ValueError: for anything else.
@@ -303,9 +301,9 @@ class TraceState(Policy):
 
 @dataclass(frozen=True, repr=False)
 class TraceFlags(Policy):
-    """Keeps a trace if any of its spans has the sampled flag: what the head sampler wanted. Leaves ``th`` as it came.
+    """Keeps a trace if any of its spans has the sampled flag, the head sampler's decision. ``th`` is unchanged.
 
-    Of use with a head sampler that records more than it samples (AlwaysRecord).
+    For a head sampler that records more spans than it samples (AlwaysRecord).
     """
 
     type: ClassVar[str] = "trace_flags"

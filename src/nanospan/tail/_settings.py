@@ -1,4 +1,4 @@
-"""How the batch span processor is told to decide on traces as a whole."""
+"""The settings of tail sampling."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ BYTES_A_DECISION = 16
 
 @dataclass(frozen=True)
 class TailSampling:
-    """Tail sampling in the process: spans are held until their trace can be decided on, and kept or dropped together.
+    """Tail sampling in the process: the spans of a trace are held until its decision, and kept or dropped together.
 
-    A trace is decided on when its local root (the span without a parent in this process) has ended and no span of it is
-    open; `decision_wait_after_root_ended` after its root ended if spans are still open then; `decision_wait` after its first
-    span in any case; and before that when room is needed, the oldest trace first.
+    A trace is decided when its local root (the span without a parent in this process) has ended and none of its spans is
+    open; or `decision_wait_after_root_ended` after the root's end, if spans are still open; at the latest `decision_wait`
+    after its first span. If memory runs out, the oldest trace is decided early.
 
-    The policies combine as in the OpenTelemetry Collector: what a Drop policy drops is dropped; else a trace is kept if any
-    policy says yes, all of them are asked, and a limiter pays for a trace also if another policy keeps it.
+    The policies combine as in the OpenTelemetry Collector. A trace that a Drop policy drops is dropped. Any other trace is
+    kept if any policy keeps it. All policies are evaluated: a rate limiter takes tokens for a trace that another policy
+    keeps.
 
     Args:
-        policies: One or more policies, not only Drop; 64 in all, those inside others included, at most 8 deep, which ask for
-            at most 64 different attribute values.
+        policies: One or more policies, not only Drop. At most 64 policies, nested ones included, at most 8 levels deep,
+            with at most 64 different conditions on attributes.
         decision_wait: Seconds, above 0.
         decision_wait_after_root_ended: Seconds, 0 or more.
-        num_traces: Undecided traces held at most, 1 to 2**24.
-        max_bytes: Memory for all that is held, 1 MiB to 8 GiB. Reserved at once, taken from the system as it is used.
-        decision_cache_size: Decisions remembered for spans that end after their trace was decided on, 0 to 2**24. None for
-            eight times `num_traces` or 131,072, whichever is more, and at most an eighth of `max_bytes` at 16 bytes each.
+        num_traces: Maximum number of undecided traces, 1 to 2**24.
+        max_bytes: Memory for all held spans and tables, 1 MiB to 8 GiB. Reserved at once, committed as it is used.
+        decision_cache_size: Number of remembered decisions, for spans that end after the decision on their trace, 0 to
+            2**24. None for eight times `num_traces` and at least 131,072, within an eighth of `max_bytes` at 16 bytes each.
 
     Raises:
         TypeError, ValueError: for anything else, and for two policies of the same name.
@@ -73,5 +74,5 @@ class TailSampling:
 
     @property
     def policy_names(self) -> tuple[str, ...]:
-        """Under which the policies are counted, in their order."""
+        """The names of the policies in the counts, in order."""
         return policy_names(tuple(self.policies))

@@ -1,4 +1,4 @@
-"""Span limits from the environment, where a wrong value is ignored with a warning, as the specification asks."""
+"""Span limits from the environment. An invalid value is ignored with a warning, as the specification requires."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _ARGUMENTS = {
     variables.OTEL_SPAN_EVENT_COUNT_LIMIT: ("max_events", _DEFAULT_COUNT),
     variables.OTEL_SPAN_LINK_COUNT_LIMIT: ("max_links", _DEFAULT_COUNT),
 }
-"""The argument of SpanLimits that each variable stands for, and its default."""
+"""The argument of SpanLimits for each variable, and its default."""
 
 
 def span_limits_from_environment() -> SpanLimits:
-    """The limits that ``OTEL_SPAN_*_LIMIT`` and ``OTEL_ATTRIBUTE_*_LIMIT`` ask for.
+    """The limits in ``OTEL_SPAN_*_LIMIT`` and ``OTEL_ATTRIBUTE_*_LIMIT``.
 
-    A value that is no non-negative integer is ignored, with one warning that names the variable; the SDK raises ValueError,
-    and the application does not start. An empty value means no limit, as in the SDK.
+    A value that is not a non-negative integer is ignored, with one warning that names the variable. (The SDK raises
+    ValueError, and the application does not start.) An empty value means no limit, as in the SDK.
     """
     arguments: dict[str, int] = {}
     for variable, (argument, default) in _ARGUMENTS.items():

@@ -25,7 +25,7 @@ from nanospan.trace.tracer import Tracer
 
 __all__ = ["TracerProvider"]
 
-# The SDK says what it says there; programs look for it under that name.
+# The SDK's logger: programs configure it under that name.
 logger = logging.getLogger(sdk.__name__)
 
 
@@ -34,22 +34,22 @@ class SpanProcessors(NativeProcessors, SynchronousMultiSpanProcessor):
 
 
 class TracerProvider(sdk.TracerProvider):
-    """Gives tracers whose spans cost nanoseconds. Takes the place of ``opentelemetry.sdk.trace.TracerProvider``.
+    """Creates tracers with native spans. Replaces ``opentelemetry.sdk.trace.TracerProvider``.
 
     Args:
-        sampler: Any Sampler. The one that ``OTEL_TRACES_SAMPLER`` names if None. The SDK's samplers and nanospan's decide
-            natively, any other is called.
-        resource: What the spans are about; ``Resource.create({})`` if None.
-        shutdown_on_exit: Whether the end of the interpreter shuts the provider down.
-        active_span_processor: A composite of your own to hold the processors.
+        sampler: Any Sampler; the one in ``OTEL_TRACES_SAMPLER`` if None. Samplers of nanospan and the SDK decide natively;
+            any other sampler is called.
+        resource: The resource of the spans; ``Resource.create({})`` if None.
+        shutdown_on_exit: Whether the exit of the interpreter shuts the provider down.
+        active_span_processor: The composite that calls the processors; a native one if None.
         id_generator: Any IdGenerator; `nanospan.RandomIdGenerator` if None.
-        span_limits: The limits; from ``OTEL_SPAN_*_LIMIT`` and ``OTEL_ATTRIBUTE_*_LIMIT`` if None, of which wrong values are
+        span_limits: The limits; those in ``OTEL_SPAN_*_LIMIT`` and ``OTEL_ATTRIBUTE_*_LIMIT`` if None. Invalid variables are
             ignored with a warning.
-        meter_provider: For the ``otel.sdk.span.*`` metrics, which ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true``
-            switches on. The global one if None.
+        meter_provider: For the ``otel.sdk.span.*`` metrics, which ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true`` enables;
+            the global one if None.
 
-    A processor or a sampler that raises does not break the application: the exception is logged, the other processors are
-    still called, and the span of a sampler that raised is dropped.
+    An exception in a processor or a sampler does not reach the application: it is logged, the other processors are called,
+    and a span whose sampler raised is dropped.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class TracerProvider(sdk.TracerProvider):
         schema_url: str | None = None,
         attributes: Attributes = None,
     ) -> ApiTracer:
-        """The tracer of an instrumentation scope, the same for the same arguments."""
+        """The tracer of an instrumentation scope; the same object for equal arguments."""
         if self._disabled:
             return NoOpTracer()
         if not instrumenting_module_name:

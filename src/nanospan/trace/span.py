@@ -18,14 +18,14 @@ __all__ = ["NonRecordingSpan", "Span"]
 class Span(NativeSpan, sdk.Span):
     """A span that records, made by `nanospan.Tracer`.
 
-    An ``opentelemetry.sdk.trace.Span`` in every respect. What is rarely called is that class's own code, so a patch of
-    ``opentelemetry.sdk.trace.Span.record_exception``, say, holds here too.
+    An ``opentelemetry.sdk.trace.Span`` in every respect. Rarely called methods are inherited: a patch of, for example,
+    ``opentelemetry.sdk.trace.Span.record_exception`` takes effect here too.
     """
 
     __dict__ = property(own_dict)
 
     def __copy__(self) -> Span:
-        copied = type(self).__new__(type(self))
+        copied = NativeSpan.__new__(type(self))
         for name in SPAN_FIELDS:
             setattr(copied, name, getattr(self, name))
         copied.__dict__.update(self.__dict__)
@@ -34,7 +34,7 @@ class Span(NativeSpan, sdk.Span):
 
 @bind_non_recording_class
 class NonRecordingSpan(NativeNonRecordingSpan, api.NonRecordingSpan):
-    """A span that was sampled out: it carries its SpanContext and does nothing else."""
+    """A span that was not sampled: it has a SpanContext and ignores every other call."""
 
     __dict__ = property(own_dict)
 

@@ -26,16 +26,16 @@ __all__ = ["Tracer"]
 
 
 class Tracer(native.NativeTracer, sdk.Tracer):
-    """Starts spans. Made by `nanospan.TracerProvider.get_tracer`; an ``opentelemetry.sdk.trace.Tracer`` in every respect.
+    """Starts spans. `nanospan.TracerProvider.get_tracer` creates it; an ``opentelemetry.sdk.trace.Tracer`` in every respect.
 
-    ``sampler``, ``resource``, ``span_processor`` and ``id_generator`` may be assigned; the next span honours them.
+    ``sampler``, ``resource``, ``span_processor`` and ``id_generator`` may be assigned; the next span uses them.
     """
 
     start_span = native.start_span
     start_as_current_span = native.start_as_current_span
 
 
-def _start_generally(
+def _start_span_in_python(
     tracer: sdk.Tracer,
     name: str,
     context: Context | None,
@@ -46,15 +46,14 @@ def _start_generally(
     record_exception: bool,
     set_status_on_exception: bool,
 ) -> api.Span:
-    """`start_span` for what the native way does not take: another id generator, a parent of another make, a proxy."""
+    """`start_span` for the cases that native code leaves: a foreign id generator, parent or tracer proxy."""
     links = links or ()
-    parent: SpanContext | None = api.get_current_span(context).get_span_context()
-    if parent is not None and not isinstance(parent, SpanContext):
+    current = api.get_current_span(context).get_span_context()
+    if current is not None and not isinstance(current, SpanContext):
         raise TypeError("parent_span_context must be a SpanContext or None.")
     if not tracer._is_enabled():
-        return api.NonRecordingSpan(parent)
-    if parent is not None and not parent.is_valid:
-        parent = None
+        return api.NonRecordingSpan(current)
+    parent = current if current is not None and current.is_valid else None
     trace_id = tracer.id_generator.generate_trace_id() if parent is None else parent.trace_id
 
     trace_id_random = tracer.id_generator.is_trace_id_random() if parent is None else parent.trace_flags.random_trace_id
@@ -109,7 +108,7 @@ def _start_generally(
 
 
 def _decorate(activation: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function each call of which runs in a span of its own; for a coroutine function, until the coroutine is done."""
+    """Wrap ``function`` so that each call has its own span. The span of a coroutine function ends with the coroutine."""
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -134,6 +133,6 @@ native.bind(
     non_recording_span=NonRecordingSpan,
     id_generator=RandomIdGenerator,
     native=native_sampler,
-    general_start=_start_generally,
+    general_start=_start_span_in_python,
     decorator=_decorate,
 )

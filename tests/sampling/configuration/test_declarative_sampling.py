@@ -11,8 +11,6 @@ from support.declarative_files import CONFIGURE, NANOSPANS, REPORT, THE_SDKS, co
 
 pytest.importorskip("opentelemetry.configuration", reason="opentelemetry-configuration is not installed")
 
-BOTH = pytest.mark.parametrize("configurator", [NANOSPANS, THE_SDKS], ids=["nanospan's", "the SDK's"])
-
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -24,7 +22,6 @@ def rules(one: str) -> str:
 
 
 class TestSamplers:
-    @BOTH
     @pytest.mark.parametrize(
         ("node", "description"),
         [
@@ -40,19 +37,17 @@ class TestSamplers:
             ("nanospan_overhead_budget:", "OverheadBudget{"),
         ],
     )
-    def test_at_the_top_they_follow_the_parent(self, file, configurator, node, description):
-        found = configured(configurator, with_sampler(file, node))
+    def test_at_the_top_they_follow_the_parent(self, file, node, description):
+        found = configured(NANOSPANS, with_sampler(file, node))
         assert found.report["description"].startswith(f"ParentBased{{root:{description}")
         assert found.log == ""
 
-    @BOTH
-    def test_variables_are_substituted(self, file, configurator):
+    def test_variables_are_substituted(self, file):
         with_sampler(file, "nanospan_probability:\n  ratio: ${RATIO:-0.5}")
-        assert "{0.5" in configured(configurator, file).report["description"]
-        assert "{0.125" in configured(configurator, file, RATIO="0.125").report["description"]
+        assert "{0.5" in configured(NANOSPANS, file).report["description"]
+        assert "{0.125" in configured(NANOSPANS, file, RATIO="0.125").report["description"]
 
-    @BOTH
-    def test_inside_parent_based_they_are_what_they_are(self, file, configurator):
+    def test_inside_parent_based_they_are_what_they_are(self, file):
         with_sampler(
             file,
             """
@@ -62,7 +57,7 @@ class TestSamplers:
               local_parent_not_sampled: {always_on: }
             """,
         )
-        found = configured(configurator, file)
+        found = configured(NANOSPANS, file)
         description = found.report["description"]
         assert description.startswith("ParentBased{root:ConsistentProbability{0.25")
         assert "remoteParentSampled:RateLimited{9/s" in description
@@ -84,9 +79,8 @@ class TestSamplers:
           default: {trace_id_ratio_based: {ratio: 0.125}}
         """
 
-    @BOTH
-    def test_rules(self, file, configurator):
-        found = configured(configurator, with_sampler(file, self.RULES))
+    def test_rules(self, file):
+        found = configured(NANOSPANS, with_sampler(file, self.RULES))
         description = found.report["description"]
         assert description.startswith("ParentBased{root:RuleBased{")
         for part in ("GET /health", "ConsistentProbability{0.5", "RateLimited{100/s", "TraceIdRatioBased{0.125}"):
@@ -111,20 +105,18 @@ print(json.dumps([
         finished = run(NANOSPANS + CONFIGURE + script, with_sampler(file, sampler))
         assert json.loads(finished.stdout) == [False, True, False, False, False], finished.stderr
 
-    @BOTH
-    def test_rules_about_the_parent_see_it(self, file, configurator):
+    def test_rules_about_the_parent_see_it(self, file):
         with_sampler(file, rules("{parent: remote, sampler: {nanospan_rate_limited: }}"))
-        report = configured(configurator, file).report
+        report = configured(NANOSPANS, file).report
         assert report["sampler"] == "RuleBased"
 
-    @BOTH
-    def test_always_record_is_around_the_parent_based(self, file, configurator):
+    def test_always_record_is_around_the_parent_based(self, file):
         with_sampler(file, "nanospan_always_record: {root: {nanospan_probability: {ratio: 0.25}}}")
-        description = configured(configurator, file).report["description"]
+        description = configured(NANOSPANS, file).report["description"]
         assert description.startswith("AlwaysRecord")
         assert "ParentBased{root:ConsistentProbability{0.25" in description
 
-    def test_nodes_that_only_nanospans_configurator_tells_apart(self, file):
+    def test_two_nodes_of_one_sampler_have_their_own_properties(self, file):
         with_sampler(
             file,
             """
@@ -134,13 +126,39 @@ print(json.dumps([
             """,
         )
         found = configured(NANOSPANS, file)
+        assert found.report["description"].startswith("ParentBased{root:ConsistentProbability{0.25")
         assert "remoteParentSampled:ConsistentProbability{0.75" in found.report["description"]
         assert found.log == ""
-        confused = configured(THE_SDKS, file)
-        assert "remoteParentSampled:ConsistentProbability{0.25" in confused.report["description"]
-        assert "nanospan_probability is in the file more than once" in confused.log
 
-    def test_without_the_name_of_the_file_there_are_only_defaults(self, file):
+    DROPPED = "The SDK's configurator drops the properties that a configuration file gives"
+
+    @pytest.mark.parametrize(
+        ("node", "description"),
+        [
+            ("nanospan_probability: {ratio: 0.25}", "ConsistentProbability{1"),
+            ("nanospan_rate_limited: {traces_per_second: 7}", "RateLimited{100/s"),
+            ("nanospan_adaptive: {target_spans_per_second: 250}", "Adaptive{1000"),
+            ("nanospan_overhead_budget: {cpu_fraction: 0.05}", "OverheadBudget{0.02"),
+        ],
+    )
+    def test_the_sdks_configurator_drops_the_properties(self, file, node, description):
+        found = configured(THE_SDKS, with_sampler(file, node))
+        assert found.report["description"].startswith(f"ParentBased{{root:{description}")
+        assert found.log.count(self.DROPPED) == 1
+        assert "OTEL_PYTHON_CONFIGURATOR=nanospan keeps them" in found.log
+        assert node.partition(":")[0] in found.log
+
+    @pytest.mark.parametrize(
+        ("node", "words"),
+        [
+            (rules("{name: a, sampler: {always_off: }}"), "nanospan_rule_based: default must be given"),
+            ("nanospan_always_record: {root: {always_on: }}", "nanospan_always_record: root must be given"),
+        ],
+    )
+    def test_a_sampler_that_needs_its_properties_is_refused_by_the_sdks_configurator(self, file, node, words):
+        assert words in refusal(THE_SDKS, with_sampler(file, node))
+
+    def test_a_file_that_no_variable_names(self, file):
         script = f"""
 from opentelemetry.configuration import configure_sdk, load_config_file
 configure_sdk(load_config_file({str(with_sampler(file, "nanospan_probability: {ratio: 0.25}"))!r}))
@@ -148,7 +166,7 @@ configure_sdk(load_config_file({str(with_sampler(file, "nanospan_probability: {r
         finished = run(script + REPORT, None)
         report = json.loads(finished.stdout.splitlines()[-1])
         assert report["description"].startswith("ParentBased{root:ConsistentProbability{1")
-        assert finished.stderr.count("The SDK does not hand over the properties of nanospan_probability") == 1
+        assert finished.stderr.count(self.DROPPED) == 1
 
     def test_the_standards_probability_which_the_package_refuses(self, file):
         with_sampler(file, "parent_based: {root: {probability/development: {ratio: 0.25}}}")
@@ -171,7 +189,6 @@ configure_sdk(load_config_file({str(with_sampler(file, "nanospan_probability: {r
         assert found.startswith(description)
         assert found == configured(THE_SDKS, file).report["description"]
 
-    @BOTH
     @pytest.mark.parametrize(
         ("node", "words"),
         [
@@ -192,18 +209,18 @@ configure_sdk(load_config_file({str(with_sampler(file, "nanospan_probability: {r
             ("nanospan_always_record:", ["nanospan_always_record: root must be given"]),
         ],
     )
-    def test_wrong_properties_are_refused_by_name(self, file, configurator, node, words):
-        last = refusal(configurator, with_sampler(file, node))
+    def test_wrong_properties_are_refused_by_name(self, file, node, words):
+        last = refusal(NANOSPANS, with_sampler(file, node))
         for word in words:
             assert word in last
 
-    def test_properties_that_a_later_sdk_hands_over_come_first(self, monkeypatch):
+    def test_properties_that_a_later_sdk_hands_over_are_used(self, caplog):
         from nanospan.sampling.configuration import declarative
 
-        monkeypatch.delenv("OTEL_CONFIG_FILE", raising=False)
         (entry,) = entry_points(group="opentelemetry_sampler", name="nanospan_rate_limited")
         assert entry.load() is declarative.rate_limited
         assert "RateLimited{7/s" in entry.load()(traces_per_second=7).get_description()
+        assert caplog.messages == []
 
     def test_every_sampler_of_the_file_is_an_entry_point(self):
         from nanospan.sampling.configuration.nodes import MAKERS

@@ -44,7 +44,7 @@ def made(monkeypatch: pytest.MonkeyPatch):
     return of
 
 
-@pytest.mark.parametrize("name", ["nanospan_rule_based", "parentbased_nanospan_rule_based", "NANOSPAN_RULE_BASED"])
+@pytest.mark.parametrize("name", ["nanospan_rule_based", "NANOSPAN_RULE_BASED"])
 def test_rules(made, caplog, name):
     sampler = made(name, RULES)
     assert type(sampler) is ParentBased

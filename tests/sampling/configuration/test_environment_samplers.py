@@ -19,7 +19,6 @@ OWN = {
     "nanospan_adaptive": "Adaptive",
     "nanospan_overhead_budget": "OverheadBudget",
 }
-NAMES = [f"{prefix}{name}" for prefix in ("", "parentbased_") for name in OWN]
 
 
 class Made(sampling.StaticSampler):
@@ -42,7 +41,7 @@ def amount_given(monkeypatch):
     def given(name: str, argument: str | None) -> float:
         for cls in OWN.values():
             monkeypatch.setattr(sampling, cls, None)
-        monkeypatch.setattr(sampling, OWN[name.lower().removeprefix("parentbased_")], Made)
+        monkeypatch.setattr(sampling, OWN[name.lower()], Made)
         monkeypatch.setenv("OTEL_TRACES_SAMPLER", name)
         if argument is not None:
             monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", argument)
@@ -54,7 +53,7 @@ def amount_given(monkeypatch):
     return given
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OWN)
 def test_the_argument_arrives_without_a_word(amount_given, caplog, name):
     assert amount_given(name, " 0.5 ") == 0.5
     assert amount_given(name, "0") == 0
@@ -100,25 +99,31 @@ def test_out_of_range_is_brought_into_range_with_one_warning(amount_given, caplo
 
 
 @pytest.mark.parametrize("argument", ["0.001", "1e-6", "1e-30", "0.5", "1", "250", "1e9", "1e300"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OWN)
 def test_the_classes_take_what_they_are_given(monkeypatch, name, argument):
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", name)
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", argument)
     made = standard_sampler()
     assert type(made) is sampling.ParentBased
-    assert type(made._root) is getattr(sampling, OWN[name.removeprefix("parentbased_")])
+    assert type(made._root) is getattr(sampling, OWN[name])
     assert isinstance(made, sampling.Sampler)
 
 
-def test_the_standard_samplers_have_their_names_with_nanospan_too(monkeypatch):
-    for name in ("always_on", "always_off", "parentbased_always_on", "parentbased_always_off"):
-        monkeypatch.setenv("OTEL_TRACES_SAMPLER", name)
-        expected = standard_sampler()
-        monkeypatch.setenv("OTEL_TRACES_SAMPLER", f"nanospan_{name}")
-        assert standard_sampler() is expected
+@pytest.mark.parametrize(
+    ("name", "sampler"),
+    [
+        ("always_on", sampling.ALWAYS_ON),
+        ("always_off", sampling.ALWAYS_OFF),
+        ("parentbased_always_on", sampling.DEFAULT_ON),
+        ("parentbased_always_off", sampling.DEFAULT_OFF),
+    ],
+)
+def test_the_standard_names_are_nanospans_samplers(monkeypatch, name, sampler):
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", name)
+    assert standard_sampler() is sampler
 
 
-@pytest.mark.parametrize("name", ["nanospan_luck", "jaeger_remote"])
+@pytest.mark.parametrize("name", ["nanospan_luck", "jaeger_remote", "nanospan_always_on", "parentbased_nanospan_adaptive"])
 def test_a_name_of_nobody_is_none(monkeypatch, name):
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", name)
     assert standard_sampler() is None
@@ -130,7 +135,7 @@ def test_standard_names_are_not_nanospans_own(monkeypatch):
     for name in ("", "always_off", "parentbased_traceidratio"):
         monkeypatch.setenv("OTEL_TRACES_SAMPLER", name)
         assert own_sampler() is None
-    for name in (*NAMES, "nanospan_always_off"):
+    for name in (*OWN, "nanospan_always_record"):
         monkeypatch.setenv("OTEL_TRACES_SAMPLER", name)
         monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
         assert own_sampler().get_description() == standard_sampler().get_description()
@@ -138,10 +143,11 @@ def test_standard_names_are_not_nanospans_own(monkeypatch):
 
 def test_the_entry_points():
     found = {entry.name: entry for entry in entry_points(group="opentelemetry_traces_sampler")}
-    for name in NAMES:
+    assert {name for name in found if "nanospan" in name} == {*OWN, "nanospan_rule_based", "nanospan_always_record"}
+    for name, cls in OWN.items():
         sampler = found[name].load()("0.25")
         assert type(sampler) is sampling.ParentBased
-        assert type(sampler._root) is getattr(sampling, OWN[name.removeprefix("parentbased_")])
+        assert type(sampler._root) is getattr(sampling, cls)
 
 
 def test_the_sdks_configurator_makes_it_of_the_variables():
@@ -153,7 +159,7 @@ from opentelemetry import trace
 sampler = trace.get_tracer_provider().sampler
 print(json.dumps([type(sampler).__module__, type(sampler._root).__name__, sampler._root.get_description()]))
 """
-    variables = {"OTEL_TRACES_SAMPLER": "parentbased_nanospan_probability", "OTEL_TRACES_SAMPLER_ARG": "0.25"}
+    variables = {"OTEL_TRACES_SAMPLER": "nanospan_probability", "OTEL_TRACES_SAMPLER_ARG": "0.25"}
     run = subprocess.run([sys.executable, "-c", script], env=variables, capture_output=True, text=True, timeout=WAIT)
     assert run.returncode == 0, run.stderr
     module, root, description = json.loads(run.stdout)

@@ -1,10 +1,16 @@
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 from opentelemetry.trace import SpanContext, Status, StatusCode
 from opentelemetry.util.types import AnyValue, Attributes
 
 _Class = TypeVar("_Class", bound=type)
+
+SPAN_FIELDS: tuple[str, ...]
+
+# A SpanContext that a span and its children share.
+@final
+class ContextCell: ...
 
 # The SDK's private names, properties at run time, are left to the SDK's own declarations.
 class NativeSpanBase:

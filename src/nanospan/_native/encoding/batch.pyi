@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from typing import Any, TypedDict
+from typing import Any, TypedDict, type_check_only
 
 from typing_extensions import Buffer
 
@@ -11,14 +11,16 @@ class EncodedBatch(Buffer):
 
     def __len__(self) -> int:
         """Bytes of the request."""
-    def __buffer__(self, flags: int, /) -> memoryview: ...
     def split(self) -> tuple[EncodedBatch, EncodedBatch]:
         """Two batches that together hold the same spans in the same order; ValueError if there is only one."""
 
+@type_check_only
 class EncodeReport(TypedDict):
     repaired: int
     lost: int
     failed: int
+
+class RecordList: ...
 
 # Spans are ReadableSpan objects, or anything with its public properties.
 def encode_batch(spans: Iterable[Any]) -> EncodedBatch | None:

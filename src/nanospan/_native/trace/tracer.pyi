@@ -24,6 +24,11 @@ class NativeTracer:
     id_generator: IdGenerator
     instrumentation_info: InstrumentationInfo
 
+# `__enter__` and `__exit__` of an activation, as a descriptor.
+class SpecialMethod:
+    def __get__(self, instance: SpanActivation[Any] | None, owner: type | None = None, /) -> Any: ...
+    def __call__(self, *arguments: Any) -> Any: ...
+
 # Derived, for type checkers, from what the SDK's method returns, whose place it takes: a context manager that gives a span,
 # and a decorator that keeps the function's type. At run time it has no generator inside, and AbstractContextManager is the
 # only class of these that it is registered with.

@@ -1,10 +1,11 @@
-"""The command ``nanospan cost``: its options, and what they mean to `nanospan.cli.cost.model`."""
+"""The command ``nanospan cost``: its options, passed to `nanospan.cli.cost.model`."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,12 +14,19 @@ from nanospan.cli.cost.model import STRATEGIES, estimate
 
 __all__ = ["cost"]
 
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # generic from click 8.2 on
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
 _WORKLOAD, _CHOICES, _COSTS = Workload(1, 1), Choices(), SpanCosts()
-"""For the defaults; the first two arguments have none."""
+"""The source of the defaults of the options."""
 
 
 class Number(click.FloatRange):
-    """A finite number in a range: click's own lets nan through, and infinity where there is no maximum."""
+    """A finite number in a range. click's FloatRange accepts nan, and infinity if there is no maximum."""
 
     name = "number"
 
@@ -29,7 +37,7 @@ class Number(click.FloatRange):
         return number
 
 
-class Rule(click.ParamType):
+class Rule(ParamType):
     """``NAME=SHARE:RATIO``."""
 
     name = "rule"
@@ -54,7 +62,7 @@ FRACTION = Number(min=0, max=1, min_open=True)
 COUNT = click.IntRange(1)
 
 
-def option(name: str, kind: click.ParamType, default: object, text: str, **more: Any) -> Any:
+def option(name: str, kind: ParamType, default: object, text: str, **more: Any) -> Callable[[_Function], _Function]:
     return click.option(name, type=kind, default=default, show_default=default is not None, help=text, **more)
 
 

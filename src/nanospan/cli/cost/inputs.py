@@ -1,4 +1,4 @@
-"""What the costs of sampling are calculated from: the traffic, the settings of each strategy, and what a span costs."""
+"""The inputs of the cost model: the traffic, the settings of each strategy, and the costs of a span."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from nanospan._common.arguments import MAX_FLOAT, check_integer, check_number
 from nanospan.tail import TailSampling
 
-__all__ = ["BYTES_A_SPAN", "Choices", "SpanCosts", "TrafficRule", "Workload"]
+__all__ = ["BYTES_PER_SPAN", "Choices", "SpanCosts", "TrafficRule", "Workload"]
 
-BYTES_A_SPAN = 340
+BYTES_PER_SPAN = 340
 """Encoded bytes of a ten-attribute span (benchmarks/memory.py)."""
 
 
@@ -20,7 +21,7 @@ class Workload:
 
     requests_per_second: float
     spans_per_request: float
-    bytes_per_span: float = BYTES_A_SPAN
+    bytes_per_span: float = BYTES_PER_SPAN
     error_share: float = 0.01
     """Of the requests, 0 to 1."""
     slow_share: float = 0.01
@@ -121,31 +122,17 @@ class SpanCosts:
             _check_not_negative(one.name, getattr(self, one.name))
 
 
-def _number(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
-
-
 def _check_positive(name: str, value: float) -> None:
-    _number(name, value)
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be a number above 0, not {value}")
+    check_number(name, value, 0, MAX_FLOAT, above=True, accepted="a number above 0")
 
 
 def _check_not_negative(name: str, value: float) -> None:
-    _number(name, value)
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be a number from 0, not {value}")
+    check_number(name, value, 0, MAX_FLOAT, accepted="a number from 0")
 
 
 def _check_share(name: str, value: float) -> None:
-    _number(name, value)
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be from 0 to 1, not {value}")
+    check_number(name, value, 0, 1, accepted="from 0 to 1")
 
 
 def _check_count(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
-    if value < 1:
-        raise ValueError(f"{name} must be an integer from 1, not {value}")
+    check_integer(name, value, 1, math.inf, accepted="an integer from 1")

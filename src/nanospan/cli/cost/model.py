@@ -78,20 +78,20 @@ MIN_PROCESS_CORES = 0.05
 
 @dataclass(frozen=True, slots=True)
 class TailMemory:
-    """What the tail buffer of one process holds, and what it may."""
+    """The memory of the tail buffer of one process, and its limits."""
 
     traces_held: float
     max_traces_held: float
-    """If no local root ended before `decision_wait`."""
+    """If no local root ends before `decision_wait`."""
     bytes_held: float
     bytes_needed: float
-    """With the table of traces and of decisions remembered."""
+    """Including the tables of traces and decisions."""
     num_traces: int
     max_bytes: int
 
     @property
     def suffices(self) -> bool:
-        """Whether `num_traces` and `max_bytes` have room for it: if not, the oldest traces are decided on early."""
+        """Whether `num_traces` and `max_bytes` suffice; otherwise the oldest traces are decided early."""
         return self.traces_held <= self.num_traces and self.bytes_needed <= self.max_bytes
 
 
@@ -106,7 +106,7 @@ class Estimate:
     faults_kept_share: float
     """Of the error and slow traces, 0 to 1."""
     flagged_share: float
-    """Of the traces, those that other services see as sampled, 0 to 1."""
+    """Share of the traces that other services see as sampled, 0 to 1."""
     created_per_second: float
     recorded_per_second: float
     exported_per_second: float

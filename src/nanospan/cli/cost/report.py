@@ -47,7 +47,7 @@ def kept_table(estimates: Sequence[Estimate]) -> Table:
 
 
 def price_table(estimates: Sequence[Estimate]) -> Table:
-    """What that takes: a row for each estimate, with prices and tail buffers only where there are any."""
+    """The resources: a row for each estimate, with columns for prices and tail buffers if there are any."""
     priced = any(one.price_per_month is not None for one in estimates)
     tails = any(one.tail is not None for one in estimates)
     headings = ["sent", "CPU\ncores", *(["buffer,\na process"] if tails else []), "stored", *(["a month"] if priced else [])]
@@ -64,7 +64,7 @@ def price_table(estimates: Sequence[Estimate]) -> Table:
 
 
 def notes(workload: Workload, choices: Choices, costs: SpanCosts, estimates: Sequence[Estimate]) -> Text:
-    """What the figures are, and what is wrong with the settings."""
+    """The meaning of the figures, and warnings about the settings."""
     text = Text()
     for warning, of in _by_warning(estimates).items():
         text.append(f"\n{', '.join(of)}: {warning}\n", style="red")
@@ -94,7 +94,7 @@ def notes(workload: Workload, choices: Choices, costs: SpanCosts, estimates: Seq
 def as_json(
     workload: Workload, choices: Choices, costs: SpanCosts, estimates: Sequence[Estimate]
 ) -> dict[str, Any]:
-    """The same for programs: plain numbers, shares from 0 to 1, bytes and seconds."""
+    """The estimates as JSON values: numbers, shares from 0 to 1, bytes and seconds."""
     return {
         "workload": dataclasses.asdict(workload),
         "choices": dataclasses.asdict(choices),
@@ -117,7 +117,7 @@ def decimal_size(size: float) -> str:
 
 
 def share(part: float) -> str:
-    """``100 %``, ``2.98 %``, ``0.01 %``; ``<0.01 %`` for what is less and not nothing."""
+    """``100 %``, ``2.98 %``, ``0.01 %``; ``<0.01 %`` for smaller shares above 0."""
     percent = 100 * part
     if 0 < percent < 0.005:
         return "<0.01 %"
@@ -127,7 +127,7 @@ def share(part: float) -> str:
 
 
 def cores(number: float) -> str:
-    """Three digits; ``<0.001`` for what is less and not nothing."""
+    """Three digits; ``<0.001`` for smaller numbers above 0."""
     return "<0.001" if 0 < number < 0.0005 else f"{number:,.0f}" if number >= 99.95 else f"{number:.3g}"
 
 
@@ -140,7 +140,7 @@ def _table(*headings: str) -> Table:
 
 
 def _by_warning(estimates: Sequence[Estimate]) -> dict[str, list[str]]:
-    """The strategies that each warning is about; those of one strategy with several ratios count once."""
+    """The strategies of each warning, each once."""
     strategies: dict[str, list[str]] = {}
     for one in estimates:
         for warning in one.warnings:

@@ -1,6 +1,6 @@
 """The demo's web service: a checkout over HTTP that answers from SQLite, one request being 30 spans.
 
-The queries are real, against a database in memory; what a network would add is slept.
+The queries run against a database in memory; sleeps replace the network.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SERVICE_NAME = "shop"
 CHECKOUT_PATH = "/checkout"
 SPANS_A_REQUEST = 30
 DECLINE_EVERY = 20
-"""Every so many-th payment is declined and its trace carries an error."""
+"""One payment in this many is declined, and its trace has an error."""
 
 
 class PaymentDeclined(Exception):
-    """The payment provider said no; recorded in the span that found out."""
+    """The payment provider declined; recorded in the span of the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        # A handler lives as long as its keep-alive connection, and so does its database.
+        # The handler, and so its database, lives as long as its keep-alive connection.
         self._database = _open_database()
 
     def finish(self) -> None:
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
             "network.protocol.version": "1.1",
             "checkout.number": number,
         }
-        # The span ends before the answer leaves: who has read the last answer knows that all have ended.
+        # The span ends before the response is sent: all spans have ended when the client has read the last response.
         with self.server.tracer.start_as_current_span(
             f"POST {CHECKOUT_PATH}", kind=SpanKind.SERVER, attributes=attributes
         ) as span:

@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 30.0
 
 
 class _Load:
-    """What the client threads share: how many requests are left, and how the others went."""
+    """The state that the client threads share: remaining requests and results."""
 
     def __init__(self, port: int, requests: int, seconds: float) -> None:
         self.answered = 0
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=3)
     arguments = parser.parse_args()
-    # Ctrl-C reaches the whole process group; one process is enough to speak of it.
+    # Ctrl-C reaches the whole process group; only the parent reports it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     load = _Load(arguments.port, arguments.requests, arguments.seconds)
     started = time.monotonic()

@@ -1,8 +1,7 @@
-"""What a span costs, nanospan beside the stock pipeline, measured now and on this machine.
+"""Measures the cost of a span with nanospan and with the stock pipeline on this machine.
 
-Every run is a fresh process, and the pipelines take turns, so that whatever else the machine does falls on
-all of them. The pace is slow enough that the stock pipeline drops nothing: work that is dropped would look
-cheap.
+Each run is a new process, and the pipelines take turns, so that other load of the machine affects all of them. The rate is
+low enough that the stock pipeline drops no spans: dropped work would look cheap.
 """
 
 from __future__ import annotations
@@ -40,9 +39,9 @@ PROCESSOR_ONLY = "processor-only"
 NANOSPAN = "nanospan"
 """nanospan's TracerProvider, BatchSpanProcessor and exporter."""
 STOCK_SPAN = "stock-span"
-"""The SDK's TracerProvider without a processor: the least that any processor behind it can cost."""
+"""The SDK's TracerProvider without a processor: the lower bound for any processor with it."""
 PAUSES = "pauses"
-"""No tracing at all: what the measurement's pauses between bursts cost by themselves."""
+"""No tracing: the cost of the pauses between bursts."""
 PIPELINES = (STOCK, PROCESSOR_ONLY, NANOSPAN, STOCK_SPAN, PAUSES)
 SENDING_NOTHING = (STOCK_SPAN, PAUSES)
 
@@ -68,7 +67,7 @@ class CostRun:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of several runs and how far they lie apart."""
+    """The median and the range of several runs."""
 
     median: float
     lowest: float
@@ -88,7 +87,7 @@ def stock_is_installed() -> bool:
 
 
 def child_environment() -> dict[str, str]:
-    """This process's environment without what would change the pipelines or send the spans elsewhere."""
+    """This process's environment without variables that change the pipelines or the endpoint."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     return environment | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
@@ -98,7 +97,7 @@ def measure(
 ) -> list[CostRun]:
     """Run every pipeline once a round, in turn, against a receiver of its own process.
 
-    ``spans`` are those of one run; ``on_run`` hears of each as it ends. Raises CostError when one fails.
+    ``spans`` is the number of spans of one run; ``on_run`` is called after each run. Raises CostError if a run fails.
     """
     runs = []
     with ReceiverProcess(count_only=True, grpc_port=None) as receiver:

@@ -1,8 +1,8 @@
 """One run of the cost measurement, started by `nanospan.cli.demo.pipeline_cost` in a process of its own.
 
-Creates ten-attribute spans at a steady pace through one pipeline and prints one line of JSON. Process CPU is
-read from the first span until everything is flushed, so it holds what every thread of the pipeline spent; the
-wall time is that of the bursts alone, on the thread that creates the spans.
+Creates ten-attribute spans at a constant rate through one pipeline and prints one line of JSON. The process CPU time is read
+from the first span until all are flushed, so that it includes all threads of the pipeline. The wall time is that of the
+bursts, on the thread that creates the spans.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--spans", type=int, required=True)
     parser.add_argument("--rate", type=float, required=True)
     arguments = parser.parse_args()
-    # Ctrl-C reaches the whole process group; one process is enough to speak of it.
+    # Ctrl-C reaches the whole process group; only the parent reports it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         result = run(arguments.pipeline, arguments.endpoint, arguments.spans, arguments.rate)

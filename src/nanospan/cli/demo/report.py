@@ -30,7 +30,7 @@ PARTS = {
     STOCK_SPAN: ("stock", "none"),
     PAUSES: ("none", "none"),
 }
-"""The provider and the processor of each pipeline; a processor stands for its exporter too."""
+"""The provider and the processor (with its exporter) of each pipeline."""
 
 REASONS = {
     "queue_full": "queue full",
@@ -43,7 +43,7 @@ REASONS = {
 
 
 def accounting_table(stats: Mapping[str, Any], received: int) -> Table:
-    """The processor's accounting, and whether it adds up and agrees with what the receiver counted."""
+    """The processor's counts, and whether they add up and agree with the receiver's."""
     dropped = sum(stats["dropped"].values())
     accounted = stats["exported"] + stats["queued"] + stats["held"] + dropped
     accounted += stats["rejected"] + stats["sampled_out"]
@@ -95,7 +95,7 @@ def cost_table(runs: Sequence[CostRun]) -> Table:
 
 
 def cost_notes(runs: Sequence[CostRun], spans: int) -> Text:
-    """What the figures are, and what follows from them."""
+    """The meaning of the figures, and a conclusion."""
     text = Text("\n")
     by_pipeline = _by_pipeline(runs)
     if STOCK in by_pipeline:
@@ -131,7 +131,7 @@ def _by_pipeline(runs: Sequence[CostRun]) -> dict[str, list[CostRun]]:
 
 
 def _share_of_stock(by_pipeline: Mapping[str, Sequence[CostRun]], pipeline: str) -> Spread:
-    """Per cent of the stock pipeline's CPU, each run against the stock one of its round."""
+    """Percentage of the stock pipeline's CPU, each run relative to the stock run of its round."""
     pairs = zip(by_pipeline[pipeline], by_pipeline[STOCK], strict=True)
     return Spread.of([100 * run.cpu_ns / stock.cpu_ns for run, stock in pairs])
 

@@ -1,4 +1,4 @@
-"""``nanospan demo``: a traced web service under load, what arrived of it, and what a span cost."""
+"""``nanospan demo``: a traced web service under load, its received spans, and the cost of a span."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ POLL_SECONDS = 0.1
 
 
 class DemoError(Exception):
-    """The demo could not go on; the message says why."""
+    """The demo failed; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class DemoOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What the load left behind."""
+    """The results of the load."""
 
     load: Mapping[str, Any]
     stats: Mapping[str, Any]
@@ -70,7 +70,7 @@ class _Outcome:
 def run(options: DemoOptions, console: Console | None = None) -> None:
     """Run the demo and print it. Raises DemoError when a part of it fails."""
     console = Console(highlight=False) if console is None else console
-    # The demo sends to its own receiver, whatever the shell's settings say about the user's.
+    # The demo sends to its own receiver; ignore the settings of the shell.
     for name in [name for name in os.environ if name.startswith("OTEL_")]:
         del os.environ[name]
     outcome = _serve(options, console)
@@ -86,7 +86,7 @@ def run(options: DemoOptions, console: Console | None = None) -> None:
 
 
 def make_tracing(endpoint: str) -> tuple[TracerProvider, BatchSpanProcessor]:
-    """What the service is traced by, sending to an OTLP/HTTP endpoint."""
+    """The provider and the processor of the service, with an OTLP/HTTP endpoint."""
     processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint))
     provider = TracerProvider(
         sampler=ALWAYS_ON, resource=Resource({"service.name": SERVICE_NAME}), shutdown_on_exit=False
@@ -119,7 +119,7 @@ def _serve(options: DemoOptions, console: Console) -> _Outcome:
             server.stop()
         stats = processor.stats()
         receiver.wait_for_spans(stats["exported"], timeout=5)
-        outcome = _Outcome(load, stats, receiver.stats(), _telling_trace(receiver))
+        outcome = _Outcome(load, stats, receiver.stats(), _representative_trace(receiver))
         provider.shutdown()
     _print_load(outcome, console)
     return outcome
@@ -147,12 +147,12 @@ def _load(options: DemoOptions, server: CheckoutServer, console: Console) -> Map
         client.wait()
     if client.returncode:
         raise DemoError(f"the client ended with exit code {client.returncode}")
-    told: Mapping[str, Any] = json.loads(output)
-    return told
+    result: Mapping[str, Any] = json.loads(output)
+    return result
 
 
-def _telling_trace(receiver: ReceiverProcess) -> list[Span]:
-    """The newest whole trace, with an error if there is one."""
+def _representative_trace(receiver: ReceiverProcess) -> list[Span]:
+    """The newest trace with the most spans, preferably with an error."""
     whole = [summary for summary in receiver.summaries() if summary.has_root]
     if not whole:
         return []

@@ -43,9 +43,9 @@ class ListenError(Exception):
 
 
 class PendingTraces:
-    """Decides when a trace is ready to be shown: soon after its root, or when it has been quiet for a while.
+    """Decides when a trace is shown: shortly after its root arrived, or after a period without new spans.
 
-    Times are seconds of any monotonic clock. Not longer than the store it hears from.
+    Times are seconds of any monotonic clock.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class PendingTraces:
 
     def touch(self, changes: Iterable[TraceSummary], now: float) -> None:
         for summary in changes:
-            # The most recently touched last, so that the overflow takes the oldest.
+            # Insertion order is the order of the last change, so that overflow drops the oldest.
             self._pending.pop(summary.trace_id, None)
             self._pending[summary.trace_id] = (now, summary)
         while len(self._pending) > self._max_pending:
@@ -113,7 +113,7 @@ def run(options: ReceiveOptions, console: Console | None = None) -> None:
 
 
 class _Session:
-    """What has been shown so far, and the loop that shows more."""
+    """The loop that shows traces, and its state."""
 
     def __init__(self, console: Console, receiver: Receiver, options: ReceiveOptions) -> None:
         self.shown = 0
@@ -123,7 +123,7 @@ class _Session:
         self._receiver = receiver
         self._options = options
         self._pending = PendingTraces()
-        # Bounded, because the store forgets the traces too.
+        # Bounded, like the store.
         self._seen: dict[str, None] = {}
         self._second = (0, 0)
         self._plain_status = (time.monotonic(), 0)
@@ -153,7 +153,7 @@ class _Session:
                 self._show(summary, int(now))
         self.rate.update(self._receiver.stats().spans, now)
         if arrived:
-            # Changes come in bursts; without a pause each batch would redraw the screen.
+            # Changes come in bursts; the pause avoids a redraw for each batch.
             time.sleep(POLL_SECONDS / 2)
 
     def _show(self, summary: TraceSummary, second: int) -> None:

@@ -1,4 +1,4 @@
-"""The spans of one trace as a forest: made whole where spans are missing, folded where there are too many."""
+"""The spans of one trace as a forest, with missing parents handled and similar siblings folded."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from nanospan.receiver.decode import Span
 
 __all__ = ["Node", "Window", "build_forest", "count_nodes", "fold", "time_window", "walk"]
 
-# Fewer alike siblings than this are shown one by one.
+# Minimum number of similar siblings that are folded into one row.
 MIN_FOLDED = 3
 
-# A span further away than this many lengths of the longest span says more about clocks than about the trace.
+# A span further away than this multiple of the longest span counts as a clock error.
 REACH_IN_LONGEST_SPANS = 5
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One row: a span, or several alike siblings folded into one."""
+    """One row: a span, or several similar siblings folded into one."""
 
     spans: list[Span]
     children: list[Node] = field(default_factory=list)
     orphan: bool = False
-    """Names a parent that did not arrive, or that leads back to itself."""
+    """Whether the parent did not arrive, or is part of a cycle."""
     hidden: int = 0
-    """Spans below that `fold` took out of ``children``."""
+    """Number of descendant spans that `fold` removed from ``children``."""
 
     @property
     def start(self) -> int:
@@ -46,7 +46,7 @@ class Node:
 
 
 class Window(NamedTuple):
-    """The stretch of time that the bars are scaled to, in nanoseconds since the epoch; ``end > start``."""
+    """The time range of the bars, in nanoseconds since the epoch; ``end > start``."""
 
     start: int
     end: int
@@ -63,7 +63,7 @@ def end_of(span: Span) -> int:
 
 
 def build_forest(spans: Iterable[Span]) -> list[Node]:
-    """Roots in order of their start, children too. Every span appears once, whatever its parent says."""
+    """The roots; roots and children are sorted by start. Each span appears exactly once."""
     nodes = [Node([span]) for span in spans]
     by_id = {node.spans[0].span_id: node for node in nodes}
     roots: list[Node] = []
@@ -96,15 +96,15 @@ def count_nodes(roots: Sequence[Node]) -> int:
 
 
 def fold(roots: list[Node], max_rows: int) -> tuple[list[Node], int]:
-    """At most ``max_rows`` nodes: alike siblings become one, then the deepest and latest are left out.
+    """At most ``max_rows`` nodes: fold similar siblings, then drop the deepest and latest nodes.
 
-    Returns the roots that remain and how many spans belong to roots that do not; below a remaining node,
-    ``hidden`` says how many are missing. A forest that fits is returned as it is.
+    Returns the remaining roots and the number of spans below dropped roots. ``hidden`` of a remaining node counts the
+    dropped spans below it. A forest that fits is returned unchanged.
     """
     if count_nodes(roots) <= max_rows:
         return roots, 0
     roots = _fold_siblings(roots)
-    # By level, so that what is left out lies as deep as possible.
+    # Level by level, so that the deepest nodes are dropped.
     chosen = {id(node) for node in _by_level(roots, max_rows)}
     spans_below = _spans_below(roots)
     for node, _ in list(walk(roots)):
@@ -116,7 +116,7 @@ def fold(roots: list[Node], max_rows: int) -> tuple[list[Node], int]:
 
 
 def time_window(spans: Sequence[Span]) -> Window:
-    """From the first start to the last end, without spans so far away that their clock must be wrong."""
+    """From the first start to the last end, without spans that are too far away (a clock error)."""
     longest = max(spans, key=lambda span: end_of(span) - start_of(span))
     reach = REACH_IN_LONGEST_SPANS * max(1000, end_of(longest) - start_of(longest))
     earliest, latest = start_of(longest) - reach, end_of(longest) + reach
@@ -154,7 +154,7 @@ def _fold_alike(siblings: list[Node]) -> list[Node]:
     groups: dict[tuple[object, ...], list[Node]] = {}
     for node in siblings:
         span = node.spans[0]
-        # Errors stay apart from successes: they are what the reader looks for.
+        # Errors are not folded with successes.
         groups.setdefault((span.name, span.service, span.kind, node.is_error, node.orphan), []).append(node)
     result: list[Node] = []
     for group in groups.values():

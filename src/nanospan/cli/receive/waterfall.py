@@ -1,4 +1,4 @@
-"""One trace as a waterfall: indented names, bars on one scale of time, durations, and what else matters."""
+"""One trace as a waterfall: indented names, bars on a common time scale, durations and details."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KIND_STYLES = {
 }
 ERROR_STYLE = "red"
 
-# What says most about a span, best first; shown without their keys, because the values explain themselves.
+# The most useful attributes, best first; shown without their keys.
 TELLING_ATTRIBUTES = (
     "http.response.status_code",
     "http.status_code",
@@ -38,7 +38,7 @@ TELLING_ATTRIBUTES = (
     "gen_ai.request.model",
     "url.path",
 )
-# Where the code runs, not what it did.
+# Attributes about the place of the code; not shown.
 SILENT_ATTRIBUTES = ("code.", "thread.", "process.")
 MAX_DETAIL_CHARACTERS = 200
 MAX_DETAIL_ATTRIBUTES = 3
@@ -68,10 +68,10 @@ _ASCII = _Glyphs("=", "=", "=", "|", "<", ">", "|-", "`-", "| ", "x", "u", "~")
 
 
 class Waterfall:
-    """A rich renderable of the spans of one trace, at most ``max_rows`` of them one by one.
+    """A rich renderable of the spans of one trace, with at most ``max_rows`` rows.
 
-    Takes traces as they come: with parents missing or circular, several roots, repeats, clocks that disagree,
-    spans of no length. ``spans`` must not be empty (ValueError).
+    Handles missing or circular parents, several roots, repeated spans, clock errors and spans without duration. ``spans``
+    must not be empty (ValueError).
     """
 
     def __init__(self, spans: Sequence[Span], max_rows: int = DEFAULT_MAX_ROWS) -> None:
@@ -116,7 +116,7 @@ class Waterfall:
         free = max(24, width - DURATION_CELLS - 3)
         name_cells, bar_cells = free * 38 // 100, free * 32 // 100
         table = Table.grid(padding=(0, 1, 0, 0))
-        # The mark of what is cut off is not ASCII.
+        # rich's ellipsis is not ASCII.
         overflow: OverflowMethod = "crop" if glyphs is _ASCII else "ellipsis"
         table.add_column(width=name_cells, no_wrap=True, overflow=overflow)
         table.add_column(width=bar_cells, no_wrap=True, overflow="crop")
@@ -158,7 +158,7 @@ class Waterfall:
 
 
 def _rows(roots: Sequence[Node]) -> list[tuple[Node, int, bool, Node | None]]:
-    """Nodes in the order shown, with depth, whether the last of its siblings, and parent."""
+    """Nodes in display order, with depth, whether they are the last sibling, and parent."""
     place: dict[int, tuple[bool, Node | None]] = {id(root): (True, None) for root in roots}
     rows: list[tuple[Node, int, bool, Node | None]] = []
     for node, depth in walk(roots):
@@ -171,7 +171,7 @@ def _rows(roots: Sequence[Node]) -> list[tuple[Node, int, bool, Node | None]]:
 def _name(node: Node, guide: str, parent: Node | None, glyphs: _Glyphs) -> Text:
     span = node.spans[0]
     if len(guide) > MAX_INDENT_CELLS:
-        # Very deep: the level as a number keeps room for the name.
+        # Very deep: show the level as a number, to leave room for the name.
         guide = f"{glyphs.ellipsis}{len(guide) // 2} ".rjust(MAX_INDENT_CELLS)
     text = Text(guide, style="dim")
     if node.orphan:
@@ -194,7 +194,7 @@ def _bar(node: Node, window: Window, cells: int, glyphs: _Glyphs) -> Text:
         return Text(glyphs.before, style=style)
     if node.start > window.end:
         return Text(" " * (cells - 1) + glyphs.after, style=style)
-    # In half cells: the glyphs for half a line double the resolution.
+    # Half cells: the half-line glyphs double the resolution.
     halves = 2 * cells
     length = window.end - window.start
     first = max(0, math.floor((node.start - window.start) * halves / length))

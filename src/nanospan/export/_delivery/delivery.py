@@ -1,4 +1,4 @@
-"""The way of one batch to a receiver by any transport: attempts, retries, splitting, accounting, logging."""
+"""Delivery of one batch over any transport: attempts, retries, splitting, accounting, logging."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ _SHUT_DOWN = Reply(Verdict.REFUSED, error_type="already_shutdown", reason="the e
 
 
 class Transport(Protocol):
-    """One transport to one receiver. It attempts and judges; whether to repeat is not its business."""
+    """A transport to one receiver. It makes one attempt and classifies the reply; `Delivery` decides about retries."""
 
     @property
     def display(self) -> str:
         """The endpoint for logs, without credentials."""
 
     def pack(self, request: memoryview) -> Body:
-        """The request as it goes over the wire, compressed where that is the transport's task."""
+        """The request body, compressed if the transport does not compress by itself."""
 
     def send(self, body: Body, timeout: float | None) -> Reply:
-        """One attempt that takes at most ``timeout`` seconds; never raises for what the network does."""
+        """Make one attempt of at most ``timeout`` seconds. Network errors do not raise."""
 
     def after_fork(self) -> None:
-        """Forget the parent's connections."""
+        """Drop the parent's connections."""
 
     def close(self) -> None:
-        """Release connections; called once."""
+        """Close connections; called once."""
 
 
 class _Size(NamedTuple):
-    """How large a request is, in each way a receiver may measure it."""
+    """The size of a request in each unit that a receiver may limit."""
 
     spans: int
     octets: int
@@ -55,7 +55,7 @@ class _Size(NamedTuple):
 
 
 class _Account:
-    """Where the spans of one batch have gone so far."""
+    """The outcomes of the spans of one batch."""
 
     def __init__(self) -> None:
         self.exported = 0
@@ -76,7 +76,7 @@ class _Account:
         self.failures[error_type] = self.failures.get(error_type, 0) + spans
 
     def cause(self) -> tuple[str | None, Mapping[str, str | int]]:
-        """Error type and status of the whole: those of the last failure, else that spans were rejected."""
+        """Error type and status of the operation: those of the last failure, else of rejected spans."""
         if self.last is not None:
             return self.last.error_type, self.last.status
         return (REJECTED if self.failures else None), {}
@@ -89,8 +89,8 @@ class _Account:
 class Delivery:
     """Delivers batches through a transport.
 
-    ``timeout`` in seconds covers one batch with all retries and parts, None for no limit;
-    ``max_request_size`` in bytes before compression, 0 for none, is kept by splitting.
+    ``timeout``, in seconds, covers one batch with all retries and parts; None for no limit. A batch above
+    ``max_request_size`` bytes, before compression, is split; 0 for no limit.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Delivery:
         _deliveries.add(self)
 
     def deliver(self, batch: EncodedBatch, timeout: float | None = None) -> ExportOutcome:
-        """Send one batch, within ``timeout`` seconds if that is less than the exporter's; never raises."""
+        """Send one batch within ``timeout`` seconds and the exporter's own timeout. Never raises."""
         self._notice_fork()
         count = batch.count
         if not count:
@@ -136,13 +136,13 @@ class Delivery:
         return account.outcome()
 
     def record_failure(self, count: int, error_type: str, reason: str) -> None:
-        """Log and count spans that were lost before there was a request to send."""
+        """Log and count spans that were lost before a request was sent."""
         self._log_failure(count, Reply(Verdict.REFUSED, error_type, reason))
         if self._metrics is not None:
             self._metrics.end(self._metrics.begin(count), count, 0, {error_type: count}, error_type, {})
 
     def refuse_after_shutdown(self) -> bool:
-        """Whether it is too late to export; the first time it is, a warning says so."""
+        """Whether the exporter is shut down; the first call after that logs a warning."""
         stopped = self._stopping.is_set()
         if stopped and not self._warned_stopped:
             self._warned_stopped = True
@@ -150,7 +150,7 @@ class Delivery:
         return stopped
 
     def shutdown(self) -> None:
-        """Interrupt a retry that is waiting and release connections; a second call only warns."""
+        """Interrupt a waiting retry and close connections. A second call only logs a warning."""
         self._notice_fork()
         if self._stopping.is_set():
             self._logger.warning("The exporter is already shut down")
@@ -159,9 +159,9 @@ class Delivery:
         self.transport.close()
 
     def after_fork(self) -> None:
-        """Start anew in a forked child: the parent's connections stay the parent's."""
+        """Reset in a forked child, without closing the parent's connections."""
         stopped = self._stopping.is_set()
-        # A thread of the parent may have held the old event's lock.
+        # A thread of the parent may have acquired the old event's lock.
         self._stopping = threading.Event()
         if stopped:
             self._stopping.set()
@@ -169,7 +169,7 @@ class Delivery:
         self.transport.after_fork()
 
     def _notice_fork(self) -> None:
-        # Servers such as uWSGI fork without running Python's hooks; next to a request, getpid costs nothing.
+        # Servers such as uWSGI fork without running Python's fork hooks. getpid is cheap compared to a request.
         if os.getpid() != self._process:
             self.after_fork()
 
@@ -191,7 +191,7 @@ class Delivery:
             return _SHUT_DOWN
         if deadline.passed:
             return _OUT_OF_TIME
-        request = memoryview(part)  # type: ignore[arg-type]
+        request = memoryview(part)  # type: ignore[arg-type]  # Protocol cannot express a buffer before Python 3.12
         if 0 < self._max_request_size < request.nbytes:
             return Reply(
                 Verdict.SPLIT,
@@ -200,8 +200,8 @@ class Delivery:
             )
         body = self.transport.pack(request)
         size = _Size(part.count, request.nbytes, memoryview(body).nbytes)
-        # What refuses a request as too large refuses every larger one. Without this, a receiver that says so
-        # to everything, such as one that is out of quota, would be asked about every span of the batch.
+        # A receiver that refused a request as too large refuses every larger one. Without this check, a receiver that
+        # refuses every request, such as one without quota, would get one request for each span of the batch.
         refusal = next((reply for refused, reply in account.too_large if size.at_least(refused)), None)
         if refusal is not None:
             return refusal
@@ -213,7 +213,7 @@ class Delivery:
     def _attempt(self, body: Body, spans: int, deadline: Deadline) -> Reply:
         """Send until accepted, refused, out of attempts or time, or shut down; returns the last reply."""
         retries = interruptions = 0
-        may_hurry = True
+        may_retry_at_once = True
         reply = _OUT_OF_TIME
         while not deadline.passed:
             reply = self.transport.send(body, deadline.remaining())
@@ -222,9 +222,9 @@ class Delivery:
             if reply.interrupted and interruptions < FREE_INTERRUPTIONS:
                 interruptions += 1
                 continue
-            if reply.connection_lost and may_hurry:
-                # Most often a kept-alive connection that the receiver has closed in the meantime.
-                may_hurry = False
+            if reply.connection_lost and may_retry_at_once:
+                # Usually the receiver has closed an idle kept-alive connection.
+                may_retry_at_once = False
                 continue
             wait = backoff_seconds(retries) if reply.retry_after is None else reply.retry_after
             retries += 1
@@ -244,7 +244,7 @@ class Delivery:
         return reply
 
     def _rejected(self, reply: Reply, count: int) -> int:
-        """How many spans an accepting receiver says it has rejected; what else it says goes to the log."""
+        """Number of rejected spans in the response of a receiver that accepted the request. Logs its message."""
         try:
             if reply.body is None:
                 raise ValueError("longer than 4 MiB")
@@ -260,7 +260,7 @@ class Delivery:
             return 0
         if partial is None:
             return 0
-        # The number comes from outside: it must not unbalance the account.
+        # The number is untrusted input: clamp it, so that the outcome adds up.
         rejected = min(max(partial.rejected, 0), count)
         message = one_line(partial.message) or "no reason given"
         if rejected:
@@ -302,6 +302,5 @@ def _after_fork_in_child() -> None:
         delivery.after_fork()
 
 
-# One hook for all exporters, since a hook cannot be taken back; the set lets go of exporters that are
-# dropped.
+# One hook for all exporters, since hooks cannot be unregistered; the set has weak references.
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,4 +1,4 @@
-"""What nanospan's two OTLP exporters have in common: the SDK's SpanExporter over a Delivery."""
+"""Base class of nanospan's OTLP exporters: the SDK's SpanExporter on top of a Delivery."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def user_agent() -> str:
-    """The User-Agent that the specification asks of an exporter, with nanospan's own token behind it."""
+    """The User-Agent that the specification requires, followed by nanospan's own product token."""
     from importlib.metadata import PackageNotFoundError, version
 
     from opentelemetry.sdk.version import __version__ as sdk_version
@@ -30,21 +30,21 @@ def user_agent() -> str:
 
 
 class DeliveringExporter(SpanExporter):
-    """A SpanExporter that also takes encoded batches (`nanospan.export.EncodedSpanExporter`)."""
+    """A SpanExporter that also accepts encoded batches (`nanospan.export.EncodedSpanExporter`)."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Encode and send ``spans``, if there are any. SUCCESS unless what was sent was not acknowledged.
+        """Encode and send ``spans``. Returns SUCCESS if the receiver acknowledged the request, or ``spans`` is empty.
 
-        A span that cannot be encoded is left out, logged and counted in the metrics as ``encode_failed``.
+        A span that cannot be encoded is dropped, logged and counted in the metrics as ``encode_failed``.
         """
         if self._delivery.refuse_after_shutdown():
             return SpanExportResult.FAILURE
         if not spans:
             return SpanExportResult.SUCCESS
-        # Here and not above: who hands over encoded batches needs no encoder.
+        # Imported here: export_encoded needs no encoder.
         from nanospan._native.encoding.batch import encode_batch
 
         try:
@@ -64,13 +64,13 @@ class DeliveringExporter(SpanExporter):
         return self._delivery.deliver(batch, timeout)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """True at once: an exporter holds nothing back."""
+        """Returns True: the exporter does not buffer."""
         return True
 
     def after_fork(self) -> None:
-        """Forget the parent's connections; harmless when called more than once."""
+        """Drop the parent's connections. Idempotent."""
         self._delivery.after_fork()
 
     def shutdown(self) -> None:
-        """Interrupt a retry that is waiting and release connections. Later exports fail at once."""
+        """Interrupt a waiting retry and close connections. Later exports fail at once."""
         self._delivery.shutdown()

@@ -1,15 +1,15 @@
 """Self-observability of the exporters: the ``otel.sdk.exporter.*`` metrics of the semantic conventions.
 
-Names, units, attributes and the switch are those of the SDK's own exporters. One difference is deliberate: a
-failure always carries ``error.type``, also when the receiver answered with a status, and spans refused in a
-partial success are counted with ``error.type`` "rejected", as the conventions ask.
+Names, units, attributes and the switch are those of the SDK's exporters, with one deviation: as the conventions require, a
+failure always has ``error.type``, also if the receiver returned a status, and spans rejected in a partial success are
+counted with ``error.type`` "rejected".
 """
 
 from __future__ import annotations
 
+import collections
 import os
 import time
-from collections import Counter as Tally
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ REJECTED = "rejected"
 _SWITCH = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
 _ERROR_TYPE = "error.type"
 
-_instances: Tally[str] = Tally()
+_instances: collections.Counter[str] = collections.Counter()
 
 Attributes = Mapping[str, str | int]
 
@@ -39,7 +39,7 @@ class ExporterMetrics:
     duration: Histogram
 
     def begin(self, count: int) -> float:
-        """Note that ``count`` spans are on their way; returns what `end` wants as ``began``."""
+        """Record that the export of ``count`` spans has begun. Returns the start time for `end`."""
         self.inflight.add(count, dict(self.attributes))
         return time.perf_counter()
 
@@ -52,10 +52,10 @@ class ExporterMetrics:
         cause: str | None,
         status: Attributes,
     ) -> None:
-        """Note that the operation on ``count`` spans is over.
+        """Record that the export of ``count`` spans has ended.
 
-        ``failures`` maps error types to numbers of spans. ``cause`` is the error type of the operation as a
-        whole, None for a success, and ``status`` the transport's status code, for the duration's attributes.
+        ``failures`` maps error types to numbers of spans. ``cause`` is the error type of the operation, None for a success;
+        ``status`` is the transport's status code. Both are attributes of the duration.
         """
         elapsed = time.perf_counter() - began
         standard = dict(self.attributes)
@@ -88,8 +88,8 @@ def create_exporter_metrics(
         attributes["server.address"] = address
     if port is not None:
         attributes["server.port"] = port
-    # The installed conventions make the instruments: a description that differs from the one the SDK's
-    # exporters use would be a registration conflict in an application that has both.
+    # Instruments come from the installed conventions: a description that differs from the SDK's would be a registration
+    # conflict in an application with both exporters.
     from opentelemetry.semconv._incubating.metrics import otel_metrics
 
     meter = (meter_provider or get_meter_provider()).get_meter("opentelemetry-sdk")

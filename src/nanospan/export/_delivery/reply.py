@@ -1,4 +1,4 @@
-"""What one attempt to send a request came to, in terms that HTTP and gRPC share."""
+"""The outcome of one attempt to send a request, for HTTP and gRPC."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Verdict(enum.Enum):
     ACCEPTED = "accepted"
     RETRY = "retry"
     SPLIT = "split"
-    """Too large for the receiver: try the halves."""
+    """Too large for the receiver: send the halves."""
     REFUSED = "refused"
 
 
@@ -38,21 +38,21 @@ class Reply:
     status: Mapping[str, str | int] = field(default_factory=dict)
     """The transport's status code as metric attributes."""
     retry_after: float | None = None
-    """Seconds that the receiver asks to wait; None leaves it to the backoff."""
+    """Delay in seconds that the receiver requested; None for the backoff."""
     connection_lost: bool = False
-    """Whether an open connection broke, so that a repeat over a fresh one may go out at once."""
+    """Whether an open connection broke: the first retry over a new one needs no delay."""
     interrupted: bool = False
-    """Whether this process broke the attempt off itself, so that it is made again at once and does not count."""
+    """Whether this process interrupted the attempt, which is then repeated at once and not counted."""
     body: bytes | None = b""
-    """Body of an acceptance; None when it was longer than we read."""
+    """Response body of an accepted request; None if it exceeded the read limit."""
 
 
 def reply_to_http_status(
     status: int, phrase: str | None, retry_after: str | None, location: str | None, body: bytes | None
 ) -> Reply:
-    """The reply that an HTTP response amounts to.
+    """The reply for an HTTP response.
 
-    Only 2xx is a success. A redirect is not followed, so the spans behind it are lost and the log says so.
+    Only 2xx is a success. Redirects are not followed: the spans are lost, with a log message.
     Only 429, 502, 503 and 504 are retried (opentelemetry-proto, docs/specification.md, "Failures").
     """
     if 200 <= status < 300:
@@ -78,20 +78,20 @@ def reply_to_http_status(
 
 
 class PartialSuccess(NamedTuple):
-    """What a receiver says about a request that it accepted."""
+    """The partial success in the response to an accepted request."""
 
     rejected: int
     message: str
 
 
 def partial_success(body: bytes) -> PartialSuccess | None:
-    """The partial success in a serialised ExportTraceServiceResponse, None when there is none to speak of.
+    """The partial success in a serialised ExportTraceServiceResponse; None if it is absent or empty.
 
-    Raises ValueError when the body is not such a message.
+    Raises ValueError if the body is not such a message.
     """
     if not body:
         return None
-    # Most receivers answer with an empty body, so most processes never load protobuf.
+    # Imported here: most receivers return an empty body, and most processes never load protobuf.
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 

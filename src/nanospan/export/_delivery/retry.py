@@ -1,7 +1,7 @@
-"""When to try again: backoff, ``Retry-After``, and the deadline that all attempts share.
+"""The time of a retry: backoff, ``Retry-After``, and the common deadline of all attempts.
 
-urllib3's Retry is not used: it sleeps with time.sleep, which shutdown cannot interrupt, counts attempts but
-knows no deadline for all of them together, and waits for a Retry-After that does not fit the time left.
+urllib3's Retry is not used: it sleeps with time.sleep, which shutdown cannot interrupt; it has no common deadline for all
+attempts; and it waits for a Retry-After that exceeds the remaining time.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from email.utils import parsedate_to_datetime
 __all__ = ["FREE_INTERRUPTIONS", "MAX_ATTEMPTS", "Deadline", "backoff_seconds", "retry_after_seconds"]
 
 MAX_ATTEMPTS = 6
-"""Attempts per request; the immediate repeat over a fresh connection is not counted."""
+"""Attempts per request, without the immediate retry over a new connection."""
 
 FREE_INTERRUPTIONS = 4
-"""By this process itself, after which a request is sent again at once; later ones count as attempts."""
+"""Interruptions by this process after which a request is repeated at once; later ones count as attempts."""
 
 _JITTER = 0.2
 
@@ -29,9 +29,9 @@ def backoff_seconds(retry: int) -> float:
 
 
 def retry_after_seconds(value: str | None, now: float | None = None) -> float | None:
-    """The wait in seconds that a ``Retry-After`` header asks for (RFC 9110, 10.2.3), at least 0.
+    """The delay in seconds of a ``Retry-After`` header (RFC 9110, 10.2.3), at least 0.
 
-    Takes seconds or an HTTP date; ``now`` is a Unix time in seconds. None when there is no usable value.
+    ``value`` is a number of seconds or an HTTP date; ``now`` is a Unix time in seconds. None for an unusable value.
     """
     if value is None:
         return None
@@ -58,15 +58,15 @@ class Deadline:
         self._end = None if timeout is None else time.monotonic() + timeout
 
     def remaining(self) -> float | None:
-        """Seconds left, not below 0; None when there is no end."""
+        """Remaining seconds, at least 0; None without a deadline."""
         return None if self._end is None else max(self._end - time.monotonic(), 0.0)
 
     @property
     def passed(self) -> bool:
-        """Whether no time is left."""
+        """Whether the deadline has passed."""
         return self.remaining() == 0.0
 
     def allows(self, wait: float) -> bool:
-        """Whether some time would be left after waiting ``wait`` seconds."""
+        """Whether time remains after a wait of ``wait`` seconds."""
         left = self.remaining()
         return left is None or wait < left

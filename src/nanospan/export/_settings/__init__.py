@@ -1,1 +1,1 @@
-"""What arguments and variables say about an exporter."""
+"""Settings of an exporter, from arguments and variables."""

@@ -1,4 +1,4 @@
-"""Body compression of OTLP requests: the choice of a method, and the compressing for HTTP."""
+"""Compression of request bodies: the choice of a method, and the compression for HTTP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ZLIB_WINDOW_BITS = 15
 
 
 class Compression(enum.Enum):
-    """How the body of a request is compressed; the values are those of ``Content-Encoding``."""
+    """The compression of request bodies; the values are those of ``Content-Encoding``."""
 
     NoCompression = "none"
     Deflate = "deflate"
@@ -30,7 +30,7 @@ _BY_NAME = {
 
 
 def compression_from(value: object) -> Compression:
-    """The method that ``value`` names: our enum, its text, or an enum of the official exporters or of grpcio.
+    """The method for ``value``: a member of this enum, its text, or an enum member of the official exporters or grpcio.
 
     Raises ValueError for anything else.
     """
@@ -44,7 +44,7 @@ def compression_from(value: object) -> Compression:
 
 
 def compress(body: bytes | memoryview, method: Compression) -> bytes | memoryview:
-    """``body`` as it goes over the wire. zlib works without the interpreter lock, so nobody waits for it."""
+    """``body`` in compressed form. zlib releases the GIL."""
     if method is Compression.NoCompression:
         return body
     # "deflate" in HTTP is the zlib format of RFC 1950, not a raw deflate stream.

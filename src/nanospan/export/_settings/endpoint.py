@@ -1,4 +1,4 @@
-"""Where spans are sent: endpoints from arguments and variables, taken apart once.
+"""Endpoints from arguments and variables, parsed once.
 
 (Specification: protocol/exporter.md, "Endpoint URLs for OTLP/HTTP" and the endpoint rules for gRPC.)
 """
@@ -30,12 +30,12 @@ class HttpEndpoint(NamedTuple):
     url: str
     """The URL to post to, without user and password."""
     display: str
-    """The URL as logs may show it: without user, password and query."""
+    """The URL for logs, without user, password and query."""
     scheme: str
     host: str
     port: int
     basic_auth: str | None
-    """``user:password`` when the URL held them."""
+    """``user:password``, if the URL has them."""
 
 
 class GrpcEndpoint(NamedTuple):
@@ -44,7 +44,7 @@ class GrpcEndpoint(NamedTuple):
     target: str
     """The name that grpcio connects to."""
     insecure: bool
-    """Whether the connection goes without TLS."""
+    """Whether the connection is made without TLS."""
     address: str | None
     port: int | None
 
@@ -52,8 +52,8 @@ class GrpcEndpoint(NamedTuple):
 def resolve_http_endpoint(argument: str | None) -> HttpEndpoint:
     """The endpoint of the HTTP exporter, default ``http://localhost:4318/v1/traces``.
 
-    The argument and the variable for traces are taken as they are; ``/v1/traces`` is appended to the general
-    variable. Raises ValueError for an argument that is not an HTTP URL.
+    ``/v1/traces`` is appended to the general variable, not to the argument or the variable for traces. Raises ValueError for
+    an argument that is not an HTTP URL.
     """
     if argument:
         try:
@@ -71,12 +71,12 @@ def resolve_http_endpoint(argument: str | None) -> HttpEndpoint:
 
 
 def parse_http_url(url: str) -> HttpEndpoint:
-    """Take an OTLP/HTTP URL apart; raises ValueError with a message that shows no credentials."""
+    """Parse an OTLP/HTTP URL. Raises ValueError with a message without credentials."""
     if not isinstance(url, str):
         raise ValueError(f"must be a str, not {type(url).__name__}")
     parts, port = _split(url.strip())
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ValueError(f"must be a URL such as {_DEFAULT_HTTP + _TRACES_PATH}, not {_shown(url)}")
+        raise ValueError(f"must be a URL such as {_DEFAULT_HTTP + _TRACES_PATH}, not {_without_userinfo(url)}")
     netloc = parts.netloc.rpartition("@")[2]
     basic_auth = None
     if parts.username is not None:
@@ -91,7 +91,7 @@ def parse_http_url(url: str) -> HttpEndpoint:
     )
 
 
-def _shown(url: str) -> str:
+def _without_userinfo(url: str) -> str:
     return repr(_USERINFO.sub("//", url))
 
 
@@ -100,16 +100,15 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         parts = urlsplit(url)
         return parts, parts.port
     except ValueError:
-        raise ValueError(f"must be a URL with a valid host and port, not {_shown(url)}") from None
+        raise ValueError(f"must be a URL with a valid host and port, not {_without_userinfo(url)}") from None
 
 
 def resolve_grpc_endpoint(argument: str | None, insecure: bool | None) -> GrpcEndpoint:
     """The endpoint of the gRPC exporter, default ``localhost:4317`` without TLS.
 
-    ``http://`` and ``https://`` decide about TLS whatever else was said, and a path after the host is left
-    aside. Without such a scheme the ``insecure`` argument decides, then the INSECURE variables, then the
-    default, TLS. ``dns:``, ``unix:`` and grpcio's other target schemes are kept. Raises ValueError for a
-    wrong argument.
+    A scheme of ``http://`` or ``https://`` decides about TLS; a path after the host is ignored. Without such a scheme the
+    ``insecure`` argument decides, then the INSECURE variables, then the default, TLS. ``dns:``, ``unix:`` and grpcio's other
+    target schemes are kept. Raises ValueError for an invalid argument.
     """
     without_tls = resolve_insecure(insecure)
     if argument:
@@ -136,7 +135,7 @@ def _parse_grpc(text: str, insecure: bool | None) -> GrpcEndpoint:
         return GrpcEndpoint(text, bool(insecure), parts.hostname, port)
     parts, port = _split(text if "://" in text else "//" + text)
     if parts.scheme not in ("", "http", "https") or not parts.hostname:
-        raise ValueError(f"must be host:port or such as http://{_DEFAULT_GRPC}, not {_shown(text)}")
+        raise ValueError(f"must be host:port or such as http://{_DEFAULT_GRPC}, not {_without_userinfo(text)}")
     if parts.scheme:
         insecure = parts.scheme == "http"
     # grpcio assumes 443 for a target without a port, with and without TLS.

@@ -1,9 +1,9 @@
 """Settings of the exporters: constructor arguments, ``OTEL_EXPORTER_OTLP_*`` variables, defaults.
 
-An argument comes first, then the variable for traces, then the general one, then the default. The traces
-variable replaces the general one, also for headers. An empty variable is an unset one. A wrong argument
-raises ValueError or TypeError and names the argument; a wrong variable costs one warning and leaves the
-default. (Specification: protocol/exporter.md, configuration/common.md.)
+The order of precedence is: argument, variable for traces, general variable, default. The variable for traces replaces the
+general one, also for headers. An empty variable counts as unset. An invalid argument raises ValueError or TypeError with its
+name; an invalid variable logs one warning and means the default.
+(Specification: protocol/exporter.md, configuration/common.md.)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from nanospan._common.arguments import safe_repr
+from nanospan._common.arguments import check_number, safe_repr
 from nanospan.export._settings.compression import Compression, compression_from
 
 __all__ = [
@@ -49,19 +49,19 @@ _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding"})
 
 
 class Setting(NamedTuple):
-    """A value and the name of the variable that it was read from."""
+    """A value and the name of its variable."""
 
     variable: str
     value: str
 
     @property
     def is_general(self) -> bool:
-        """Whether it is the variable for all signals, not the one for traces."""
+        """Whether the variable is the one for all signals, not the one for traces."""
         return not self.variable.startswith(_TRACES)
 
 
 def read(suffix: str) -> Setting | None:
-    """The variable for traces that ends in ``suffix``, else the general one, else None; empty is unset."""
+    """The variable for traces that ends in ``suffix``, else the general one, else None. Empty counts as unset."""
     for prefix in (_TRACES, _GENERAL):
         value = os.environ.get(prefix + suffix, "").strip()
         if value:
@@ -70,20 +70,13 @@ def read(suffix: str) -> Setting | None:
 
 
 def resolve_timeout(argument: float | None) -> float | None:
-    """Seconds that one export may take with all its retries; None, from a timeout of 0, for no limit.
+    """Timeout of one export with all its retries, in seconds; None, from a timeout of 0, for no limit.
 
-    The variable is read in seconds, as Python's SDK does, although the specification says milliseconds.
+    The variable is in seconds, as in Python's SDK, although the specification says milliseconds.
     """
     if argument is not None:
-        if isinstance(argument, bool) or not isinstance(argument, (int, float)):
-            raise TypeError(f"timeout must be a number of seconds, not {type(argument).__name__}")
-        try:
-            seconds = float(argument)
-        except OverflowError:
-            seconds = math.nan
-        if math.isnan(seconds) or seconds < 0:
-            raise ValueError(f"timeout must be a number of seconds, 0 (no limit) or more, not {safe_repr(argument)}")
-        return _limit(seconds)
+        accepted = "a number of seconds, 0 (no limit) or more"
+        return _limit(check_number("timeout", argument, 0, math.inf, accepted=accepted))
     setting = read("TIMEOUT")
     if setting is None:
         return DEFAULT_TIMEOUT
@@ -113,7 +106,7 @@ def _limit(seconds: float) -> float | None:
 
 
 def resolve_compression(argument: object | None) -> Compression:
-    """The compression of request bodies; raises ValueError for an argument that names none."""
+    """The compression of request bodies. Raises ValueError for an invalid argument."""
     if argument is not None:
         return compression_from(argument)
     setting = read("COMPRESSION")
@@ -129,7 +122,7 @@ def resolve_compression(argument: object | None) -> Compression:
 
 
 def resolve_insecure(argument: bool | None) -> bool | None:
-    """Whether gRPC goes without TLS when the endpoint has no scheme; None when nobody has said so."""
+    """Whether gRPC connects without TLS if the endpoint has no scheme; None if it is not set."""
     if argument is not None:
         return bool(argument)
     setting = read("INSECURE")
@@ -142,7 +135,7 @@ def resolve_insecure(argument: bool | None) -> bool | None:
 
 
 def resolve_protocol() -> str:
-    """``http/protobuf``, the default, or ``grpc``: what the PROTOCOL variables ask for."""
+    """The protocol in the PROTOCOL variables: ``http/protobuf``, the default, or ``grpc``."""
     setting = read("PROTOCOL")
     if setting is None:
         return _DEFAULT_PROTOCOL
@@ -160,23 +153,23 @@ def resolve_protocol() -> str:
 
 
 class TlsFile(NamedTuple):
-    """A file with certificates or a key, and who named it: an argument or a variable."""
+    """A file with certificates or a key, and the argument or variable with its path."""
 
     path: str
     named_by: str
     from_argument: bool
 
     def refuse(self, problem: str) -> None:
-        """Raise ValueError when an argument named the file, else warn that it is left aside."""
+        """Raise ValueError if the path is an argument; else log a warning."""
         if self.from_argument:
             raise ValueError(f"{self.named_by}: {self.path!r} {problem}")
         logger.warning("%s: %r %s; doing without it", self.named_by, self.path, problem)
 
 
 def resolve_file(argument: str | os.PathLike[str] | None, name: str, suffix: str) -> TlsFile | None:
-    """The TLS file given as the argument called ``name``, or by the variables that end in ``suffix``.
+    """The TLS file in the argument called ``name``, or in the variables that end in ``suffix``.
 
-    Raises ValueError when the argument names a file that is not there.
+    Raises ValueError if the file of the argument cannot be read.
     """
     if argument:
         found = TlsFile(os.fspath(argument), name, True)
@@ -191,7 +184,7 @@ def resolve_file(argument: str | os.PathLike[str] | None, name: str, suffix: str
 
 
 def check_header(name: object, value: object) -> tuple[str, str]:
-    """The header, its name in lower case; raises TypeError or ValueError without showing the value."""
+    """The header, with its name in lower case. Raises TypeError or ValueError, without the value in the message."""
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError(f"headers must map str to str; the entry {safe_repr(name)} does not")
     lowered = name.strip().lower()
@@ -209,10 +202,9 @@ def check_header(name: object, value: object) -> tuple[str, str]:
 
 
 def parse_headers(text: str, source: str) -> dict[str, str]:
-    """Headers from a comma-separated list of ``name=value``; a wrong entry costs a warning and that entry.
+    """Headers from a comma-separated list of ``name=value``. An invalid entry is skipped with a warning.
 
-    Names are lower-cased and values percent-decoded, except that a value with raw spaces is taken as it
-    stands.
+    Names are lower-cased and values percent-decoded; a value with raw spaces is not decoded.
     """
     headers: dict[str, str] = {}
     for position, entry in enumerate(text.split(","), 1):
@@ -226,7 +218,7 @@ def parse_headers(text: str, source: str) -> dict[str, str]:
                 raise ValueError("is not of the form name=value")
             key, text_value = check_header(unquote(name), value if " " in value else unquote(value).strip())
         except ValueError as error:
-            # The entry itself stays out of the log: it is likely to be a credential.
+            # The entry is not logged: it may be a credential.
             logger.warning("%s: entry %d of the list is left out: %s", source, position, error)
             continue
         headers[key] = text_value
@@ -234,6 +226,6 @@ def parse_headers(text: str, source: str) -> dict[str, str]:
 
 
 def environment_headers() -> Mapping[str, str]:
-    """The headers that the HEADERS variables ask for."""
+    """The headers in the HEADERS variables."""
     setting = read("HEADERS")
     return {} if setting is None else parse_headers(setting.value, setting.variable)

@@ -1,8 +1,8 @@
-"""What keeps calls of grpcio and forks of the process apart.
+"""Mutual exclusion of grpcio calls and forks of the process.
 
-grpcio's handlers of forks stop and restart its threads while others of the process are within it, which can crash it or hang
-it; and with GRPC_ENABLE_FORK_SUPPORT=1 it waits, in the child, for the calls that were under way, whose events never come
-(grpc/_channel.py, ``_postfork_child``). So nobody must be within.
+grpcio's fork handlers stop and restart its threads, which can crash or hang calls of other threads. With
+GRPC_ENABLE_FORK_SUPPORT=1 the child also waits for events of in-flight calls, which never come (grpc/_channel.py,
+``_postfork_child``). So no thread may be in a grpcio call during a fork.
 """
 
 from __future__ import annotations
@@ -19,57 +19,57 @@ from nanospan._common.log import WindowedLog
 __all__ = ["ForkGate", "InFlightCall", "fork_gate"]
 
 GRACE_SECONDS = 0.01
-"""That a fork gives calls under way to end by themselves: an interrupted one is sent again."""
+"""Time that a fork waits for in-flight calls to end by themselves. An interrupted call is repeated."""
 
-GRACE_FACTOR = 4
-"""By which the grace grows with each time in a row that a call under way was interrupted, so that calls and forks both come
-to their end even where calls take longer than the time from one fork to the next."""
+GRACE_FACTOR = 4.0
+"""Factor of the grace period for each consecutive interruption of a call. Both calls and forks make progress, even if calls
+take longer than the time between forks."""
 
 MAX_GRACE_SECONDS = 0.4
-"""To which it grows."""
+"""Upper limit of the grace period."""
 
 PATIENCE_SECONDS = 0.5
-"""That a fork waits for interrupted calls to return, at most. They do within a millisecond or few where there is a CPU."""
+"""Longest time a fork waits for interrupted calls to return (usually a few milliseconds)."""
 
 logger = logging.getLogger(__name__)
 
 
 class InFlightCall:
-    """One stay of a thread within grpcio."""
+    """A grpcio call of one thread."""
 
-    __slots__ = ("_interrupted", "_way_out", "interruptions", "thread")
+    __slots__ = ("_cancel", "_interrupted", "interruptions", "thread")
 
     def __init__(self, thread: int, interruptions: int = 0) -> None:
-        """``interruptions``: in a row, of what this one is to do."""
+        """``interruptions``: consecutive earlier interruptions of the same request."""
         self.thread = thread
         self.interruptions = interruptions
         self._interrupted = False
-        self._way_out: Callable[[], Any] | None = None
+        self._cancel: Callable[[], Any] | None = None
 
     @property
     def interrupted(self) -> bool:
-        """Whether a fork has asked the thread to leave."""
+        """Whether a fork has interrupted the call."""
         return self._interrupted
 
-    def begin(self, way_out: Callable[[], Any]) -> bool:
-        """From here on ``way_out()``, called by another thread, makes this one leave. False if it should do so at once."""
-        # The other way round than in `interrupt`, so that one of the two sees what the other has written.
-        self._way_out = way_out
+    def begin(self, cancel: Callable[[], Any]) -> bool:
+        """Register ``cancel()``, which another thread calls to interrupt this call. False if it is interrupted already."""
+        # Write then read, in the opposite order of `interrupt`: at least one of the two threads sees the other's write.
+        self._cancel = cancel
         return not self._interrupted
 
     def interrupt(self) -> None:
         self._interrupted = True
-        if self._way_out is not None:
+        if self._cancel is not None:
             try:
-                self._way_out()
+                self._cancel()
             except Exception:
                 logger.debug("A gRPC call could not be interrupted before a fork", exc_info=True)
 
 
 class ForkGate:
-    """Lets threads in, except while the process forks; a fork waits, for a short time, until they are out.
+    """Blocks new calls while the process forks; a fork waits a limited time for in-flight calls.
 
-    Reentrant, since a signal handler may fork while its thread is in here. A thread that forks does not wait for itself.
+    Reentrant: a signal handler may fork during a call of its thread. A forking thread does not wait for itself.
     """
 
     def __init__(self, grace: float = GRACE_SECONDS, patience: float = PATIENCE_SECONDS) -> None:
@@ -77,24 +77,26 @@ class ForkGate:
         self._grace = grace
         self._patience = patience
         self._log = WindowedLog(logger)
-        self._begin()
+        self._reset_state()
 
-    def _begin(self) -> None:
+    def _reset_state(self) -> None:
         self._changed = threading.Condition()
         self._inside: set[InFlightCall] = set()
-        # The threads that fork: more than one can be on its way there.
+        # The forking threads; there can be more than one.
         self._forking: list[int] = []
         self._left_behind = 0
-        # Last: another thread of a child goes by it, and must not find the lock of the parent.
+        # Last: other threads of the child check it, and must not use the parent's lock.
         self._process = os.getpid()
 
     def begin_call(self, timeout: float | None, interruptions: int = 0) -> InFlightCall | None:
-        """Wait up to ``timeout`` seconds, None for ever, for a fork that is under way; None if it still is. Forks that come
-        give the longer grace to what was interrupted before."""
+        """Begin a call, after a fork in progress has ended. Returns None if that takes more than ``timeout`` seconds.
+
+        ``interruptions`` lengthens the grace period of later forks.
+        """
         self.notice_fork()
         thread = threading.get_ident()
         with self._changed:
-            # What a thread does in a hook of its own fork cannot wait for the end of that.
+            # A call in a fork hook cannot wait for the end of its own fork.
             if not self._changed.wait_for(lambda: not self._forking or thread in self._forking, timeout):
                 return None
             call = InFlightCall(thread, interruptions)
@@ -107,7 +109,7 @@ class ForkGate:
             self._changed.notify_all()
 
     def before_fork(self) -> None:
-        """Shut the gate and see everybody out, within the grace and the patience."""
+        """Block new calls and wait for in-flight ones: first the grace period, then interrupt them."""
         self.notice_fork()
         thread = threading.get_ident()
         with self._changed:
@@ -115,7 +117,7 @@ class ForkGate:
             if self._empty_within(self._grace_for(self._others(thread)), thread):
                 return
             inside = self._others(thread)
-            # To interrupt is to be within grpcio: another fork waits for it.
+            # Interrupting calls into grpcio, so that another fork must wait for it.
             own = InFlightCall(thread)
             self._inside.add(own)
         try:
@@ -131,11 +133,11 @@ class ForkGate:
         try:
             left_behind = self._open_again()
         except BaseException:
-            # A signal's handler struck: the gate must not stay shut.
+            # A signal handler raised: the gate must not stay closed.
             self._open_again()
             raise
         if left_behind:
-            # Not before the fork, when it would be the child's line too.
+            # Logged after the fork, so that the child does not log it too.
             self._log.log(
                 logging.WARNING,
                 "left behind",
@@ -144,9 +146,9 @@ class ForkGate:
             )
 
     def notice_fork(self) -> None:
-        """Open the gate if this is a child: nobody is inside. Servers such as uWSGI fork without Python's hooks."""
+        """Reset the gate in a child, which has no calls. Servers such as uWSGI fork without Python's fork hooks."""
         if os.getpid() != self._process:
-            self._begin()
+            self._reset_state()
 
     def _open_again(self) -> int:
         thread = threading.get_ident()
@@ -159,7 +161,7 @@ class ForkGate:
 
     def _grace_for(self, calls: list[InFlightCall]) -> float:
         interruptions = max((call.interruptions for call in calls), default=0)
-        # Of a large power of 4 there is no float.
+        # The exponent is bounded: a large power overflows a float.
         return min(self._grace * GRACE_FACTOR ** min(interruptions, 8), max(self._grace, MAX_GRACE_SECONDS))
 
     def _others(self, thread: int) -> list[InFlightCall]:

@@ -31,19 +31,19 @@ DEFAULT_RETRYABLE = frozenset(
         grpc.StatusCode.DATA_LOSS,
     }
 )
-"""Codes to retry, by opentelemetry-proto, docs/specification.md. RESOURCE_EXHAUSTED is a case of its own."""
+"""Codes to retry (opentelemetry-proto, docs/specification.md). RESOURCE_EXHAUSTED is handled separately."""
 
 _RETRY_INFO_KEY = "google.rpc.retryinfo-bin"
 _STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
-_CLOSE_PATIENCE_SECONDS = 1.0
-"""That closing waits for a fork of another thread to be over."""
+_CLOSE_TIMEOUT_SECONDS = 1.0
+"""Longest time that close() waits for a fork of another thread."""
 
-# Channels of a parent process. Closing one in the child would wait for threads that did not survive the fork.
+# Channels of the parent process. Closing one in the child would wait for threads that do not exist there.
 _inherited: list[grpc.Channel] = []
 
-# A channel that is never used. With the last channel grpcio closes its engine down, in threads of its own, and a fork
-# meanwhile leaves a child that hangs when it opens one.
+# A channel that is never used. After the last channel is closed, grpcio shuts its engine down in its own threads; a child
+# forked meanwhile hangs when it opens a channel.
 _anchor: grpc.Channel | None = None
 _anchor_process = 0
 
@@ -62,12 +62,12 @@ _UNUSABLE = Reply(
 )
 
 
-# Unset, it is on in grpcio's core, and off in its Python part, which concerns calls that are under way at a fork.
+# If unset, it is on in grpcio's core and off in its Python part, which handles in-flight calls at a fork.
 FORK_SUPPORT = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() not in ("0", "false", "f", "no", "n")
 
 
 class GrpcTransport:
-    """Sends requests as bytes, with neither protobuf nor a stub. ``credentials`` None means no TLS."""
+    """Sends requests as bytes, without protobuf or a stub. ``credentials`` None means no TLS."""
 
     def __init__(
         self,
@@ -84,9 +84,9 @@ class GrpcTransport:
         self._compression = compression
         self._options = tuple(options)
         self._retryable = frozenset(retryable)
-        # Any: grpcio carries no types.
+        # Any: grpcio has no types.
         self._channel: Any = None
-        self._interruptions = 0  # by forks, in a row
+        self._interruptions = 0  # consecutive interruptions by forks
         self._last: InFlightCall | None = None
         self._lock = threading.Lock()
 
@@ -95,7 +95,7 @@ class GrpcTransport:
         return self._target
 
     def pack(self, request: memoryview) -> Body:
-        # grpcio takes bytes and nothing else, not even a subclass; it compresses by itself.
+        # grpcio accepts exact bytes only; it compresses by itself.
         return bytes(request)
 
     def send(self, body: Body, timeout: float | None) -> Reply:
@@ -117,22 +117,22 @@ class GrpcTransport:
     def _call(self, body: Body, deadline: Deadline, call: InFlightCall) -> Reply:
         channel = self._open()
         try:
-            # A call that blocks cannot be cancelled by another thread, but with its channel. One that does not block has
-            # a thread of grpcio's, which a fork would have to wait for as well.
+            # Another thread can cancel a blocking call only by closing its channel. A non-blocking call uses a thread of
+            # grpcio, which a fork would have to wait for as well.
             if not call.begin(channel.close):
                 return _INTERRUPTED
-            # No serialisers: bytes go in and bytes come out.
+            # Without serialisers, request and response are bytes.
             export = channel.unary_unary(EXPORT_METHOD)
             answer = export(body, timeout=deadline.remaining(), metadata=self._metadata)
             return Reply(Verdict.ACCEPTED, body=answer)
         except grpc.RpcError as error:
             if call.interrupted and error.code() is grpc.StatusCode.CANCELLED:
                 return _INTERRUPTED
-            return self._judge(error, channel)
+            return self._reply_to_error(error, channel)
         except ValueError as error:
             if call.interrupted:
                 return _INTERRUPTED
-            # grpcio raises this for a channel that another thread's failure has closed in between.
+            # grpcio raises ValueError for a channel that another thread has closed after a failure.
             closed = self._channel is not channel
             return Reply(
                 Verdict.RETRY if closed else Verdict.REFUSED,
@@ -145,7 +145,7 @@ class GrpcTransport:
                 self._discard(channel)
 
     def _renew_channel(self) -> None:
-        """Let go of a channel that a fork has closed after the call which it was to break off had ended by itself."""
+        """Drop a channel that a fork closed just after the call had ended by itself."""
         last, self._last = self._last, None
         if last is not None and last.interrupted:
             self._close_channel()
@@ -166,7 +166,7 @@ class GrpcTransport:
             self._channel = None
 
     def close(self) -> None:
-        call = fork_gate.begin_call(_CLOSE_PATIENCE_SECONDS)
+        call = fork_gate.begin_call(_CLOSE_TIMEOUT_SECONDS)
         try:
             self._close_channel()
         finally:
@@ -177,7 +177,7 @@ class GrpcTransport:
         with self._lock:
             _keep_anchor()
             if self._channel is None:
-                # Channels with equal options share connections, and a child would be given its parent's.
+                # Channels with equal options share connections; without this a child would use its parent's.
                 options = (*self._options, ("nanospan.process", os.getpid()))
                 if self._credentials is None:
                     self._channel = grpc.insecure_channel(self._target, options, self._compression)
@@ -185,17 +185,16 @@ class GrpcTransport:
                     self._channel = grpc.secure_channel(self._target, self._credentials, options, self._compression)
             return self._channel
 
-    def _judge(self, error: grpc.RpcError, channel: grpc.Channel) -> Reply:
+    def _reply_to_error(self, error: grpc.RpcError, channel: grpc.Channel) -> Reply:
         code: grpc.StatusCode = error.code()
         if code is grpc.StatusCode.UNAVAILABLE:
-            # A channel that lost its server backs off for up to two minutes; a new one connects and resolves
-            # at once.
+            # A channel that lost its server backs off for up to two minutes; a new one resolves and connects at once.
             self._discard(channel)
         wait = _retry_delay(error.trailing_metadata() or ())
         if code in self._retryable:
             verdict = Verdict.RETRY
         elif code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-            # With a delay it is a quota. Without, it is most often the message size limit of either side.
+            # With a delay it is a quota; without one it is usually a message size limit.
             verdict = Verdict.SPLIT if wait is None else Verdict.RETRY
         else:
             verdict = Verdict.REFUSED
@@ -223,16 +222,14 @@ def _keep_anchor() -> None:
 
 
 def _retry_delay(trailing: Iterable[tuple[str, str | bytes]]) -> float | None:
-    """Seconds to wait by the RetryInfo in the trailing metadata, under either of the keys in use; None
-    without one.
-    """
+    """The delay in seconds of the RetryInfo in the trailing metadata, under either key; None without one."""
     for key, value in trailing:
         if key not in (_RETRY_INFO_KEY, _STATUS_DETAILS_KEY) or not isinstance(value, bytes):
             continue
         try:
             info = _retry_info(key, value)
         except Exception:
-            # An unreadable detail, or googleapis-common-protos missing: the backoff will do.
+            # An invalid detail, or googleapis-common-protos is missing: use the backoff.
             continue
         if info is not None:
             return max(float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9), 0.0)
@@ -254,7 +251,7 @@ def _retry_info(key: str, value: bytes) -> Any:
 
 
 if FORK_SUPPORT:
-    # As early as can be: hooks that flush before a fork, and were registered later, run before the gate is shut.
+    # At import: before-hooks run in reverse order, so that hooks registered later can flush before the gate closes.
     os.register_at_fork(
         before=fork_gate.before_fork,
         after_in_parent=fork_gate.after_fork_in_parent,

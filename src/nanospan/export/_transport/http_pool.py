@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Looking a host name up imports it. Now, and not in the first export: each file read lets go of the interpreter lock, and
-# a busy application would fill the queue meanwhile.
+# A host name lookup imports this module. Import it now, not in the first export: each file read releases the GIL, and a busy
+# application would fill the queue meanwhile.
 import encodings.idna  # noqa: F401
 import logging
 import os
@@ -24,7 +24,7 @@ __all__ = ["new_pool", "tls_context"]
 logger = logging.getLogger(__name__)
 
 _CONNECTIONS = 4
-"""Kept alive at most; the processor uses one, callers of export() as many as they have threads."""
+"""Maximum kept-alive connections. The processor uses one, each thread that calls export() another."""
 
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -34,9 +34,8 @@ def tls_context(
 ) -> ssl.SSLContext:
     """A verifying TLS client context.
 
-    Without ``authorities`` the bundle that ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` names is trusted, as
-    it is by the official exporter, else the system's. Raises ValueError for unusable files that an argument
-    named.
+    Without ``authorities`` it trusts the bundle in ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``, as the official exporter
+    does, else the system's. Raises ValueError for an unusable file in an argument.
     """
     if authorities is None:
         bundles = (TlsFile(os.environ.get(name, ""), name, False) for name in _BUNDLE_VARIABLES)
@@ -67,7 +66,7 @@ def _trust(context: ssl.SSLContext, authorities: TlsFile) -> bool:
 
 
 class _LockFreeStack:
-    """As much of queue.LifoQueue as urllib3 uses, without a lock that a fork could leave held."""
+    """The part of queue.LifoQueue that urllib3 uses, without a lock, which a fork could leave locked."""
 
     def __init__(self, maxsize: int) -> None:
         self._maxsize = maxsize
@@ -88,12 +87,12 @@ class _LockFreeStack:
         return len(self._items)
 
 
-class _BriskConnection(urllib3.connection.HTTPConnection):
-    """A connection that makes as few system calls as a request needs.
+class _SingleWriteConnection(urllib3.connection.HTTPConnection):
+    """A connection with a minimum of system calls per request.
 
-    Each one lets go of the interpreter lock, and where another thread is busy it takes a switch interval (5 ms) to get it
-    back; meanwhile the queue fills. Headers and body leave in one call, and whether a kept connection has died is left
-    for the request to find out, which is retried at once if it was.
+    Each system call releases the GIL; if another thread is busy, reacquiring it takes a switch interval (5 ms), and the
+    queue fills meanwhile. Headers and body are sent in one call. A kept-alive connection is not checked before a request:
+    if it is dead, the request fails and is retried at once.
     """
 
     _head = b""
@@ -135,16 +134,16 @@ class _BriskConnection(urllib3.connection.HTTPConnection):
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _BriskConnection
-    QueueCls = _LockFreeStack  # type: ignore[assignment]
+    ConnectionCls = _SingleWriteConnection
+    QueueCls = _LockFreeStack  # type: ignore[assignment]  # urllib3 declares a Queue
 
 
 class _TlsPool(urllib3.HTTPSConnectionPool):
-    QueueCls = _LockFreeStack  # type: ignore[assignment]
+    QueueCls = _LockFreeStack  # type: ignore[assignment]  # urllib3 declares a Queue
 
 
 def new_pool(endpoint: HttpEndpoint, context: ssl.SSLContext | None) -> urllib3.PoolManager:
-    """A pool for connections to ``endpoint``, through the proxy that the environment asks for, if any."""
+    """A pool of connections to ``endpoint``, through the proxy in the environment, if any."""
     options: dict[str, Any] = {"num_pools": 1, "maxsize": _CONNECTIONS, "block": False}
     if context is not None:
         options["ssl_context"] = context
@@ -160,7 +159,7 @@ def new_pool(endpoint: HttpEndpoint, context: ssl.SSLContext | None) -> urllib3.
 
 
 def _proxy(endpoint: HttpEndpoint) -> HttpEndpoint | None:
-    """The proxy on the way to ``endpoint``: HTTP(S)_PROXY, ALL_PROXY and NO_PROXY, in either case."""
+    """The proxy for ``endpoint``: HTTP(S)_PROXY, ALL_PROXY and NO_PROXY, in upper or lower case."""
     proxies = getproxies()
     named = proxies.get(endpoint.scheme) or proxies.get("all")
     if not named or proxy_bypass(f"{endpoint.host}:{endpoint.port}") or proxy_bypass(endpoint.host):

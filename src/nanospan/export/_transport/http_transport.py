@@ -1,4 +1,4 @@
-"""The transport of OTLP over HTTP: one POST over a kept-alive connection of urllib3, and what its answer means."""
+"""The transport of OTLP over HTTP: one POST over a kept-alive connection of urllib3, and its reply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nanospan.export._transport.http_pool import new_pool
 
 __all__ = ["HttpTransport"]
 
-_MAX_ANSWER = 4 * 1024 * 1024
+_MAX_BODY = 4 * 1024 * 1024
 _MAX_ERROR_BODY = 64 * 1024
 _READ_SIZE = 64 * 1024
 
@@ -53,8 +53,7 @@ class HttpTransport:
         urlopen = self._urlopen or self._connect()
         deadline = Deadline(timeout)
         try:
-            # A buffer object goes out with Content-Length, uncopied. Retrying is the delivery's task (see
-            # _retry).
+            # A buffer object is sent without a copy, with Content-Length. `Delivery` retries.
             response = urlopen(
                 "POST",
                 body=body,
@@ -65,22 +64,22 @@ class HttpTransport:
                 preload_content=False,
             )
             try:
-                return _judge(response, deadline)
+                return _reply_to_response(response, deadline)
             finally:
-                # A connection whose body was not read to its end is of no further use.
+                # A connection with an unread body cannot be reused.
                 if response.closed:
                     response.release_conn()
                 else:
                     response.close()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            return _broken(error)
+            return _reply_to_error(error)
 
     def _connect(self) -> Callable[..., urllib3.BaseHTTPResponse]:
         pool = self._pool = new_pool(self._endpoint, self._context)
         if isinstance(pool, urllib3.ProxyManager):
             self._urlopen = partial(pool.urlopen, url=self._endpoint.url)
         else:
-            # One host: what the manager does for every request, it is asked once.
+            # With one host, the lookup of the manager is done once instead of per request.
             path = urllib3.util.parse_url(self._endpoint.url).request_uri
             self._urlopen = partial(
                 pool.connection_from_url(self._endpoint.url).urlopen, url=path, assert_same_host=False
@@ -88,22 +87,21 @@ class HttpTransport:
         return self._urlopen
 
     def after_fork(self) -> None:
-        # Dropping closes the child's descriptors and nothing more: neither TCP nor TLS says goodbye for the
-        # parent.
+        # Dropping the pool closes the child's descriptors only, without a TCP or TLS shutdown of the parent's connections.
         self._pool = self._urlopen = None
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.clear()
-        # What is left of the pool must go now: at the end of the interpreter it would find its modules gone.
+        # Release the pool now: at interpreter shutdown its modules may be gone.
         self._urlopen = None
 
 
-def _judge(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Reply:
+def _reply_to_response(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Reply:
     body: bytes | None
     if 200 <= response.status < 300:
-        # An acceptance that breaks off raises: half an acknowledgement is none.
-        body, complete = _read_body(response, _MAX_ANSWER, deadline)
+        # An incomplete body raises: an incomplete acknowledgement is none.
+        body, complete = _read_body(response, _MAX_BODY, deadline)
         if not complete:
             body = None
     else:
@@ -123,7 +121,7 @@ def _judge(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Reply:
 def _read_body(response: urllib3.BaseHTTPResponse, limit: int, deadline: Deadline) -> tuple[bytes, bool]:
     """The body and True, or its first ``limit`` bytes and False."""
     pieces = bytearray()
-    # read1 returns what has arrived, so that a body that drips cannot outlast the deadline.
+    # read1 returns the available bytes, so that a slow body cannot exceed the deadline.
     read = getattr(response, "read1", response.read)
     while len(pieces) <= limit:
         if deadline.passed:
@@ -135,18 +133,18 @@ def _read_body(response: urllib3.BaseHTTPResponse, limit: int, deadline: Deadlin
     return bytes(pieces[:limit]), False
 
 
-def _broken(error: Exception) -> Reply:
-    """The reply that a failure of the connection amounts to."""
+def _reply_to_error(error: Exception) -> Reply:
+    """The reply for a connection error."""
     kind = type(error).__qualname__
     text = one_line(str(error))
-    if _is_for_good(error):
+    if _is_permanent(error):
         return Reply(Verdict.REFUSED, error_type=kind, reason=text)
     lost = isinstance(error, urllib3.exceptions.ProtocolError | ConnectionError)
     return Reply(Verdict.RETRY, error_type=kind, reason=text, connection_lost=lost)
 
 
-def _is_for_good(error: BaseException | None) -> bool:
-    """Whether repeating cannot help: a certificate that does not verify, an address that cannot be."""
+def _is_permanent(error: BaseException | None) -> bool:
+    """Whether a retry cannot help: an untrusted certificate or an invalid address."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

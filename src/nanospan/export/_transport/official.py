@@ -1,7 +1,7 @@
-"""The official OTLP exporters, served from encoded bytes.
+"""The official OTLP exporters, adapted to encoded batches.
 
-An application that hands nanospan's processor an exporter of the official packages keeps all its settings,
-and on HTTP its transport with the user's ``requests.Session``, but its spans are not encoded a second time.
+An application that passes an exporter of the official packages to nanospan's processor keeps its settings, and for HTTP its
+transport with the user's ``requests.Session``; the spans are encoded once, natively.
 """
 
 from __future__ import annotations
@@ -30,18 +30,17 @@ _GRPC_MODULE = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
 def wrap_official(exporter: object) -> EncodedSpanExporter | None:
     """An exporter of encoded batches with the settings of ``exporter``, if that is an official OTLP exporter.
 
-    Exactly an instance of the official ``OTLPSpanExporter`` (HTTP or gRPC): a subclass, or an instance whose
-    ``export`` was replaced, may change the spans on their way and gets None, as anything else does. None with
-    a warning when the installed release keeps its settings where they are not found. Imports none of the
-    official packages.
+    ``exporter`` must be an exact instance of the official ``OTLPSpanExporter`` (HTTP or gRPC). None for any other object,
+    such as a subclass or an instance with a replaced ``export``, which may change the spans. None with a warning if the
+    settings of the installed release cannot be read. Does not import the official packages.
     """
     if "export" in getattr(exporter, "__dict__", ()):
         return None
     try:
         if type(exporter) is _official_class(_HTTP_MODULE):
-            return _adopt_http(exporter, http_settings(exporter))
+            return _wrap_http(exporter, http_settings(exporter))
         if type(exporter) is _official_class(_GRPC_MODULE):
-            return _adopt_grpc(exporter, grpc_settings(exporter))
+            return _wrap_grpc(exporter, grpc_settings(exporter))
     except (LookupError, TypeError, ValueError) as error:
         logger.warning(
             "%s.%s is used as it is, which costs more per span: %s",
@@ -53,11 +52,11 @@ def wrap_official(exporter: object) -> EncodedSpanExporter | None:
 
 
 def _official_class(module: str) -> Any:
-    # Whoever made an instance has imported the module; a stand-in that no instance has serves otherwise.
+    # An instance exists only if its module is imported. The default value is the type of no instance.
     return getattr(sys.modules.get(module), "OTLPSpanExporter", wrap_official)
 
 
-def _adopt_http(exporter: Any, settings: HttpSettings) -> EncodedSpanExporter:
+def _wrap_http(exporter: Any, settings: HttpSettings) -> EncodedSpanExporter:
     transport = OfficialHttpTransport(exporter, settings)
     return OfficialExporterAdapter(
         Delivery(
@@ -66,11 +65,10 @@ def _adopt_http(exporter: Any, settings: HttpSettings) -> EncodedSpanExporter:
     )
 
 
-def _adopt_grpc(exporter: Any, settings: GrpcSettings) -> EncodedSpanExporter:
+def _wrap_grpc(exporter: Any, settings: GrpcSettings) -> EncodedSpanExporter:
     from nanospan.export._transport.grpc_transport import DEFAULT_RETRYABLE, GrpcTransport
 
-    # The exporter's default counts RESOURCE_EXHAUSTED among the codes to retry, which would keep a batch that
-    # is too large from being split.
+    # The exporter's default codes include RESOURCE_EXHAUSTED, which would prevent the split of a batch that is too large.
     retryable = DEFAULT_RETRYABLE if settings.retryable == settings.default_retryable else settings.retryable
     transport = GrpcTransport(
         settings.target,
@@ -86,7 +84,7 @@ def _adopt_grpc(exporter: Any, settings: GrpcSettings) -> EncodedSpanExporter:
 
 
 def _metrics(instruments: Instruments | None) -> ExporterMetrics | None:
-    """The exporter's own instruments, so that its series go on under its name."""
+    """The exporter's own instruments, so that its time series continue."""
     if instruments is None:
         return None
     return ExporterMetrics(
@@ -95,7 +93,7 @@ def _metrics(instruments: Instruments | None) -> ExporterMetrics | None:
 
 
 class OfficialExporterAdapter:
-    """An `EncodedSpanExporter` in place of an official exporter."""
+    """An `EncodedSpanExporter` that replaces an official exporter."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
@@ -111,7 +109,7 @@ class OfficialExporterAdapter:
 
 
 class OfficialHttpTransport:
-    """Posts through the transport object of an official exporter, and shuts that exporter down at the end."""
+    """Posts through the transport object of an official exporter; `close` shuts that exporter down."""
 
     def __init__(self, exporter: Any, settings: HttpSettings) -> None:
         self._exporter = exporter
@@ -124,7 +122,7 @@ class OfficialHttpTransport:
         return self._display
 
     def pack(self, request: memoryview) -> Body:
-        # Transports are promised bytes, and so are adapters of the user that sign or log the body.
+        # The interface of transports, and of user adapters that sign or log the body, is bytes.
         return bytes(compress(request, self._compression))
 
     def send(self, body: Body, timeout: float | None) -> Reply:
@@ -136,13 +134,13 @@ class OfficialHttpTransport:
         except Exception as error:
             return Reply(Verdict.REFUSED, error_type=type(error).__qualname__, reason=one_line(str(error)))
         if result.status_code is None:
-            return self._no_answer(result.error)
-        headers, content = _answer(result)
+            return self._reply_to_error(result.error)
+        headers, content = _headers_and_body(result)
         return reply_to_http_status(
             result.status_code, result.reason, headers.get("retry-after"), headers.get("location"), content
         )
 
-    def _no_answer(self, error: Exception | None) -> Reply:
+    def _reply_to_error(self, error: Exception | None) -> Reply:
         transient = self._settings.transport.is_connection_error(error)
         return Reply(
             Verdict.RETRY if transient else Verdict.REFUSED,
@@ -152,8 +150,7 @@ class OfficialHttpTransport:
         )
 
     def after_fork(self) -> None:
-        # A transport is usable after close; in the child this closes descriptors and leaves the parent's
-        # connections be.
+        # A transport is usable after close. In the child this closes its descriptors, not the parent's connections.
         try:
             self._settings.transport.close()
         except Exception:
@@ -165,16 +162,16 @@ class OfficialHttpTransport:
         self._exporter.shutdown()
 
 
-def _answer(result: Any) -> tuple[Any, bytes]:
+def _headers_and_body(result: Any) -> tuple[Any, bytes]:
     try:
         return result.headers(), result.content()
     except Exception:
-        # The contract of the transport lets both raise for malformed answers; the status stands all the same.
+        # Both may raise for a malformed response; the status is still valid.
         return {}, b""
 
 
 class _TransportWithOwner:
-    """A transport that shuts an official exporter down with itself."""
+    """A transport that also shuts an official exporter down on `close`."""
 
     def __init__(self, transport: Transport, exporter: Any) -> None:
         self._transport = transport

@@ -1,21 +1,17 @@
-"""nanospan's samplers for the SDK's own configurator: entry points of the group ``opentelemetry_sampler``.
+"""Entry points of the group ``opentelemetry_sampler``: nanospan's samplers for a configuration file.
 
-The SDK's configurator calls these without the properties that their nodes have in the configuration file, the one that
-``OTEL_CONFIG_FILE`` names: they look them up there. With nanospan's configurator, `nodes.SamplerNodes` is handed every
-sampler node instead.
+The SDK's configurator calls them without the properties that the file gives the sampler; a warning reports that. nanospan's
+configurator does not call them: `nodes.SamplerNodes` makes the samplers of every sampler node.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
-
-from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE
+from collections.abc import Mapping
+from typing import Any
 
 from nanospan.sampling import Sampler
-from nanospan.sampling.configuration.nodes import DELEGATES, SamplerNodes
+from nanospan.sampling.configuration.nodes import SamplerNodes
 
 __all__ = ["adaptive", "always_record", "overhead_budget", "probability", "rate_limited", "rule_based"]
 
@@ -23,80 +19,41 @@ logger = logging.getLogger(__name__)
 
 
 def probability(**properties: Any) -> Sampler:
-    """ConsistentProbability; of all traces where ``ratio`` is not given."""
-    return _looked_up("nanospan_probability", properties)
+    """ConsistentProbability; ``ratio`` is 1 by default."""
+    return _sampler("nanospan_probability", properties)
 
 
 def rate_limited(**properties: Any) -> Sampler:
-    """RateLimited; 100 traces a second where ``traces_per_second`` is not given."""
-    return _looked_up("nanospan_rate_limited", properties)
+    """RateLimited; ``traces_per_second`` is 100 by default."""
+    return _sampler("nanospan_rate_limited", properties)
 
 
 def adaptive(**properties: Any) -> Sampler:
-    """Adaptive; 1000 spans a second where ``target_spans_per_second`` is not given."""
-    return _looked_up("nanospan_adaptive", properties)
+    """Adaptive; ``target_spans_per_second`` is 1000 by default."""
+    return _sampler("nanospan_adaptive", properties)
 
 
 def overhead_budget(**properties: Any) -> Sampler:
-    """OverheadBudget; 0.02 of the CPU where ``cpu_fraction`` is not given."""
-    return _looked_up("nanospan_overhead_budget", properties)
+    """OverheadBudget; ``cpu_fraction`` is 0.02 by default."""
+    return _sampler("nanospan_overhead_budget", properties)
 
 
 def rule_based(**properties: Any) -> Sampler:
-    """RuleBased; ``rules`` and ``default`` must be given."""
-    return _looked_up("nanospan_rule_based", properties)
+    """RuleBased; ``rules`` and ``default`` are required."""
+    return _sampler("nanospan_rule_based", properties)
 
 
 def always_record(**properties: Any) -> Sampler:
-    """AlwaysRecord; ``root`` must be given."""
-    return _looked_up("nanospan_always_record", properties)
+    """AlwaysRecord; ``root`` is required."""
+    return _sampler("nanospan_always_record", properties)
 
 
-def _looked_up(name: str, properties: Mapping[str, Any]) -> Sampler:
-    """The sampler with the properties that it has in the file, unless it is handed any.
-
-    Raises ConfigurationError.
-    """
-    if properties:
-        return SamplerNodes().own(name, properties, top=True)
-    found = list(_nodes_in_file(name))
-    if not found:
+def _sampler(name: str, properties: Mapping[str, Any]) -> Sampler:
+    """The sampler of that name, in a ParentBased. Raises ConfigurationError."""
+    if not properties:
         logger.warning(
-            "The SDK does not hand over the properties of %s, and %s does not name the file they are in; using defaults",
-            name,
-            OTEL_CONFIG_FILE,
-        )
-        return SamplerNodes().own(name, {}, top=True)
-    if any(one != found[0] for one in found[1:]):
-        logger.warning(
-            "%s is in the file more than once, and the SDK does not say which is meant; using the first for all. "
-            "OTEL_PYTHON_CONFIGURATOR=nanospan tells them apart",
+            "The SDK's configurator drops the properties that a configuration file gives %s; using defaults. "
+            "OTEL_PYTHON_CONFIGURATOR=nanospan keeps them",
             name,
         )
-    return SamplerNodes().own(name, found[0].properties, top=found[0].top)
-
-
-class _Found(NamedTuple):
-    properties: Mapping[str, Any]
-    top: bool
-
-
-def _nodes_in_file(name: str) -> Iterator[_Found]:
-    """Where the file that the environment names has a sampler ``name``, apart from those inside samplers of nanospan."""
-    file = os.environ.get(OTEL_CONFIG_FILE)
-    if not file:
-        return
-    from opentelemetry.configuration import load_config_file
-
-    provider = load_config_file(file).tracer_provider
-    if provider is not None and provider.sampler is not None:
-        yield from _nodes_below(provider.sampler, name, top=True)
-
-
-def _nodes_below(model: Any, name: str, *, top: bool) -> Iterator[_Found]:
-    if name in model.additional_properties:
-        yield _Found(model.additional_properties[name] or {}, top)
-    if model.parent_based is not None:
-        for delegate in DELEGATES:
-            if (below := getattr(model.parent_based, delegate)) is not None:
-                yield from _nodes_below(below, name, top=False)
+    return SamplerNodes().own(name, properties, top=True)

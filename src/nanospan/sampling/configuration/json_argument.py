@@ -1,10 +1,10 @@
-"""Samplers whose ``OTEL_TRACES_SAMPLER_ARG`` is a JSON object: the properties that they have in a configuration file.
+"""Samplers whose ``OTEL_TRACES_SAMPLER_ARG`` is a JSON object with the properties of a configuration file.
 
     OTEL_TRACES_SAMPLER=nanospan_rule_based
     OTEL_TRACES_SAMPLER_ARG='{"rules": [{"name": "GET /health", "sampler": {"always_off": {}}}],
                               "default": {"always_on": {}}}'
 
-Needs no package beside nanospan. A sampler inside is one of nanospan's or always_on, always_off, trace_id_ratio_based,
+Needs no other package. A nested sampler is one of nanospan's, or always_on, always_off, trace_id_ratio_based or
 parent_based, as in the file.
 """
 
@@ -29,7 +29,7 @@ STANDARD = ("always_on", "always_off", "trace_id_ratio_based", "parent_based")
 
 
 def sampler_of_json(name: str, argument: str) -> Sampler:
-    """nanospan's sampler of that name; parentbased_always_on, with one warning, where ``argument`` is not its properties."""
+    """nanospan's sampler of that name. If ``argument`` is not a valid JSON object: DEFAULT_ON, with one warning."""
     try:
         return JsonNodes().own(name, json.loads(argument), top=True)
     except (ValueError, RecursionError) as error:
@@ -40,7 +40,7 @@ def sampler_of_json(name: str, argument: str) -> Sampler:
 
 
 class JsonNodes(SamplerNodes):
-    """Makes samplers of nodes without opentelemetry-configuration. Raises ValueError where they are wrong."""
+    """Makes samplers of nodes without opentelemetry-configuration. Raises ValueError for an invalid node."""
 
     def error(self, message: str) -> Exception:
         return ValueError(message)

@@ -1,8 +1,8 @@
-"""Samplers made of the nodes of a configuration file, or of a JSON object with the same properties.
+"""Samplers from the nodes of a configuration file, or of a JSON object with the same properties.
 
-A node ``nanospan_probability: {ratio: 0.01}`` takes the arguments of the class in `nanospan.sampling` by their names. At the
-top, where no ``parent_based`` is around it, a sampler of nanospan is put into a ParentBased: a bare one would split traces.
-Wrong properties raise ConfigurationError, as everything that is wrong in the file does.
+The properties of a node ``nanospan_probability: {ratio: 0.01}`` are the arguments of the class in `nanospan.sampling`. A
+top-level sampler of nanospan (not inside ``parent_based``) is wrapped in a ParentBased: without one it would split traces.
+Invalid properties raise ConfigurationError, like every other error in the file.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ DELEGATES = (
     "local_parent_sampled",
     "local_parent_not_sampled",
 )
-"""Of a ``parent_based`` node, and of ParentBased."""
+"""Properties of a ``parent_based`` node, and arguments of ParentBased."""
 
 
 class SimpleNode(NamedTuple):
-    """A sampler whose properties are plain values."""
+    """A sampler whose properties are scalars."""
 
     setting: SettingOfRoot
     main: str
-    """The property that says how much is kept; 0 means nothing, as in the environment."""
+    """The property for the amount that is kept; 0 keeps nothing, as in the environment."""
 
 
 SIMPLE: dict[str, SimpleNode] = {
@@ -53,15 +53,15 @@ SIMPLE: dict[str, SimpleNode] = {
 
 
 class SamplerNodes:
-    """Makes samplers of the nodes of a file; those that nanospan has no class for by ``stock``."""
+    """Makes samplers from the nodes of a file; ``stock`` makes those that nanospan has no class for."""
 
     def __init__(self, stock: Callable[[Any], Sampler] = stock_sampler) -> None:
         self._stock = stock
 
     def from_model(self, model: Any, *, top: bool) -> Sampler:
-        """The sampler of a node in the form that opentelemetry-configuration works with.
+        """The sampler of a node, given as a model of opentelemetry-configuration.
 
-        ``top``: no ``parent_based`` is around it. Raises ConfigurationError.
+        ``top``: the node is not inside a ``parent_based``. Raises ConfigurationError.
         """
         others = model.additional_properties
         if others and (name := next(iter(others))) in MAKERS:
@@ -77,12 +77,12 @@ class SamplerNodes:
         return self._stock(model)
 
     def from_node(self, node: object, where: str, *, top: bool) -> Sampler:
-        """The sampler of a node as it stands in the file, inside the properties of one of nanospan's."""
+        """The sampler of a nested node, given as a mapping from the file."""
         name, properties = self.only_entry(node, where)
         try:
             return self.from_model(sampler_model({name: properties}), top=top)
         except (AttributeError, TypeError) as error:
-            # The schema of the file does not reach here: a node of the standard may have anything for properties.
+            # The schema of the file does not cover nested nodes: their properties may have any type.
             raise self.error(f"{where}: {error}") from error
 
     def only_entry(self, node: object, where: str) -> tuple[str, Any]:
@@ -97,7 +97,7 @@ class SamplerNodes:
         return configuration_error(message)
 
     def own(self, name: str, properties: Mapping[str, Any], *, top: bool) -> Sampler:
-        """nanospan's sampler of that name, in a ParentBased at the top. Raises ConfigurationError."""
+        """nanospan's sampler of that name, in a ParentBased if ``top``. Raises ConfigurationError."""
         if not isinstance(properties, Mapping):
             raise self.error(f"{name} must have a mapping of its properties, not {safe_repr(properties)}")
         try:
@@ -125,7 +125,7 @@ def _rule_based(nodes: SamplerNodes, name: str, properties: Mapping[str, Any], t
     made = [rule_arguments(rule, lambda node: nodes.from_node(node, f"{name}: sampler", top=False)) for rule in rules]
     default = nodes.from_node(properties["default"], f"{name}: default", top=False)
     sampler = sampling.RuleBased([sampling.Rule(**one) for one in made], default=default)
-    # Rules about the parent would never see one behind a ParentBased.
+    # A ParentBased would hide every parent from rules about the parent.
     return ParentBased(sampler) if top and not any("parent" in one for one in made) else sampler
 
 
@@ -141,7 +141,7 @@ MAKERS: dict[str, Callable[[SamplerNodes, str, Mapping[str, Any], bool], Sampler
     "nanospan_rule_based": _rule_based,
     "nanospan_always_record": _always_record,
 }
-"""nanospan's samplers by the names that they have in the file."""
+"""Factories of nanospan's samplers, by their names in the file."""
 
 
 def _check_known(properties: Mapping[str, Any], sampler: type[Sampler]) -> None:

@@ -1,4 +1,4 @@
-"""The one number that a variable or a configuration file gives a sampler for traces that start here."""
+"""The numeric argument of a root sampler, from a variable or a configuration file."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SettingOfRoot:
-    """The one number that the environment gives a sampler, and what it may be."""
+    """The numeric argument of a root sampler: its class, unit, default and range."""
 
     sampler: str
-    """The class in `nanospan.sampling`, looked up when it is wanted."""
+    """The name of the class in `nanospan.sampling`."""
     meaning: str
     default: float
-    least: float
-    """Of what is above 0; 0 itself stands for keeping nothing."""
-    most: float
+    minimum: float
+    """Smallest accepted value other than 0; 0 disables sampling."""
+    maximum: float
 
     def read(self, argument: float | str | None) -> float:
-        """The number that ``argument`` says, with one warning if it has to be another."""
+        """``argument`` as a number. An unusable one is replaced by the default or clamped, with one warning."""
         text = argument.strip() if isinstance(argument, str) else argument
         if text is None or text == "":
             logger.warning("%s is not set; using %g %s", OTEL_TRACES_SAMPLER_ARG, self.default, self.meaning)
@@ -45,21 +45,21 @@ class SettingOfRoot:
             return self.default
         if number == 0:
             return 0.0
-        clamped = 0.0 if number < 0 else min(max(number, self.least), self.most)
+        clamped = 0.0 if number < 0 else min(max(number, self.minimum), self.maximum)
         if clamped != number:
             logger.warning(
                 "%s=%r is out of range (0, or %g to %g); using %g %s",
                 OTEL_TRACES_SAMPLER_ARG,
                 argument,
-                self.least,
-                self.most,
+                self.minimum,
+                self.maximum,
                 clamped,
                 self.meaning,
             )
         return clamped
 
     def root(self, number: float) -> Sampler:
-        """The sampler for traces that start here: the class of that name, or ALWAYS_OFF for 0."""
+        """The root sampler: an instance of the class, or ALWAYS_OFF for 0."""
         return ALWAYS_OFF if number == 0 else getattr(sampling, self.sampler)(number)
 
 

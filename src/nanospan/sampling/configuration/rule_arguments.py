@@ -17,10 +17,10 @@ PROPERTIES = ("name", "kind", "attributes", "parent", "scope", "sampler", "exter
 
 
 def rule_arguments(rule: object, make_sampler: Callable[[object], Sampler]) -> dict[str, Any]:
-    """The arguments of Rule that a rule of the file stands for; ``make_sampler`` makes its sampler of the node.
+    """The arguments of Rule for a rule of the file; ``make_sampler`` makes its sampler from the node.
 
-    ``kind`` is a kind's name or a list of them. An attribute is given as a value, as a list of values of which one has to
-    match, or as ``{any: true}`` for any value. Raises TypeError and ValueError.
+    ``kind`` is the name of a kind or a list of names. An attribute is a value, a list of values of which one must match, or
+    ``{any: true}`` for any value. Raises TypeError and ValueError.
     """
     if not isinstance(rule, Mapping):
         raise TypeError(f"rules must be mappings, not {type(rule).__name__}")
