@@ -66,7 +66,7 @@ def bind(
     span: type[Span],
     non_recording_span: type[Span],
     id_generator: type[IdGenerator],
-    route: Callable[[Sampler], NativeSampler | None],
+    native: Callable[[Sampler], NativeSampler | None],
     general_start: Callable[..., Span],
     decorator: Callable[[Any, Callable[..., Any]], Callable[..., Any]],
 ) -> None: ...
