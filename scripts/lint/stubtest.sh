@@ -7,12 +7,9 @@
 set -eu
 python=$(command -v "$1")
 cd "$(dirname "$0")/../.."
-modules=$(cd src && find nanospan/_native -name '*.pyi' | sort | sed 's/\.pyi$//; s#/#.#g')
 allowlist=$PWD/scripts/lint/stubtest_allowlist.txt
-set --
-[ ! -e "$allowlist" ] || set -- --allowlist "$allowlist"
 # In a folder without sources, where the installed package is found.
 mkdir -p build/lint
 cd build/lint
-# shellcheck disable=SC2086 # one word a module
-exec "$python" -m mypy.stubtest --concise "$@" $modules
+# Whether a cdef class is a disjoint base depends on the size of its struct, which is not part of the stub's promise.
+exec "$python" -m mypy.stubtest --concise --ignore-disjoint-bases --allowlist "$allowlist" nanospan._native

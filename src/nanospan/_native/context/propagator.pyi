@@ -2,7 +2,6 @@ from typing import Any, TypeVar
 
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import CarrierT, Getter, Setter
-from opentelemetry.trace import SpanContext
 
 _Class = TypeVar("_Class", bound=type)
 
