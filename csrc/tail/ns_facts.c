@@ -161,7 +161,7 @@ static bool value_holds(const uint8_t *at, const uint8_t *end, const ns_conditio
         return is_next(at, end, NS_TAG(2, NS_WIRE_VARINT)) && end - at == 2 && at[1] == condition->flag;
     case NS_NUMBER_IN:
         if (!is_next(at, end, NS_TAG(3, NS_WIRE_VARINT)) || !read_varint(at + 1, end, &number)) return false;
-        return (int64_t)number >= condition->least && (int64_t)number <= condition->most;
+        return (int64_t)number >= condition->min_value && (int64_t)number <= condition->max_value;
     default:
         return false;
     }

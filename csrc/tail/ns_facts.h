@@ -18,7 +18,7 @@
 typedef enum ns_condition_kind {
     NS_TEXT_IS,   /* a text attribute equals one of the values */
     NS_TEXT_LIKE, /* the callback accepts a text attribute */
-    NS_NUMBER_IN, /* an integer attribute is from `least` to `most`, both inclusive */
+    NS_NUMBER_IN, /* an integer attribute is from `min_value` to `max_value`, both inclusive */
     NS_BOOL_IS,   /* a bool attribute equals `flag` */
     NS_STATE_IS,  /* the member of the trace state with this key has one of the values */
 } ns_condition_kind;
@@ -34,8 +34,8 @@ typedef struct ns_condition {
     ns_word key;
     const ns_word *values;
     size_t value_count;
-    int64_t least;
-    int64_t most;
+    int64_t min_value;
+    int64_t max_value;
 } ns_condition;
 
 /* Whether the text of an attribute satisfies the condition of this index. The text is UTF-8 and not empty. */

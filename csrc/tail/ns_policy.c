@@ -153,13 +153,13 @@ static vote evaluate(node *node, input input) {
     case NS_POLICY_STATUS:
         return fact(trace->statuses & policy->bits);
     case NS_POLICY_LATENCY:
-        return fact(is_between(milliseconds_of(trace), policy->least + 1, policy->most));
+        return fact(is_between(milliseconds_of(trace), policy->min_value + 1, policy->max_value));
     case NS_POLICY_MATCH:
         return fact(trace->matches & policy->bits);
     case NS_POLICY_NO_MATCH:
         return fact(!(trace->matches & policy->bits));
     case NS_POLICY_SPAN_COUNT:
-        return fact(is_between(trace->spans, policy->least, policy->most));
+        return fact(is_between(trace->spans, policy->min_value, policy->max_value));
     case NS_POLICY_TRACE_FLAGS:
         return fact(trace->flags & 1);
     case NS_POLICY_PROBABILITY:
@@ -217,9 +217,9 @@ ns_verdict ns_policies_decide(ns_policies *policies, const ns_trace_facts *trace
         }
     }
     if (!keep) return (ns_verdict){.keep = false};
-    if (spared_by_chance || threshold == UNKNOWN) return (ns_verdict){.keep = true, .count = NS_TH_ERASE};
-    if (threshold == 0) return (ns_verdict){.keep = true, .count = NS_TH_LEAVE};
-    return (ns_verdict){.keep = true, .count = NS_TH_RAISE, .threshold = threshold};
+    if (spared_by_chance || threshold == UNKNOWN) return (ns_verdict){.keep = true, .th_action = NS_TH_ERASE};
+    if (threshold == 0) return (ns_verdict){.keep = true, .th_action = NS_TH_LEAVE};
+    return (ns_verdict){.keep = true, .th_action = NS_TH_RAISE, .threshold = threshold};
 }
 
 /* --- making ---------------------------------------------------------------------------------------------------- */

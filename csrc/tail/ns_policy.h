@@ -44,14 +44,14 @@ typedef struct ns_trace_facts {
 typedef struct ns_verdict {
     bool keep;
     bool dropped;       /* by a drop policy, whatever the other policies say */
-    uint8_t count;      /* NS_TH_*; NS_TH_LEAVE if the trace is not kept */
+    uint8_t th_action;  /* NS_TH_*; NS_TH_LEAVE if the trace is not kept */
     uint64_t threshold; /* for NS_TH_RAISE */
 } ns_verdict;
 
 typedef enum ns_policy_kind {
     NS_POLICY_ALWAYS,
     NS_POLICY_STATUS,       /* `bits`: the accepted statuses, as in ns_trace_facts.statuses */
-    NS_POLICY_LATENCY,      /* `least` < duration in whole milliseconds; and duration <= `most` unless that is 0 */
+    NS_POLICY_LATENCY,      /* `min_value` < duration in whole milliseconds; and duration <= `max_value` unless that is 0 */
     NS_POLICY_MATCH,        /* `bits`: any of these conditions holds */
     NS_POLICY_NO_MATCH,     /* `bits`: none of these conditions holds */
     NS_POLICY_PROBABILITY,  /* R >= `threshold` */
@@ -59,7 +59,7 @@ typedef enum ns_policy_kind {
     NS_POLICY_SPANS_RATE,   /* `rate` spans per second, `burst` */
     NS_POLICY_BYTES_RATE,   /* `rate` bytes per second, `burst` */
     NS_POLICY_SPANS_TARGET, /* an adaptive threshold for `rate` spans per second (ns_rate_controller.h) */
-    NS_POLICY_SPAN_COUNT,   /* `least` <= spans; and spans <= `most` unless that is 0 */
+    NS_POLICY_SPAN_COUNT,   /* `min_value` <= spans; and spans <= `max_value` unless that is 0 */
     NS_POLICY_TRACE_FLAGS,  /* some span has the sampled flag */
     NS_POLICY_AND,          /* all parts say yes */
     NS_POLICY_NOT,          /* its only part says no */
@@ -72,8 +72,8 @@ typedef struct ns_policy {
     uint32_t extent;    /* nodes of this subtree, including this one */
     uint32_t allowance; /* of a part of a composite: maximum spans per second */
     uint64_t bits;
-    uint64_t least;
-    uint64_t most;
+    uint64_t min_value;
+    uint64_t max_value;
     uint64_t threshold;
     uint64_t salt; /* FNV-1a state after the bytes of the salt: ns_fnv1a_start(salt, size) */
     double rate;

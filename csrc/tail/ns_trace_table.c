@@ -82,7 +82,7 @@ static void enqueue_entry(ns_trace_table *table, const ns_trace_entry *entry, ns
         .spans = entry->facts.spans,
         .last = entry->last_chunk,
         .chunks = entry->chunks,
-        .th_action = verdict.count,
+        .th_action = verdict.th_action,
         .source_count = entry->source_count,
     };
     memcpy(chain->sources, entry->sources, sizeof chain->sources);
@@ -122,13 +122,13 @@ static void decide(ns_trace_table *table, uint32_t number, uint64_t mix, cause w
     ns_fate fate = verdict.keep ? NS_FATE_KEPT : why == FOR_ROOM && !verdict.dropped ? NS_FATE_EVICTED : NS_FATE_SAMPLED_OUT;
     /* The head sampler did not sample this trace, and the traces that it sampled already represent it. A threshold would
      * make this trace represent others once more, so leave `th` unchanged. */
-    if (verdict.count == NS_TH_RAISE && facts.spans && !(facts.flags & 1) && !facts.has_threshold)
-        verdict.count = NS_TH_LEAVE;
+    if (verdict.th_action == NS_TH_RAISE && facts.spans && !(facts.flags & 1) && !facts.has_threshold)
+        verdict.th_action = NS_TH_LEAVE;
     if (fate == NS_FATE_KEPT && why != AT_THE_END && table->chunks_queued + entry->chunks > table->max_queued)
         fate = NS_FATE_QUEUE_FULL;
     remove_entry(table, number, mix);
     ns_decisions_put(&table->decisions, mix,
-                     (ns_decision){.fate = fate, .th_action = verdict.count, .threshold = verdict.threshold});
+                     (ns_decision){.fate = fate, .th_action = verdict.th_action, .threshold = verdict.threshold});
     count_trace(table, fate, why);
     if (!entry->first_chunk) return;
     table->spans_held -= entry->facts.spans;

@@ -89,7 +89,7 @@ static ns_conditions *four_conditions(void) {
     static const ns_word routes[] = {{"/checkout", 9}, {"/orders/{id}", 12}}, modes[] = {{"debug", 5}};
     static const ns_condition sought[] = {
         {.kind = NS_TEXT_IS, .key = {"http.route", 10}, .values = routes, .value_count = 2},
-        {.kind = NS_NUMBER_IN, .key = {"http.response.status_code", 25}, .least = 500, .most = 599},
+        {.kind = NS_NUMBER_IN, .key = {"http.response.status_code", 25}, .min_value = 500, .max_value = 599},
         {.kind = NS_TEXT_IS, .key = {"app.region", 10}, .values = modes, .value_count = 1},
         {.kind = NS_BOOL_IS, .key = {"app.debug", 9}, .flag = true},
     };
@@ -137,7 +137,7 @@ static void ignore(void *context, uint32_t source) {
 static bool make_table(void) {
     static const ns_policy policies[] = {
         {.kind = NS_POLICY_STATUS, .extent = 1, .bits = 4},
-        {.kind = NS_POLICY_LATENCY, .extent = 1, .least = 1000},
+        {.kind = NS_POLICY_LATENCY, .extent = 1, .min_value = 1000},
         {.kind = NS_POLICY_MATCH, .extent = 1, .bits = 2},
         {.kind = NS_POLICY_PROBABILITY, .extent = 1, .threshold = (UINT64_C(1) << 56) - 1},
     };

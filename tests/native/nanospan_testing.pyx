@@ -215,4 +215,4 @@ cdef class Policies:
         trace.threshold = threshold or 0
         trace.randomness = ns_randomness_of_trace(trace.trace_low) if randomness is None else randomness
         verdict = ns_policies_decide(self.compiled.policies, &trace, now)
-        return bool(verdict.keep), verdict.count, verdict.threshold
+        return bool(verdict.keep), verdict.th_action, verdict.threshold

@@ -22,7 +22,7 @@ static const ns_conditions *conditions(void) {
     static const ns_condition sought[] = {
         {.kind = NS_TEXT_IS, .key = {"k", 1}, .values = words, .value_count = 2},
         {.kind = NS_TEXT_LIKE, .key = {"k", 1}},
-        {.kind = NS_NUMBER_IN, .key = {"number", 6}, .least = -10, .most = 1000},
+        {.kind = NS_NUMBER_IN, .key = {"number", 6}, .min_value = -10, .max_value = 1000},
         {.kind = NS_BOOL_IS, .key = {"switched.on", 11}, .flag = true},
         {.kind = NS_BOOL_IS, .key = {"switched.on", 11}, .flag = false},
         {.kind = NS_STATE_IS, .key = {"s", 1}, .values = states, .value_count = 1},

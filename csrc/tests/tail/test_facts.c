@@ -120,10 +120,10 @@ static void test_kinds_of_values(void) {
     const ns_word words[] = {WORD("GET"), WORD("a"), WORD("POST"), WORD("DELETE")};
     const ns_condition sought[] = {
         {.kind = NS_TEXT_IS, .key = WORD("k"), .values = words, .value_count = 4},
-        {.kind = NS_NUMBER_IN, .key = WORD("k"), .least = -5, .most = 300},
+        {.kind = NS_NUMBER_IN, .key = WORD("k"), .min_value = -5, .max_value = 300},
         {.kind = NS_BOOL_IS, .key = WORD("k"), .flag = true},
         {.kind = NS_BOOL_IS, .key = WORD("k"), .flag = false},
-        {.kind = NS_NUMBER_IN, .key = WORD("k"), .least = INT64_MIN, .most = INT64_MAX},
+        {.kind = NS_NUMBER_IN, .key = WORD("k"), .min_value = INT64_MIN, .max_value = INT64_MAX},
         {.kind = NS_TEXT_IS, .key = WORD("k")},
     };
     ns_conditions *conditions = make(sought, 6);
@@ -186,7 +186,7 @@ static void test_max_conditions(void) {
     put_ids(&span);
     for (int i = 0; i <= NS_CONDITIONS_MAX; i++) {
         int length = snprintf(keys[i], sizeof keys[i], "key%d", i);
-        sought[i] = (ns_condition){.kind = NS_NUMBER_IN, .key = {keys[i], (size_t)length}, .least = i, .most = i};
+        sought[i] = (ns_condition){.kind = NS_NUMBER_IN, .key = {keys[i], (size_t)length}, .min_value = i, .max_value = i};
     }
     for (int i = 0; i < NS_CONDITIONS_MAX; i++) {
         uint8_t value[] = {0x18, (uint8_t)(i % 3 ? i : i + 1)};
@@ -293,7 +293,7 @@ static void test_resource(void) {
     const ns_word value = WORD("shop");
     const ns_condition sought[] = {
         {.kind = NS_TEXT_IS, .key = WORD("service.name"), .values = &value, .value_count = 1},
-        {.kind = NS_NUMBER_IN, .key = WORD("process.pid"), .least = 1, .most = 9},
+        {.kind = NS_NUMBER_IN, .key = WORD("process.pid"), .min_value = 1, .max_value = 9},
     };
     ns_conditions *conditions = make(sought, 2);
     bytes inner = {.size = 0}, field = {.size = 0};
@@ -323,11 +323,11 @@ static void test_encoded(void) {
     memset(long_key, 'k', sizeof long_key);
     const ns_condition sought[] = {
         {.kind = NS_TEXT_IS, .key = WORD("http.route"), .values = &route, .value_count = 1},
-        {.kind = NS_NUMBER_IN, .key = WORD("http.response.status_code"), .least = 500, .most = 599},
+        {.kind = NS_NUMBER_IN, .key = WORD("http.response.status_code"), .min_value = 500, .max_value = 599},
         {.kind = NS_BOOL_IS, .key = WORD("cache.hit"), .flag = false},
         {.kind = NS_TEXT_IS, .key = {long_key, sizeof long_key}, .values = &long_value, .value_count = 1},
-        {.kind = NS_NUMBER_IN, .key = WORD("retries"), .least = INT64_MIN, .most = -1},
-        {.kind = NS_NUMBER_IN, .key = WORD("absent"), .least = INT64_MIN, .most = INT64_MAX},
+        {.kind = NS_NUMBER_IN, .key = WORD("retries"), .min_value = INT64_MIN, .max_value = -1},
+        {.kind = NS_NUMBER_IN, .key = WORD("absent"), .min_value = INT64_MIN, .max_value = INT64_MAX},
     };
     ns_conditions *conditions = make(sought, 6);
     ns_buf buf;

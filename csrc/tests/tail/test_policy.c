@@ -40,12 +40,12 @@ static ns_verdict decide(const ns_policy *nodes, size_t count, ns_trace_facts tr
     return verdict;
 }
 
-static bool leaves(ns_verdict verdict) { return verdict.keep && verdict.count == NS_TH_LEAVE; }
-static bool erases(ns_verdict verdict) { return verdict.keep && verdict.count == NS_TH_ERASE; }
+static bool leaves(ns_verdict verdict) { return verdict.keep && verdict.th_action == NS_TH_LEAVE; }
+static bool erases(ns_verdict verdict) { return verdict.keep && verdict.th_action == NS_TH_ERASE; }
 static bool raises(ns_verdict verdict, uint64_t threshold) {
-    return verdict.keep && verdict.count == NS_TH_RAISE && verdict.threshold == threshold;
+    return verdict.keep && verdict.th_action == NS_TH_RAISE && verdict.threshold == threshold;
 }
-static bool drops(ns_verdict verdict) { return !verdict.keep && verdict.count == NS_TH_LEAVE; }
+static bool drops(ns_verdict verdict) { return !verdict.keep && verdict.th_action == NS_TH_LEAVE; }
 
 /* --- each policy ------------------------------------------------------------------------------------------------- */
 
@@ -58,7 +58,7 @@ static void test_status(void) {
 }
 
 static bool slow(uint64_t min, uint64_t max, uint64_t start, uint64_t end) {
-    ns_policy policy = {.kind = NS_POLICY_LATENCY, .extent = 1, .least = min, .most = max};
+    ns_policy policy = {.kind = NS_POLICY_LATENCY, .extent = 1, .min_value = min, .max_value = max};
     return DECIDE(((ns_trace_facts){.start = start, .end = end}), policy).keep;
 }
 
@@ -90,7 +90,7 @@ static void test_matches(void) {
 }
 
 static bool counted(uint64_t min, uint64_t max, uint32_t spans) {
-    ns_policy policy = {.kind = NS_POLICY_SPAN_COUNT, .extent = 1, .least = min, .most = max};
+    ns_policy policy = {.kind = NS_POLICY_SPAN_COUNT, .extent = 1, .min_value = min, .max_value = max};
     return DECIDE((ns_trace_facts){.spans = spans}, policy).keep;
 }
 
@@ -160,7 +160,7 @@ static void test_target(void) {
         trace.randomness = random & (NS_THRESHOLD_LIMIT - 1);
         ns_verdict verdict = ns_policies_decide(policies, &trace, now += SECOND / 1000);
         if (!verdict.keep) continue;
-        CHECK(verdict.count == (verdict.threshold ? NS_TH_RAISE : NS_TH_LEAVE));
+        CHECK(verdict.th_action == (verdict.threshold ? NS_TH_RAISE : NS_TH_LEAVE));
         CHECK(trace.randomness >= verdict.threshold);
         kept += i >= 30000; /* after convergence */
     }

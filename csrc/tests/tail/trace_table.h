@@ -119,7 +119,7 @@ static uint32_t serials[1 << 20]; /* found by read_all */
 
 static inline void make_policies(void) {
     ns_policy status = {.kind = NS_POLICY_STATUS, .extent = 1, .bits = 4};
-    ns_policy latency = {.kind = NS_POLICY_LATENCY, .extent = 1, .least = 1000};
+    ns_policy latency = {.kind = NS_POLICY_LATENCY, .extent = 1, .min_value = 1000};
     ns_policy always = {.kind = NS_POLICY_ALWAYS, .extent = 1};
     ns_policy limiter = {.kind = NS_POLICY_SPANS_RATE, .extent = 1, .rate = 1, .burst = 1};
     ns_policy drop[] = {{.kind = NS_POLICY_DROP, .extent = 2}, always, always};

@@ -1,10 +1,12 @@
-"""The meter of what tracing costs this process, and the part of it that Python code feeds."""
+"""The process's cost meter. Spans are counted by csrc; Python code adds the CPU time of exporting."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
 from nanospan._native.base.fork cimport generation_address
 from nanospan._native.base.threads cimport load_u32
-from nanospan._native.sampling.csrc cimport ns_cost_meter_read, ns_cost_meter_reading, ns_cost_meter_reset, ns_cost_meter_worker
+from nanospan._native.sampling.csrc cimport (
+    ns_cost_meter_read, ns_cost_meter_reading, ns_cost_meter_reset, ns_cost_meter_worker
+)
 
 cdef extern from *:
     """
@@ -47,7 +49,7 @@ cdef int remove_reader() noexcept:
 
 
 cdef void meter_after_fork() noexcept:
-    # Of two readers that come here at once, one sets it to zero.
+    # Several readers may race; only one resets the meter.
     if exchange_generation(&meter_generation, generation_now[0]) != generation_now[0]:
         ns_cost_meter_reset(&meter)
 
@@ -58,12 +60,12 @@ def is_read():
 
 
 def add_worker_time(uint64_t cpu_nanoseconds):
-    """Book what exporting has used: CPU of an export thread, in nanoseconds."""
+    """Add the CPU time of an export thread, in nanoseconds."""
     ns_cost_meter_worker(&meter, cpu_nanoseconds)
 
 
 def reading():
-    """The sums since the process began: spans, in nanoseconds what the timed ones of them cost, and exporting's CPU."""
+    """The sums since the process started: spans, the nanoseconds that timed spans cost, and the CPU time of exporting."""
     cdef ns_cost_meter_reading read
     ns_cost_meter_read(&meter, &read)
     return {

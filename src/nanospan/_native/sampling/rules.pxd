@@ -1,13 +1,13 @@
-"""Which sampler a rule gives a span to."""
+"""Rules that select the sampler of a span."""
 
 from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 
-from nanospan._native.sampling.samplers cimport SamplingOutput, NativeSampler, SamplingInput
+from nanospan._native.sampling.samplers cimport NativeSampler, SamplingInput, SamplingOutput
 from nanospan._native.sampling.threshold_samplers cimport NativeOwnSampler
 
 
-# A text that is to be equal, or to be like a pattern.
+# An exact text, or a pattern.
 cdef class TextMatch:
     cdef str text
     cdef bint is_pattern
@@ -15,11 +15,11 @@ cdef class TextMatch:
     cdef bint holds(self, object text) noexcept
 
 
-# What the value of one attribute is to be.
+# A condition on the value of one attribute.
 cdef class AttributeMatch:
     cdef str key
     cdef bint any_value
-    cdef TextMatch like   # None: one of `values`
+    cdef TextMatch like   # None: compare with `values`
     cdef tuple values
 
     cdef bint holds(self, object attributes) except -1
@@ -28,7 +28,7 @@ cdef class AttributeMatch:
     cdef bint holds_for_one(self, object value) except -1
 
 
-# Where a rule gives a span to, and what came of it.
+# The sampler of a rule, and the counts of its decisions.
 cdef class NativeOutcome:
     cdef object sampler
     cdef NativeSampler native
@@ -36,8 +36,8 @@ cdef class NativeOutcome:
     cdef uint64_t matched
     cdef uint64_t sampled
 
-    cdef int decide_on(self, SamplingInput *question, SamplingOutput *answer) except -2
-    cdef int tell_all_kept(self, SamplingInput *question, SamplingOutput *answer) except -1
+    cdef int decide_on(self, SamplingInput *given, SamplingOutput *output) except -2
+    cdef int report_all_kept(self, SamplingInput *given, SamplingOutput *output) except -1
 
 
 cdef enum:
@@ -47,17 +47,17 @@ cdef class NativeRule(NativeOutcome):
     cdef TextMatch name
     cdef TextMatch scope
     cdef tuple attributes
-    cdef tuple kinds             # keeps alive what is in kind
+    cdef tuple kinds             # owns the objects in `kind`
     cdef PyObject *kind[MAX_KINDS]
     cdef int kind_count          # 0: any
-    cdef int parents             # 1 << parent_place of those that match; 0: any
+    cdef int parents             # bit set over parent_place; 0: any
 
-    cdef bint matches(self, const SamplingInput *question) except -1
+    cdef bint matches(self, const SamplingInput *given) except -1
 
 
 cdef class NativeRuleBased(NativeOwnSampler):
     cdef tuple rules
     cdef NativeOutcome default
-    cdef tuple counting          # the natives that want to be told of spans
+    cdef tuple counting          # the native samplers with `counts_spans`
 
-    cdef NativeOutcome outcome_for(self, const SamplingInput *question)
+    cdef NativeOutcome outcome_for(self, const SamplingInput *given)

@@ -1,7 +1,7 @@
-"""Rules: which sampler decides on a span. nanospan.sampling.RuleBased is the public class.
+"""Rules that select the sampler of a span. nanospan.sampling.RuleBased is the public class.
 
-A span is matched without a Python object being made, and without Python code being run unless its attributes are no dict or
-their values of unusual types. What cannot be compared does not match.
+Matching creates no Python object. It runs Python code only for attributes that are not a dict and for values of unusual
+types. A value that cannot be compared does not match.
 """
 
 from cpython.object cimport Py_EQ, PyObject, PyObject_RichCompareBool
@@ -12,17 +12,17 @@ from opentelemetry.trace import SpanKind
 
 from nanospan._native.base.threads cimport load_flag, store_u64
 from nanospan._native.sampling.csrc cimport NS_OT_NONE, ns_ot
-from nanospan._native.sampling.sample_counts cimport nspy_sample_count, nspy_count_sample
+from nanospan._native.sampling.sample_counts cimport nspy_count_sample, nspy_sample_count
 from nanospan._native.sampling.samplers cimport (
-    PARENT_REMOTE, PARENT_VALID, RECORD_AND_SAMPLE, SamplingOutput, NativeSampler, NativeStaticSampler, SamplingInput, answer_of,
-    native_of, state_of_threshold, write_ot
+    PARENT_REMOTE, PARENT_VALID, RECORD_AND_SAMPLE, NativeSampler, NativeStaticSampler, SamplingInput, SamplingOutput,
+    answer_of, native_of, state_of_threshold, write_ot
 )
 from nanospan._native.sampling.text_match cimport nspy_dict_value, nspy_like, nspy_same_text
 from nanospan._native.sampling.threshold_samplers cimport NativeAlwaysRecord, NativeOwnSampler
 
 cdef object keep_all_state = state_of_threshold(0)
 
-# As the bits of NativeRule.parents.
+# Bit numbers in NativeRule.parents.
 cdef enum:
     NO_PARENT = 0
     LOCAL_PARENT = 1
@@ -57,7 +57,7 @@ cdef inline bint is_number(object value) noexcept:
 
 
 cdef bint same_value(object wanted, object value) except -1:
-    """Equality between values of attributes: True is not 1, 1 is 1.0, text is never a number."""
+    """Equality of attribute values: True differs from 1, 1 equals 1.0, text never equals a number."""
     if type(wanted) is str:
         return isinstance(value, str) and nspy_same_text(<PyObject *> wanted, <PyObject *> value)
     if type(wanted) is type(value) or (is_number(wanted) and is_number(value)):
@@ -111,7 +111,7 @@ cdef class AttributeMatch:
 # ---- rules ----
 
 cdef bint is_always_on(NativeSampler native):
-    """Whether it keeps every trace, so that a kept one stands for itself."""
+    """Whether the sampler keeps every trace, so that the adjusted count of a kept trace is 1."""
     while isinstance(native, NativeAlwaysRecord):
         native = (<NativeAlwaysRecord> native).native
     if not isinstance(native, NativeStaticSampler):
@@ -120,43 +120,43 @@ cdef bint is_always_on(NativeSampler native):
 
 
 cdef class NativeOutcome:
-    """A sampler that spans are given to."""
+    """A sampler with the counts of its decisions."""
 
     def __init__(self, sampler):
         self.sampler = sampler
         self.native = native_of(sampler)
         self.keeps_all = is_always_on(self.native)
 
-    cdef int decide_on(self, SamplingInput *question, SamplingOutput *answer) except -2:
+    cdef int decide_on(self, SamplingInput *given, SamplingOutput *output) except -2:
         cdef int decision
         nspy_count_sample(&self.matched)
-        decision = answer_of(self.native, self.sampler, question, answer)
+        decision = answer_of(self.native, self.sampler, given, output)
         if decision == RECORD_AND_SAMPLE:
             nspy_count_sample(&self.sampled)
             if self.keeps_all and not load_flag(&self.native.patched):
-                self.tell_all_kept(question, answer)
+                self.report_all_kept(given, output)
                 return decision
-        # Of a sampler that tells no threshold, nobody knows how many traces a kept one stands for.
-        if question.parent_state is not NULL and not self.native.consistent and not answer.state_changed:
-            write_ot(question, answer, NS_OT_NONE, NS_OT_NONE)
+        # A sampler without thresholds leaves the adjusted count unknown: erase the parent's threshold.
+        if given.parent_state is not NULL and not self.native.consistent and not output.state_changed:
+            write_ot(given, output, NS_OT_NONE, NS_OT_NONE)
         return decision
 
-    cdef int tell_all_kept(self, SamplingInput *question, SamplingOutput *answer) except -1:
-        if question.parent_state is NULL:
+    cdef int report_all_kept(self, SamplingInput *given, SamplingOutput *output) except -1:
+        if given.parent_state is NULL:
             Py_INCREF(keep_all_state)
-            answer.state = <PyObject *> keep_all_state
-            answer.state_changed = True
-        elif question.parent_state is not <PyObject *> keep_all_state:
-            write_ot(question, answer, 0, NS_OT_NONE)
+            output.state = <PyObject *> keep_all_state
+            output.state_changed = True
+        elif given.parent_state is not <PyObject *> keep_all_state:
+            write_ot(given, output, 0, NS_OT_NONE)
         return 0
 
     def counts(self):
-        """How many spans the sampler was asked about, and how many of them it sampled."""
+        """The number of spans that matched, and of those that were sampled."""
         return {"matched": nspy_sample_count(&self.matched), "sampled": nspy_sample_count(&self.sampled)}
 
 
 cdef class NativeRule(NativeOutcome):
-    """What a span is to be like, and who decides on it then. None and empty conditions hold for every span."""
+    """Conditions on a span, and the sampler of the spans that meet all of them. None or empty: no condition."""
 
     def __init__(self, sampler, *, TextMatch name=None, TextMatch scope=None, tuple attributes=(), kinds=(), parents=()):
         NativeOutcome.__init__(self, sampler)
@@ -170,29 +170,29 @@ cdef class NativeRule(NativeOutcome):
         for parent in parents:
             self.parents |= 1 << <int> PARENT_PLACES[parent]
 
-    cdef bint matches(self, const SamplingInput *question) except -1:
+    cdef bint matches(self, const SamplingInput *given) except -1:
         cdef int i
-        if self.name is not None and not self.name.holds(<object> question.name):
+        if self.name is not None and not self.name.holds(<object> given.name):
             return False
-        if self.parents and not self.parents & 1 << parent_place(question.parent):
+        if self.parents and not self.parents & 1 << parent_place(given.parent):
             return False
         if self.kind_count:
             for i in range(self.kind_count):
-                if self.kind[i] is question.kind:
+                if self.kind[i] is given.kind:
                     break
             else:
                 return False
         if self.scope is not None:
-            if question.scope_name is NULL or not self.scope.holds(<object> question.scope_name):
+            if given.scope_name is NULL or not self.scope.holds(<object> given.scope_name):
                 return False
         for i in range(len(self.attributes)):
-            if not (<AttributeMatch> self.attributes[i]).holds(<object> question.attributes):
+            if not (<AttributeMatch> self.attributes[i]).holds(<object> given.attributes):
                 return False
         return True
 
 
 cdef class NativeRuleBased(NativeOwnSampler):
-    """Gives a span to the sampler of the first rule that it matches."""
+    """Delegates to the sampler of the first rule that matches."""
 
     def _bind(self, tuple rules not None, default):
         cdef NativeOutcome outcome
@@ -204,32 +204,32 @@ cdef class NativeRuleBased(NativeOwnSampler):
         self.counts_spans = bool(self.counting)
         self.consistent = True
         self.root_only = not any([(<NativeRule> rule).parents for rule in rules])
-        self.take_shape(1 + max([(<NativeSampler> native).depth for native in natives]))
+        self.set_depth(1 + max([(<NativeSampler> native).depth for native in natives]))
 
-    cdef NativeOutcome outcome_for(self, const SamplingInput *question):
+    cdef NativeOutcome outcome_for(self, const SamplingInput *given):
         cdef Py_ssize_t i
         for i in range(len(self.rules)):
-            if (<NativeRule> self.rules[i]).matches(question):
+            if (<NativeRule> self.rules[i]).matches(given):
                 return <NativeRule> self.rules[i]
         return self.default
 
-    cdef int decide_full(self, SamplingInput *question, SamplingOutput *answer) except -2:
-        cdef NativeOutcome outcome = self.outcome_for(question)
-        cdef int decision = outcome.decide_on(question, answer)
+    cdef int decide_full(self, SamplingInput *given, SamplingOutput *output) except -2:
+        cdef NativeOutcome outcome = self.outcome_for(given)
+        cdef int decision = outcome.decide_on(given, output)
         if self.counts_spans and decision == RECORD_AND_SAMPLE:
             for native in self.counting:
                 if native is not outcome.native:
-                    (<NativeSampler> native).note(question)
+                    (<NativeSampler> native).count_span(given)
         return decision
 
-    cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept:
-        return self.default.native.randomness_of(question, ot)
+    cdef uint64_t randomness_of(self, const SamplingInput *given, const ns_ot *ot) noexcept:
+        return self.default.native.randomness_of(given, ot)
 
-    cdef void note(self, const SamplingInput *question) noexcept:
+    cdef void count_span(self, const SamplingInput *given) noexcept:
         for native in self.counting:
-            (<NativeSampler> native).note(question)
+            (<NativeSampler> native).count_span(given)
 
-    cdef int start_anew(self) except -1:
+    cdef int reset_after_fork(self) except -1:
         cdef NativeOutcome outcome
         for outcome in [*self.rules, self.default]:
             store_u64(&outcome.matched, 0)
@@ -237,6 +237,6 @@ cdef class NativeRuleBased(NativeOwnSampler):
         return 0
 
     def outcome_counts(self):
-        """What came of each rule, and of the default at the end."""
-        self.look_for_fork()
+        """The counts of each rule, then those of the default."""
+        self.check_fork()
         return [(<NativeOutcome> outcome).counts() for outcome in [*self.rules, self.default]]

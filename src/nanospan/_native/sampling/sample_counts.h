@@ -1,5 +1,5 @@
-/* Counts that samplers keep: one more, and how many. Where the interpreter has its lock, whoever counts holds it, and a
- * plain addition misses nothing; a locked one costs a tenth of a decision. Readers need no lock either way. */
+/* Counters of samplers. With the interpreter lock, writers hold it and a plain addition loses nothing; an atomic addition
+ * would cost a tenth of a decision. Readers need no lock. */
 #ifndef NANOSPAN_SAMPLE_COUNTS_H
 #define NANOSPAN_SAMPLE_COUNTS_H
 

@@ -1,4 +1,4 @@
-"""sample_counts.h as Cython sees it."""
+"""Declarations of sample_counts.h."""
 
 from libc.stdint cimport uint64_t
 

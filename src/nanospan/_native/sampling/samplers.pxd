@@ -1,9 +1,9 @@
-"""C-level sampling: what a native tracer asks instead of calling should_sample.
+"""C-level sampling: native tracers call it instead of should_sample.
 
-A sampler that is `plain` is asked with `decide`, which sees the trace id and the parent's flags; any other one with
-`answer`, which sees everything that the tracer knows and may give the span another trace state. Neither makes a Python
-object for a trace that starts here. An answer is a Decision's value, or ASK where only Python can tell (a sampler of the
-user's own is involved): call should_sample.
+A sampler with `decides_by_id` is called through `decide`, which gets the trace id and the parent's flags; any other sampler
+through `answer`, which gets the whole SamplingInput and may change the trace state. Neither creates a Python object for a
+new root. Both return a Decision's value, or UNDECIDED if a user's own sampler is involved; the caller then calls
+should_sample.
 """
 
 from cpython.object cimport PyObject
@@ -12,8 +12,8 @@ from libc.stdint cimport uint64_t
 from nanospan._native.sampling.csrc cimport ns_ot, ns_ratio
 
 
-# Bits of a `parent`; without PARENT_VALID the next two are not read. PARENT_RANDOM is the trace's random flag (W3C level 2),
-# also that of a trace that starts here; PARENT_UNSURE: of which nobody knows whether its id is random.
+# Bits of `parent`. PARENT_REMOTE and PARENT_SAMPLED are read only with PARENT_VALID. PARENT_RANDOM is the random flag of the
+# trace (W3C level 2), also for a new root. PARENT_UNSURE: a new root whose random flag is unknown.
 cdef enum:
     PARENT_VALID = 1
     PARENT_REMOTE = 2
@@ -21,73 +21,72 @@ cdef enum:
     PARENT_RANDOM = 8
     PARENT_UNSURE = 16
 
-# ASK, or the value of the SDK's Decision member of the same name.
+# Values of the SDK's Decision members; UNDECIDED: only Python can decide.
 cdef enum:
-    ASK = -1
+    UNDECIDED = -1
     DROP = 0
     RECORD_ONLY = 1
     RECORD_AND_SAMPLE = 2
 
 
-# A chain of samplers longer than this is followed through Python, whose recursion limit then guards the stack.
+# Longer chains of samplers are called through Python, whose recursion limit protects the stack.
 cdef enum:
     NATIVE_DEPTH_LIMIT = 32
 
 
-# About one span. Every pointer is borrowed.
+# The arguments of one decision. All references are borrowed.
 cdef struct SamplingInput:
     uint64_t trace_high
     uint64_t trace_low
     int parent               # PARENT_* bits
-    bint state_given         # parent_state is an argument of should_sample, not the parent's
-    PyObject *trace_id       # the int; NULL: not made yet
-    PyObject *parent_state   # TraceState; NULL: none, or the API's default, an empty one
-    PyObject *context        # as the tracer was given it; None for the current one
+    bint state_given         # parent_state is an argument of should_sample, not the parent's trace state
+    PyObject *trace_id       # int; NULL: not created yet
+    PyObject *parent_state   # TraceState; NULL: none, or the API's empty default
+    PyObject *context        # the tracer's argument; None: the current Context
     PyObject *name
     PyObject *kind
     PyObject *attributes
     PyObject *links
-    PyObject *scope_name     # of the instrumentation scope; NULL: unknown (behind the stock tracer)
+    PyObject *scope_name     # of the instrumentation scope; NULL: unknown (called by the SDK's tracer)
 
 
-# What `answer` says besides the decision. Whoever asks clears it before, and owns both references after.
+# Output of `answer` besides the decision. The caller zeroes it first and then owns both references.
 cdef struct SamplingOutput:
-    PyObject *state          # read if state_changed: the TraceState of the span; NULL: an empty one
-    PyObject *attributes     # what the span starts with; NULL: the attributes of the question
-    bint state_changed       # if not, the span has the parent's trace state as it came
+    PyObject *state          # valid if state_changed: the TraceState of the span; NULL: empty
+    PyObject *attributes     # the initial attributes of the span; NULL: those of the input
+    bint state_changed       # False: the span inherits the parent's trace state
 
 
 cdef class NativeSampler:
-    # False once constructed as exactly one of the classes that `native_class` registered, until should_sample is assigned:
-    # only then do `decide` and `answer` stand for the methods that Python would find on the object.
+    # False while the type is exactly a class registered by `native_class` and should_sample was not assigned: only then are
+    # `decide` and `answer` equivalent to the Python methods of the object.
     cdef bint patched
-    cdef bint decides_by_id  # `decide` is enough, or says ASK; False only if not patched
-    cdef bint consistent     # its thresholds, or that there is none, are told in the trace state
-    cdef bint root_only      # asked about the child of a remote parent, it tears traces: that earns a warning
-    cdef bint counts_spans   # wants to be told with `note` of sampled spans that others decided on
-    # How many samplers lie under this one; bounds the recursion of `decide` and `answer`.
-    cdef int depth
+    cdef bint decides_by_id  # `decide` suffices, or returns UNDECIDED; False only if not patched
+    cdef bint consistent     # the trace state reports its threshold, or that there is none
+    cdef bint root_only      # deciding on a remote parent's child splits the trace; warn once
+    cdef bint counts_spans   # `count_span` is called for sampled spans that other samplers decided on
+    cdef int depth           # levels of delegates below this sampler; bounds the recursion of `decide` and `answer`
 
     # trace_id_low: the least significant 64 bits of the trace id.
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil
 
-    cdef int answer(self, SamplingInput *question, SamplingOutput *answer) except -2
+    cdef int answer(self, SamplingInput *given, SamplingOutput *output) except -2
 
-    # R of the trace: `rv`, or what this sampler takes in its place.
-    cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept
+    # The randomness R of the trace: `rv`, else the value that this sampler derives from the trace id.
+    cdef uint64_t randomness_of(self, const SamplingInput *given, const ns_ot *ot) noexcept
 
-    # A span was sampled for its parent's sake, or by another rule.
-    cdef void note(self, const SamplingInput *question) noexcept
+    # Records a span that was sampled because of its parent, or by another rule.
+    cdef void count_span(self, const SamplingInput *given) noexcept
 
-    # should_sample for a caller that has read the parent already (parent: its valid SpanContext, or None).
+    # should_sample with the parent already read (parent: its valid SpanContext, or None).
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
                        object attributes, object links, object trace_state)
 
-    # The same by way of `answer`; the second for a caller that has put the parent's bits and the scope into the question.
+    # The same through `answer`. `sample_from_input`: the caller has set parent and scope_name of the input.
     cdef object sample_by_answer(self, object parent_context, object parent, object trace_id, object name, object kind,
                                  object attributes, object links, object trace_state)
-    cdef object sample_question(self, SamplingInput *question, object parent_context, object parent, object trace_id, object name,
-                                object kind, object attributes, object links, object trace_state)
+    cdef object sample_from_input(self, SamplingInput *given, object parent_context, object parent, object trace_id,
+                                  object name, object kind, object attributes, object links, object trace_state)
 
 
 cdef class NativeStaticSampler(NativeSampler):
@@ -100,9 +99,8 @@ cdef class NativeTraceIdRatioBased(NativeSampler):
 
 
 cdef class NativeParentBased(NativeSampler):
-    # In the order of delegate_index; `natives` of foreign delegates answer ASK.
-    cdef tuple delegates
-    cdef bint asks_more      # one of the delegates is not plain
+    cdef tuple delegates     # in the order of delegate_index; below, foreign_sampler stands for those that are not native
+    cdef bint needs_full_decision      # a delegate does not decide by id
     cdef NativeSampler native_root
     cdef NativeSampler native_remote_sampled
     cdef NativeSampler native_remote_not_sampled
@@ -110,34 +108,35 @@ cdef class NativeParentBased(NativeSampler):
     cdef NativeSampler native_local_not_sampled
 
     cdef NativeSampler native_at(self, int index)
-    cdef int raise_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler native) except -1
-    cdef int check_threshold(self, SamplingInput *question, SamplingOutput *answer, NativeSampler native, int decision) except -1
+    cdef int raise_threshold(self, SamplingInput *given, SamplingOutput *output, NativeSampler native) except -1
+    cdef int check_threshold(self, SamplingInput *given, SamplingOutput *output, NativeSampler native,
+                             int decision) except -1
 
 
-# The sampler itself if it is native, else one that answers ASK.
+# The sampler itself if it is native, else a sampler that returns UNDECIDED.
 cdef NativeSampler native_of(object sampler)
 
 # Whether `native_class` registered the class of a sampler.
 cdef bint has_native_class(object sampler)
 
-# What a sampler of any make says to a question; `native` is its native_of.
-cdef int answer_of(NativeSampler native, object sampler, SamplingInput *question, SamplingOutput *answer) except -2
+# The decision of any sampler; `native` is native_of(sampler).
+cdef int answer_of(NativeSampler native, object sampler, SamplingInput *given, SamplingOutput *output) except -2
 
-# A Decision of the SDK's, or what takes its place, as the value that `decide` returns.
+# The return value of `decide` for an SDK Decision, or for an object with the methods of one.
 cdef int decision_of(object verdict) except -1
 
-# Warns, once a process, of the torn traces that a sampler that is `root_only` makes.
-cdef int warn_of_torn_traces(NativeSampler sampler) except -1
+# Warns once in the process that a `root_only` sampler splits traces.
+cdef int warn_of_split_traces(NativeSampler sampler) except -1
 
-# What the `ot` member of the question's trace state says. False if it has none, or a malformed one.
-cdef bint read_ot(const SamplingInput *question, ns_ot *ot) except -1
+# Reads the `ot` member of the parent's trace state. False if it is absent or malformed.
+cdef bint read_ot(const SamplingInput *given, ns_ot *ot) except -1
 
-# Gives the span the question's trace state with `th` set to `threshold` (NS_OT_NONE: removed) and, unless NS_OT_NONE, an
-# `rv` added where there is none. Leaves the answer as it is where nothing changes.
-cdef int write_ot(const SamplingInput *question, SamplingOutput *answer, uint64_t threshold, uint64_t randomness) except -1
+# Sets the output's trace state to the parent's with `th` replaced (threshold NS_OT_NONE: removed) and, unless randomness is
+# NS_OT_NONE, `rv` added if absent. Leaves the output alone if nothing changes.
+cdef int write_ot(const SamplingInput *given, SamplingOutput *output, uint64_t threshold, uint64_t randomness) except -1
 
-# A TraceState of nothing but this threshold.
+# A new TraceState that contains only this threshold.
 cdef object state_of_threshold(uint64_t threshold)
 
-# Which shortcuts past the SDK's Python code this SDK release allows; they save time, nothing else.
+# The shortcuts past the SDK's Python code that are valid for this SDK release. They change speed only.
 cdef int shortcuts_in_use(bint *context_is_tuple, bint *result_has_three_fields) except -1

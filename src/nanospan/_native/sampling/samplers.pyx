@@ -1,8 +1,8 @@
-"""The SDK's head samplers with their decisions taken in C; nanospan.sampling gives them their public classes.
+"""The SDK's head samplers with native decisions; nanospan.sampling defines the public classes.
 
-Each class here is the first base of a public one whose second base is the SDK's class of the same name:
-construction, validation, descriptions and properties are the SDK's own code, the decision and its result are
-made here. nanospan's own samplers are in threshold_samplers.pyx and rules.pyx.
+Each class here is the first base of a public class whose second base is the SDK's class of the same name. Construction,
+validation, descriptions and properties come from the SDK; the decision and its result come from here. nanospan's own
+samplers are in threshold_samplers.pyx and rules.pyx.
 """
 
 import logging
@@ -40,15 +40,15 @@ include "samplers_result.pxi"
 include "samplers_trace_state.pxi"
 
 
-# ---- what all samplers have in common ----
+# ---- the base ----
 
 cdef set native_classes = set()
 
 
 def native_class(cls):
-    """Class decorator: instances of exactly this class may be decided natively.
+    """Class decorator: enables native decisions for instances of exactly this class.
 
-    A subclass is not covered: it may override should_sample, so it is always called as Python.
+    A subclass may override should_sample, so it is always called through Python.
     """
     native_classes.add(cls)
     return cls
@@ -59,7 +59,7 @@ cdef bint has_native_class(object sampler):
 
 
 cdef class NativeSampler:
-    """Base of the native samplers: the SDK's should_sample, and `decide` and `answer` for native callers."""
+    """Base of the native samplers: should_sample for the SDK, `decide` and `answer` for native callers."""
 
     def __cinit__(self):
         self.patched = self.decides_by_id = True
@@ -70,15 +70,15 @@ cdef class NativeSampler:
             store_flag(&self.decides_by_id, True)
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        return ASK
+        return UNDECIDED
 
-    cdef int answer(self, SamplingInput *question, SamplingOutput *answer) except -2:
-        return self.decide(question.trace_low, question.parent)
+    cdef int answer(self, SamplingInput *given, SamplingOutput *output) except -2:
+        return self.decide(given.trace_low, given.parent)
 
-    cdef uint64_t randomness_of(self, const SamplingInput *question, const ns_ot *ot) noexcept:
-        return ot.randomness if ot.has_randomness else ns_randomness_of_trace(question.trace_low)
+    cdef uint64_t randomness_of(self, const SamplingInput *given, const ns_ot *ot) noexcept:
+        return ot.randomness if ot.has_randomness else ns_randomness_of_trace(given.trace_low)
 
-    cdef void note(self, const SamplingInput *question) noexcept:
+    cdef void count_span(self, const SamplingInput *given) noexcept:
         pass
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
@@ -87,52 +87,51 @@ cdef class NativeSampler:
 
     cdef object sample_by_answer(self, object parent_context, object parent, object trace_id, object name, object kind,
                                  object attributes, object links, object trace_state):
-        cdef SamplingInput question
-        question.parent = PARENT_UNSURE
+        cdef SamplingInput given
+        given.parent = PARENT_UNSURE
         if parent is not None:
-            question.parent = parent_bits(parent) | (PARENT_RANDOM if is_random(parent) else 0)
-        question.scope_name = NULL
-        return self.sample_question(&question, parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
+            given.parent = parent_bits(parent) | (PARENT_RANDOM if is_random(parent) else 0)
+        given.scope_name = NULL
+        return self.sample_from_input(&given, parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
 
-    cdef object sample_question(self, SamplingInput *question, object parent_context, object parent, object trace_id, object name,
-                                object kind, object attributes, object links, object trace_state):
-        """`question` knows the parent's bits and the scope."""
-        cdef SamplingOutput answer
+    cdef object sample_from_input(self, SamplingInput *given, object parent_context, object parent, object trace_id,
+                                  object name, object kind, object attributes, object links, object trace_state):
+        cdef SamplingOutput output
         cdef int decision
-        if nspy_id_halves(trace_id, &question.trace_high, &question.trace_low) != 0:
-            # No trace id; the SDK's samplers take its lowest bits all the same.
-            question.trace_low = PyLong_AsUnsignedLongLongMask(trace_id)
-            question.trace_high = PyLong_AsUnsignedLongLongMask(trace_id >> 64)
+        if nspy_id_halves(trace_id, &given.trace_high, &given.trace_low) != 0:
+            # Not a valid trace id; the SDK's samplers use its lowest bits anyway.
+            given.trace_low = PyLong_AsUnsignedLongLongMask(trace_id)
+            given.trace_high = PyLong_AsUnsignedLongLongMask(trace_id >> 64)
         state = state_of(parent) if trace_state is None else trace_state
-        question.state_given = trace_state is not None
-        question.parent_state = NULL if state is None or state is default_trace_state else <PyObject *> state
-        question.trace_id, question.context = <PyObject *> trace_id, <PyObject *> parent_context
-        question.name, question.kind = <PyObject *> name, <PyObject *> kind
-        question.attributes, question.links = <PyObject *> attributes, <PyObject *> links
-        answer.state = answer.attributes = NULL
-        answer.state_changed = False
+        given.state_given = trace_state is not None
+        given.parent_state = NULL if state is None or state is default_trace_state else <PyObject *> state
+        given.trace_id, given.context = <PyObject *> trace_id, <PyObject *> parent_context
+        given.name, given.kind = <PyObject *> name, <PyObject *> kind
+        given.attributes, given.links = <PyObject *> attributes, <PyObject *> links
+        output.state = output.attributes = NULL
+        output.state_changed = False
         try:
-            decision = self.answer(question, &answer)
-            if answer.attributes is not NULL:
-                attributes = <object> answer.attributes
-            if answer.state_changed:
-                state = None if answer.state is NULL else <object> answer.state
+            decision = self.answer(given, &output)
+            if output.attributes is not NULL:
+                attributes = <object> output.attributes
+            if output.state_changed:
+                state = None if output.state is NULL else <object> output.state
             return make_result(decision_from(decision), attributes, state)
         finally:
-            Py_XDECREF(answer.attributes)
-            Py_XDECREF(answer.state)
+            Py_XDECREF(output.attributes)
+            Py_XDECREF(output.state)
 
     def should_sample(
         self, parent_context, trace_id, name, kind=None, attributes=None, links=None, trace_state=None
     ):
         """Decide on one span.
 
-        `trace_state` is taken in place of the parent's by samplers that look at trace states. Those that the SDK has
-        too do as the SDK: they do not read it, and the result carries the parent's.
+        `trace_state` replaces the parent's for samplers that read trace states. The SDK's own samplers behave as in the SDK:
+        they ignore it, and the result carries the parent's.
         """
         parent = valid_parent(parent_context)
         if self.root_only and parent is not None and is_remote(parent):
-            warn_of_torn_traces(self)
+            warn_of_split_traces(self)
         return self.sample(parent_context, parent, trace_id, name, kind, attributes, links, trace_state)
 
 
@@ -143,29 +142,29 @@ cdef NativeSampler native_of(object sampler):
     return <NativeSampler>sampler if isinstance(sampler, NativeSampler) else foreign_sampler
 
 
-cdef int answer_of(NativeSampler native, object sampler, SamplingInput *question, SamplingOutput *answer) except -2:
+cdef int answer_of(NativeSampler native, object sampler, SamplingInput *given, SamplingOutput *output) except -2:
     cdef int decision
     if not load_flag(&native.decides_by_id):
-        return native.answer(question, answer)
-    decision = native.decide(question.trace_low, question.parent)
-    return answer_from_python(sampler, question, answer) if decision == ASK else decision
+        return native.answer(given, output)
+    decision = native.decide(given.trace_low, given.parent)
+    return answer_from_python(sampler, given, output) if decision == UNDECIDED else decision
 
 
-cdef int answer_from_python(object sampler, SamplingInput *question, SamplingOutput *answer) except -2:
+cdef int answer_from_python(object sampler, SamplingInput *given, SamplingOutput *output) except -2:
     cdef int decision
-    if question.trace_id is NULL:
-        trace_id = nspy_trace_id(question.trace_high, question.trace_low)
+    if given.trace_id is NULL:
+        trace_id = nspy_trace_id(given.trace_high, given.trace_low)
     else:
-        trace_id = <object> question.trace_id
+        trace_id = <object> given.trace_id
     arguments = (
-        <object> question.context, trace_id, <object> question.name, <object> question.kind,
-        <object> question.attributes, <object> question.links,
+        <object> given.context, trace_id, <object> given.name, <object> given.kind,
+        <object> given.attributes, <object> given.links,
     )
     Py_EnterRecursiveCall(" in a sampler")
     try:
-        # The SDK's tracer gives six arguments, by position: some samplers take no more.
-        if question.state_given:
-            result = sampler.should_sample(*arguments, <object> question.parent_state)
+        # Six positional arguments, as the SDK's tracer passes: some samplers accept no more.
+        if given.state_given:
+            result = sampler.should_sample(*arguments, <object> given.parent_state)
         else:
             result = sampler.should_sample(*arguments)
     finally:
@@ -173,40 +172,40 @@ cdef int answer_from_python(object sampler, SamplingInput *question, SamplingOut
     decision = decision_of(result.decision)
     attributes, state = result.attributes, result.trace_state
     Py_INCREF(attributes)
-    answer.attributes = <PyObject *> attributes
-    answer.state_changed = question.parent_state is NULL or state is not <object> question.parent_state
-    if answer.state_changed and state is not None and state is not default_trace_state:
+    output.attributes = <PyObject *> attributes
+    output.state_changed = given.parent_state is NULL or state is not <object> given.parent_state
+    if output.state_changed and state is not None and state is not default_trace_state:
         Py_INCREF(state)
-        answer.state = <PyObject *> state
+        output.state = <PyObject *> state
     return decision
 
 
 def sample_span(
     sampler, parent_context, trace_id, name, kind, attributes, links, *, bint trace_id_random, scope_name
 ):
-    """What a tracer asks that knows more than should_sample can be told.
+    """should_sample with the facts that only a tracer knows.
 
-    `trace_id_random`: the random flag of a trace that starts here. `scope_name`: of the instrumentation scope, or None.
+    `trace_id_random`: the random flag of a new root. `scope_name`: of the instrumentation scope, or None.
     """
-    cdef SamplingInput question
+    cdef SamplingInput given
     cdef NativeSampler native = native_of(sampler)
     if load_flag(&native.decides_by_id):
         return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links)
     parent = valid_parent(parent_context)
     if native.root_only and parent is not None and is_remote(parent):
-        warn_of_torn_traces(native)
+        warn_of_split_traces(native)
     if parent is not None:
         trace_id_random = is_random(parent)
-    question.parent = parent_bits(parent) | (PARENT_RANDOM if trace_id_random else 0)
-    question.scope_name = NULL if scope_name is None else <PyObject *> scope_name
-    return native.sample_question(&question, parent_context, parent, trace_id, name, kind, attributes, links, None)
+    given.parent = parent_bits(parent) | (PARENT_RANDOM if trace_id_random else 0)
+    given.scope_name = NULL if scope_name is None else <PyObject *> scope_name
+    return native.sample_from_input(&given, parent_context, parent, trace_id, name, kind, attributes, links, None)
 
 
-cdef bint warned_of_torn_traces = False
+cdef bint warned_of_split_traces = False
 
 
-cdef int warn_of_torn_traces(NativeSampler sampler) except -1:
-    if load_flag(&warned_of_torn_traces) or not claim(&warned_of_torn_traces):
+cdef int warn_of_split_traces(NativeSampler sampler) except -1:
+    if load_flag(&warned_of_split_traces) or not claim(&warned_of_split_traces):
         return 0
     logger.warning(
         "%s decides on a trace that another service has started, and decided on: where the two differ, half a trace is"
@@ -219,7 +218,7 @@ cdef int warn_of_torn_traces(NativeSampler sampler) except -1:
 # ---- the SDK's samplers ----
 
 cdef class NativeStaticSampler(NativeSampler):
-    """Decides the same for every span."""
+    """Returns the same decision for every span."""
 
     def _bind(self, decision):
         self.decision = decision
@@ -228,7 +227,7 @@ cdef class NativeStaticSampler(NativeSampler):
             self.verdict = decision.value
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
-        return self.verdict if not load_flag(&self.patched) else ASK
+        return self.verdict if not load_flag(&self.patched) else UNDECIDED
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
                        object attributes, object links, object trace_state):
@@ -239,7 +238,7 @@ cdef class NativeTraceIdRatioBased(NativeSampler):
     """Keeps the trace ids whose low 64 bits are below a bound."""
 
     def _bind(self, bound):
-        # A subclass may compute its bound anew for every span; then the numbers stay in Python.
+        # A subclass may compute its bound for each span: it stays in Python.
         self.patched = not (type(self) in native_classes and type(bound) is int and 0 <= bound <= 2**64)
         self.root_only = True
         if not self.patched:
@@ -248,7 +247,7 @@ cdef class NativeTraceIdRatioBased(NativeSampler):
 
     cdef int decide(self, uint64_t trace_id_low, int parent) noexcept nogil:
         if load_flag(&self.patched):
-            return ASK
+            return UNDECIDED
         return RECORD_AND_SAMPLE if ns_ratio_keeps(self.ratio, trace_id_low) else DROP
 
     cdef object sample(self, object parent_context, object parent, object trace_id, object name, object kind,
@@ -262,7 +261,8 @@ cdef class NativeTraceIdRatioBased(NativeSampler):
 
 
 include "samplers_parent_based.pxi"
-# --- thresholds as text and as probabilities ----------------------------------------------------------------------------
+
+# ---- thresholds as text and as probabilities ----
 
 cdef uint64_t checked56(str argument, value) except? 0:
     if not 0 <= value < 2**56:
@@ -271,7 +271,7 @@ cdef uint64_t checked56(str argument, value) except? 0:
 
 
 def threshold_to_text(threshold):
-    """The shortest `th` value of a 56-bit threshold. Raises ValueError outside 0..2**56-1."""
+    """The shortest `th` text of a 56-bit threshold. Raises ValueError outside 0..2**56-1."""
     cdef char text[NS_THRESHOLD_DIGITS]
     cdef size_t length = ns_threshold_encode(checked56("threshold", threshold), text)
     return text[:length].decode("ascii")
@@ -280,9 +280,8 @@ def threshold_to_text(threshold):
 def threshold_from_probability(double probability, unsigned precision=4):
     """The 56-bit threshold of a sampling probability in [2**-56, 1].
 
-    `precision` counts significant hex digits (one more is spent for each leading f, up to 12); from 14 on
-    nothing is rounded.
-    Raises ValueError when either argument is out of range.
+    `precision`: significant hex digits, plus one for each leading f, up to 12; from 14 on nothing is rounded. Raises
+    ValueError if an argument is out of range.
     """
     cdef uint64_t threshold = 0
     if not ns_threshold_of_probability(probability, precision, &threshold):

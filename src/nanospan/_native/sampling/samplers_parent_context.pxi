@@ -1,10 +1,10 @@
-# The parent of a span, as samplers see it; included by samplers.pyx.
+# Reads the parent's SpanContext; included by samplers.pyx.
 
 cdef object span_context_type = SpanContext
 cdef object trace_flags_type = TraceFlags
 
 
-# Positions in the tuple that a SpanContext is; a release that moves them costs time, not correctness.
+# SpanContext is a tuple; these are its positions. If a release moves them, context_is_tuple() is False: slower, but correct.
 cdef enum:
     IS_REMOTE = 2
     TRACE_FLAGS = 3
@@ -15,7 +15,7 @@ cdef bint span_context_is_tuple = context_is_tuple()
 
 
 cdef object current_span_context(object context):
-    """What get_current_span(context).get_span_context() returns."""
+    """get_current_span(context).get_span_context()"""
     return span_in(context).get_span_context()
 
 
@@ -53,7 +53,7 @@ cdef bint is_remote(object span_context) except -1:
 
 
 cdef bint is_random(object span_context) except -1:
-    """The random flag of a trace that started elsewhere."""
+    """The random flag of the parent's trace."""
     flags = span_context.trace_flags
     return isinstance(flags, int) and PyLong_AsUnsignedLongLongMask(flags) & 2 != 0
 

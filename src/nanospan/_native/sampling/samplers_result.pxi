@@ -8,7 +8,7 @@ cdef object record_and_sample = Decision.RECORD_AND_SAMPLE
 
 
 cdef bint sets_three_fields():
-    """Whether the constructor of SamplingResult still sets its three public fields and nothing else."""
+    """Whether the constructor of SamplingResult sets exactly its three public fields."""
     state, attributes = TraceState(), {"a": "b"}
     made = SamplingResult(drop, attributes, state)
     return (
@@ -22,12 +22,12 @@ cdef bint sets_three_fields():
     )
 
 
-# The constructor, a Python function, costs more than the decision. False after a release that changes it.
+# Skips the constructor, a Python function that costs more than the decision. False after a release that changes it.
 cdef bint result_by_fields = sets_three_fields()
 
 
 cdef object make_result(object decision, object attributes, object trace_state):
-    """A SamplingResult: attributes behind a read-only view, none on DROP."""
+    """A SamplingResult. Its attributes are a read-only view; DROP has none."""
     if decision is drop:
         attributes = None
     if not result_by_fields:

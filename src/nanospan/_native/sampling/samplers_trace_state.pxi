@@ -1,10 +1,10 @@
 # The `ot` member of a trace state, for samplers; included by samplers.pyx.
 #
-# A trace state that says something else than its parent's is a new TraceState of the API's, made from public calls alone:
-# that takes microseconds, and happens where a service is entered, or a threshold changes.
+# A trace state that differs from the parent's is a new TraceState, created through public calls of the API. That takes
+# microseconds, but happens only where a trace enters the process or a threshold changes.
 
 cdef enum:
-    MAX_MEMBERS = 32  # of a trace state, by the W3C
+    MAX_MEMBERS = 32  # of a trace state (W3C)
 
 cdef str OT = "ot"
 cdef object trace_state_type = TraceState
@@ -12,7 +12,7 @@ cdef object default_trace_state = DEFAULT_TRACE_STATE
 
 
 cdef object ot_text(object trace_state):
-    """The value of `ot`; None if there is none."""
+    """The value of `ot`, or None."""
     if OT in trace_state:
         value = trace_state[OT]
         if isinstance(value, str):
@@ -21,27 +21,27 @@ cdef object ot_text(object trace_state):
 
 
 cdef bytes ascii_text(object text):
-    """Bytes in which whatever is not ASCII became what no value may hold."""
+    """The text as bytes; a character beyond ASCII becomes `?`, which is invalid in an `ot` value."""
     return (<str> text).encode("ascii", "replace")
 
 
-cdef bint read_ot(const SamplingInput *question, ns_ot *ot) except -1:
+cdef bint read_ot(const SamplingInput *given, ns_ot *ot) except -1:
     cdef bytes text
     ot[0] = ns_ot(False, False, 0, 0)
-    if question.parent_state is NULL:
+    if given.parent_state is NULL:
         return False
-    value = ot_text(<object> question.parent_state)
+    value = ot_text(<object> given.parent_state)
     if value is None:
         return False
     text = ascii_text(value)
     return ns_ot_read(text, len(text), ot)
 
 
-cdef int write_ot(const SamplingInput *question, SamplingOutput *answer, uint64_t threshold, uint64_t randomness) except -1:
+cdef int write_ot(const SamplingInput *given, SamplingOutput *output, uint64_t threshold, uint64_t randomness) except -1:
     cdef char written[NS_OT_MAX_LENGTH]
     cdef bytes text = b""
     cdef int length
-    state = None if question.parent_state is NULL else <object> question.parent_state
+    state = None if given.parent_state is NULL else <object> given.parent_state
     old = None if state is None else ot_text(state)
     if old is not None:
         text = ascii_text(old)
@@ -49,19 +49,19 @@ cdef int write_ot(const SamplingInput *question, SamplingOutput *answer, uint64_
         return 0
     length = ns_ot_write(text, len(text), threshold, randomness, written)
     if length < 0:
-        # The others of its sub-keys leave no room. A threshold that no longer holds must go all the same.
+        # The other sub-keys leave no room for the new values. The old threshold is invalid and must still be removed.
         length = ns_ot_write(text, len(text), NS_OT_NONE, NS_OT_NONE, written)
     value = written[:length].decode("ascii")
     if value == (old or ""):
         return 0
-    answer.state_changed = True
+    output.state_changed = True
     others = [] if state is None else [pair for pair in state.items() if pair[0] != OT]
     if value:
         others = [(OT, value), *others[: MAX_MEMBERS - 1]]
     if others:
         changed = trace_state_type(others)
         Py_INCREF(changed)
-        answer.state = <PyObject *> changed
+        output.state = <PyObject *> changed
     return 0
 
 

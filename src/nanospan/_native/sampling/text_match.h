@@ -1,4 +1,4 @@
-/* Comparing str objects without making any: equality, and patterns with * and ?. */
+/* Comparison of str objects without allocation: equality, and patterns with * and ?. */
 #ifndef NANOSPAN_TEXT_MATCH_H
 #define NANOSPAN_TEXT_MATCH_H
 
@@ -17,26 +17,25 @@ static inline bool nspy_is_ready(PyObject *text) {
     return true;
 }
 
-/* Whether two str objects are equal. */
 static inline bool nspy_same_text(PyObject *one, PyObject *other) {
     if (one == other) return true;
     if (!nspy_is_ready(one) || !nspy_is_ready(other)) return false;
     Py_ssize_t length = PyUnicode_GET_LENGTH(one);
     unsigned kind = PyUnicode_KIND(one);
-    /* The same characters have the same kind: it is the narrowest that holds them. */
+    /* Equal strings have the same kind: the interpreter stores each in its narrowest kind. */
     return PyUnicode_GET_LENGTH(other) == length && PyUnicode_KIND(other) == kind &&
            memcmp(PyUnicode_DATA(one), PyUnicode_DATA(other), (size_t)length * kind) == 0;
 }
 
-/* Whether a pattern covers a text from end to end: `*` any characters or none, `?` one character, everything else itself.
- * Where a `*` was too short, it takes one character more; an earlier one need never grow again, so that the steps are at
+/* Whether a pattern matches the whole text: `*` any number of characters, `?` one character, all others themselves.
+ * On a mismatch the last `*` takes one more character; earlier ones never need to grow again, so the number of steps is at
  * most the product of the lengths. */
 static inline bool nspy_like(PyObject *pattern, PyObject *text) {
     if (!nspy_is_ready(pattern) || !nspy_is_ready(text)) return false;
     const void *pattern_data = PyUnicode_DATA(pattern), *text_data = PyUnicode_DATA(text);
     const unsigned pattern_kind = PyUnicode_KIND(pattern), text_kind = PyUnicode_KIND(text);
     const Py_ssize_t pattern_size = PyUnicode_GET_LENGTH(pattern), text_size = PyUnicode_GET_LENGTH(text);
-    Py_ssize_t p = 0, t = 0, star = -1, taken = 0; /* the last star, and where its characters end */
+    Py_ssize_t p = 0, t = 0, star = -1, taken = 0; /* the last star, and the end of the text that it matches */
     while (t < text_size) {
         Py_UCS4 wanted = p < pattern_size ? PyUnicode_READ(pattern_kind, pattern_data, p) : 0;
         if (p < pattern_size && wanted == '*') {
@@ -56,7 +55,7 @@ static inline bool nspy_like(PyObject *pattern, PyObject *text) {
     return p == pattern_size;
 }
 
-/* The value under a key of a dict, a new reference; NULL if it has none, or looking failed (no exception set). */
+/* A new reference to the value of a key; NULL if it is absent or the lookup failed (no exception set). */
 static inline PyObject *nspy_dict_value(PyObject *dict, PyObject *key) {
     PyObject *value = NULL;
 #if PY_VERSION_HEX >= 0x030D0000

@@ -1,4 +1,4 @@
-"""text_match.h as Cython sees it."""
+"""Declarations of text_match.h."""
 
 from cpython.object cimport PyObject
 

@@ -1,14 +1,16 @@
-"""nanospan's own head samplers: their decisions."""
+"""The decisions of nanospan's own head samplers."""
 
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
-from nanospan._native.sampling.csrc cimport ns_token_bucket, ns_cpu_budget, ns_rate_controller, ns_rate_controller_mode, ns_ot
-from nanospan._native.sampling.samplers cimport SamplingOutput, NativeSampler, SamplingInput
+from nanospan._native.sampling.csrc cimport (
+    ns_cpu_budget, ns_ot, ns_rate_controller, ns_rate_controller_mode, ns_token_bucket
+)
+from nanospan._native.sampling.samplers cimport NativeSampler, SamplingInput, SamplingOutput
 
 
-# The monotonic time that samplers read, in nanoseconds: `coarse` may be milliseconds old, which is enough for rates that are
-# measured over tenths of a second. Pointers, so that tests can put a clock of their own in place.
+# The monotonic clocks of the samplers, in nanoseconds. `coarse` may lag by milliseconds, enough for rates that are measured
+# over tenths of a second. Pointers, so that tests can replace the clocks.
 cdef struct SamplerClock:
     uint64_t (*precise)() noexcept nogil
     uint64_t (*coarse)() noexcept nogil
@@ -16,37 +18,38 @@ cdef struct SamplerClock:
 cdef SamplerClock *sampler_clock() noexcept nogil
 
 
-# What a trace says about its randomness and the threshold it was kept by.
+# The randomness of a trace, and the `ot` member of its trace state.
 cdef struct Reading:
     ns_ot ot
     uint64_t randomness
-    bint hashed  # the randomness is of our making: nothing in the trace says it
+    bint hashed  # the randomness is a hash of the trace id; the trace does not carry it
 
 
-# The base of all of them: counts, and starts anew in a forked child.
+# Base class: counts decisions, and resets its state in a forked child.
 cdef class NativeOwnSampler(NativeSampler):
     cdef bint built
-    cdef uint32_t generation  # of forks
+    cdef uint32_t generation  # fork generation of the state
     cdef uint64_t asked
     cdef uint64_t sampled
 
-    cdef int take_shape(self, int depth) except -1  # called last by what __init__ calls
-    cdef int decide_full(self, SamplingInput *question, SamplingOutput *answer) except -2
-    cdef int look_for_fork(self) except -1
-    cdef int start_anew(self) except -1
+    cdef int set_depth(self, int depth) except -1  # called last in construction
+    cdef int decide_full(self, SamplingInput *given, SamplingOutput *output) except -2
+    cdef int check_fork(self) except -1
+    cdef int reset_after_fork(self) except -1
 
 
-# Those that keep a trace whose randomness reaches a threshold, and tell the threshold in the trace state.
+# Keeps a trace if its randomness reaches a threshold, and reports the threshold in the trace state.
 cdef class NativeThresholdSampler(NativeOwnSampler):
     cdef bint hashes
-    cdef uint64_t told_threshold
-    cdef object told_state  # a TraceState of nothing but told_threshold
+    cdef uint64_t known_threshold
+    cdef object known_state  # a TraceState that contains only known_threshold
 
     cdef object state_for(self, uint64_t threshold)
-    cdef bint says(self, PyObject *state, uint64_t threshold)
-    cdef int read(self, const SamplingInput *question, Reading *reading) except -1
-    # Keeps the trace or not, and tells so.
-    cdef int apply_threshold(self, const SamplingInput *question, SamplingOutput *answer, const Reading *reading, uint64_t threshold) except -2
+    cdef bint is_known_state(self, PyObject *state, uint64_t threshold)
+    cdef int read(self, const SamplingInput *given, Reading *reading) except -1
+    # Decides by the threshold, and reports the result in the trace state.
+    cdef int apply_threshold(self, const SamplingInput *given, SamplingOutput *output, const Reading *reading,
+                             uint64_t threshold) except -2
 
 
 cdef class NativeConsistentProbability(NativeThresholdSampler):
@@ -58,14 +61,14 @@ cdef class NativeRateControlled(NativeThresholdSampler):
     cdef double target
     cdef ns_rate_controller_mode mode
     cdef double tau
-    cdef double least
+    cdef double min_probability
 
-    cdef int new_controller(self, double target, ns_rate_controller_mode mode, double tau, double least) except -1
-    cdef void look_at_budget(self, uint64_t now) noexcept
+    cdef int new_controller(self, double target, ns_rate_controller_mode mode, double tau, double min_probability) except -1
+    cdef void update_budget(self, uint64_t now) noexcept
 
 
 cdef class NativeRateLimited(NativeRateControlled):
-    cdef ns_token_bucket bucket  # decides if there is no controller
+    cdef ns_token_bucket bucket  # decides if `controller` is NULL
     cdef double rate
     cdef double burst
 

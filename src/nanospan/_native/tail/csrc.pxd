@@ -29,8 +29,8 @@ cdef extern from "tail/ns_facts.h" nogil:
         ns_word key
         const ns_word *values
         size_t value_count
-        int64_t least
-        int64_t most
+        int64_t min_value
+        int64_t max_value
 
     ctypedef struct ns_conditions:
         size_t count
@@ -74,7 +74,7 @@ cdef extern from "tail/ns_policy.h" nogil:
 
     ctypedef struct ns_verdict:
         bint keep
-        uint8_t count
+        uint8_t th_action
         uint64_t threshold
 
     enum ns_policy_kind:
@@ -100,8 +100,8 @@ cdef extern from "tail/ns_policy.h" nogil:
         uint32_t extent
         uint32_t allowance
         uint64_t bits
-        uint64_t least
-        uint64_t most
+        uint64_t min_value
+        uint64_t max_value
         uint64_t threshold
         uint64_t salt
         double rate
@@ -185,6 +185,6 @@ cdef extern from "tail/ns_trace_table.h" nogil:
     size_t ns_trace_table_sweep(ns_trace_table *table, size_t limit)
     void ns_trace_table_decide_all(ns_trace_table *table)
     bint ns_trace_table_acquire(ns_trace_table *table)
-    int ns_trace_table_read(ns_trace_table *table, size_t max_spans, size_t max_bytes, ns_kept_batch *haul)
-    void ns_trace_table_release(ns_trace_table *table, ns_kept_batch *haul)
+    int ns_trace_table_read(ns_trace_table *table, size_t max_spans, size_t max_bytes, ns_kept_batch *batch)
+    void ns_trace_table_release(ns_trace_table *table, ns_kept_batch *batch)
     enum: CHUNK_BYTES "NS_CHUNK_BYTES"

@@ -1,12 +1,11 @@
-"""C-level tail sampling: conditions and policies for whoever holds spans until their trace is decided on.
+"""C-level tail sampling: compiled conditions and policies.
 
-    policies = CompiledPolicies(Plan(tail_sampling.policies))  # keep it alive for as long as its pointers are used
+    policies = CompiledPolicies(Plan(tail_sampling.policies))  # must outlive every use of its pointers
     ns_facts_of_span(span, size, policies.conditions, &facts)  # at the end of each span
-    ns_policies_decide(policies.policies, &trace, now)         # once a trace
+    ns_policies_decide(policies.policies, &trace, now)         # once per trace
 
-Nothing here needs the interpreter lock but the reading of facts while `policies.asks_python`: a pattern is searched by
-Python's re, and the lock must be held then. ns_facts.c, ns_policy.c and ns_rate_controller.c keep no state of their own, so that
-each extension which needs them is linked with them.
+Only reading facts while `policies.asks_python` needs the interpreter lock: Python's re searches the patterns. ns_facts.c,
+ns_policy.c and ns_rate_controller.c have no state of their own, so they are linked into each extension that needs them.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -17,9 +16,9 @@ from nanospan._native.tail.csrc cimport c_bool, ns_conditions, ns_policies
 cdef class CompiledPolicies:
     cdef const ns_conditions *conditions
     cdef ns_policies *policies
-    cdef readonly bint asks_python  # the interpreter lock must be held where facts are read
-    cdef readonly tuple names       # of the top-level policies, in their order
-    cdef list matchers              # by condition; None for those that C decides
+    cdef readonly bint asks_python  # reading facts needs the interpreter lock
+    cdef readonly tuple names       # of the top-level policies, in order
+    cdef list matchers              # by condition; None: evaluated in C
 
     cdef int compile_conditions(self, list conditions) except -1
     cdef int compile_nodes(self, list nodes) except -1

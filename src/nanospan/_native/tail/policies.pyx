@@ -1,4 +1,4 @@
-"""Tail-sampling policies, compiled to what csrc/tail/ns_facts.c and csrc/tail/ns_policy.c evaluate."""
+"""Compiles tail-sampling policies for csrc/tail/ns_facts.c and csrc/tail/ns_policy.c."""
 
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -11,8 +11,7 @@ from nanospan._native.tail.csrc cimport (
     NS_POLICY_DROP, NS_POLICY_HASH, NS_POLICY_LATENCY, NS_POLICY_MATCH, NS_POLICY_NOT, NS_POLICY_NO_MATCH,
     NS_POLICY_PROBABILITY, NS_POLICY_SPANS_RATE, NS_POLICY_SPANS_TARGET, NS_POLICY_SPAN_COUNT, NS_POLICY_STATUS,
     NS_POLICY_TRACE_FLAGS, NS_STATE_IS, NS_TEXT_IS, NS_TEXT_LIKE, ns_condition, ns_condition_kind, ns_conditions_free,
-    ns_conditions_new, ns_fnv1a_start,
-    ns_policies_counts, ns_policies_free, ns_policies_new, ns_policy, ns_policy_kind, 
+    ns_conditions_new, ns_fnv1a_start, ns_policies_counts, ns_policies_free, ns_policies_new, ns_policy, ns_policy_kind,
     ns_word
 )
 
@@ -20,7 +19,7 @@ cdef extern from "Python.h":
     void PyErr_SetInterrupt()
 
 cdef enum:
-    PRECISION = 4  # of thresholds, as ConsistentProbability's
+    PRECISION = 4  # of thresholds, as in ConsistentProbability
 
 cdef dict condition_kinds = {
     "text_is": <int> NS_TEXT_IS,
@@ -51,12 +50,12 @@ cdef dict policy_kinds = {
 
 
 cdef c_bool is_found(void *context, size_t condition, const char *text, size_t size) noexcept:
-    """Asks the matcher of a condition. A search that fails finds nothing."""
+    """Calls the matcher of a condition. An exception counts as no match."""
     try:
         matcher = (<CompiledPolicies> context).matchers[condition]
         return matcher(PyUnicode_DecodeUTF8(text, <Py_ssize_t> size, "replace"))
     except KeyboardInterrupt:
-        PyErr_SetInterrupt()  # there is no way to raise it from here, and it must not be lost
+        PyErr_SetInterrupt()  # it cannot be raised from here and must not be lost
     except Exception:
         pass
     return False
@@ -67,7 +66,7 @@ cdef ns_word word_of(bytes text) noexcept:
 
 
 cdef class CompiledPolicies:
-    """A `nanospan.tail._plan.Plan`, compiled, with counts of its own.
+    """A compiled `nanospan.tail._plan.Plan`, with its own counts.
 
     Raises ValueError for a plan without a policy, or with more nodes than NS_POLICIES_MAX.
     """
@@ -84,34 +83,34 @@ cdef class CompiledPolicies:
     cdef int compile_conditions(self, list conditions) except -1:
         cdef size_t i, next_value = 0, count = len(conditions)
         cdef ns_condition *made
-        cdef ns_condition *sought = <ns_condition *> calloc(count + 1, sizeof(ns_condition))
+        cdef ns_condition *compiled = <ns_condition *> calloc(count + 1, sizeof(ns_condition))
         cdef ns_word *words = <ns_word *> calloc(sum([len(c.values) for c in conditions]) + 1, sizeof(ns_word))
-        texts = []  # the words point into these
+        texts = []  # owns the bytes that the words point into
         self.matchers = [c.make_matcher(c) if c.make_matcher is not None else None for c in conditions]
         self.asks_python = any([matcher is not None for matcher in self.matchers])
         try:
-            if sought == NULL or words == NULL:
+            if compiled == NULL or words == NULL:
                 raise MemoryError
             for i in range(count):
                 condition = conditions[i]
-                made = &sought[i]
+                made = &compiled[i]
                 made.kind = <ns_condition_kind> <int> condition_kinds[condition.kind]
                 texts.append(condition.key.encode("utf-8"))
                 made.key = word_of(texts[len(texts) - 1])
                 made.flag = condition.flag
-                made.least = condition.least
-                made.most = condition.most
+                made.min_value = condition.least
+                made.max_value = condition.most
                 made.values = words + next_value
                 made.value_count = len(condition.values)
                 for value in condition.values:
                     texts.append(value.encode("utf-8"))
                     words[next_value] = word_of(texts[len(texts) - 1])
                     next_value += 1
-            self.conditions = ns_conditions_new(sought, count, is_found, <void *> self)
+            self.conditions = ns_conditions_new(compiled, count, is_found, <void *> self)
             if self.conditions == NULL:
                 raise MemoryError
         finally:
-            free(sought)
+            free(compiled)
             free(words)
         return 0
 
@@ -127,8 +126,8 @@ cdef class CompiledPolicies:
             made[i].extent = node.extent
             made[i].allowance = node.allowance
             made[i].bits = node.bits
-            made[i].least = node.least
-            made[i].most = node.most
+            made[i].min_value = node.least
+            made[i].max_value = node.most
             made[i].threshold = node.threshold
             if node.kind == "probability" and not ns_threshold_of_probability(node.ratio, PRECISION, &made[i].threshold):
                 raise ValueError(f"ratio must be a number from 2**-56 to 1, not {node.ratio}")
@@ -141,8 +140,8 @@ cdef class CompiledPolicies:
         return 0
 
     def counts(self):
-        """By name, how often a policy said what: traces ``sampled``, ``not_sampled`` and ``dropped`` (the last by Drop
-        policies only), ``spans_sampled`` and ``spans_dropped``."""
+        """The decisions of each policy, by name: traces ``sampled``, ``not_sampled`` and ``dropped`` (Drop policies only),
+        ``spans_sampled`` and ``spans_dropped``."""
         counted = {}
         for index, name in enumerate(self.names):
             counted[name] = ns_policies_counts(self.policies, index)

@@ -11,27 +11,27 @@ from nanospan._native.tail.policies cimport CompiledPolicies
 
 
 cdef class TailQueue(SpanQueue):
-    cdef nspy_lock table_lock    # where the interpreter has none: for all from here to has_table, and for resource_matches
+    cdef nspy_lock table_lock    # free-threaded build: protects the fields down to has_table, and the last two
     cdef ns_trace_table table
-    cdef bint is_read            # kept spans are being copied out
-    cdef bint has_table          # False after a fork in which no memory could be had for it
+    cdef bint is_read            # a thread is copying kept spans out
+    cdef bint has_table          # False in a forked child that found no memory for a table
     cdef object settings         # nanospan.tail.TailSampling
-    cdef object plan             # nanospan.tail._plan.Plan, compiled again after a fork
+    cdef object plan             # nanospan.tail._plan.Plan; compiled again after a fork
     cdef CompiledPolicies policies
     cdef SourceTable sources
     cdef EncodeCounts encode_counts
     cdef size_t max_span_bytes
-    cdef uint32_t matched_resource  # whose conditions are known
+    cdef uint32_t matched_resource  # the resource of `resource_matches`
     cdef uint64_t resource_matches
 
     cdef int make_table(self, ns_trace_table *table, CompiledPolicies policies, SourceTable sources) except -1
-    cdef int take(self, ns_buf *encoded, const SpanView *view) except -1
+    cdef int store(self, ns_buf *encoded, const SpanView *view) except -1
     cdef uint64_t matches_of(self, uint32_t source) noexcept
-    cdef int refuse(self, const TraceKey *key, bint known) except -1
+    cdef int drop_unusable(self, const TraceKey *key, bint known) except -1
     cdef int sweep(self) except -1
     cdef int wait(self, double timeout) except -1
     cdef bint announce_sleep(self) noexcept
     cdef int start_in_table(self, const TraceKey *key) noexcept
     cdef int wake_if_due(self) noexcept
-    cdef EncodedBatch batch_of(self, ns_kept_batch *haul)
+    cdef EncodedBatch batch_of(self, ns_kept_batch *batch)
     cdef bint copy_table(self, ns_trace_table *table) noexcept

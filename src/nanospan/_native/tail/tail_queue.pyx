@@ -1,8 +1,8 @@
-"""The queue of tail sampling: encoded spans wait in the table of csrc/tail/ns_trace_table.h until their trace is decided on.
+"""The queue of tail sampling: encoded spans wait in the table of csrc/tail/ns_trace_table.h for the decision on their trace.
 
-Everything that touches the table holds the interpreter lock, or the lock of the table where the interpreter has none, but for
-the copying and framing of kept spans. Whoever holds it runs no Python code. What was kept waits for the worker in the table's
-own memory, so that `max_bytes` of the settings bounds both.
+Access to the table needs the interpreter lock, in a free-threaded build the lock of the table; only copying and framing kept
+spans needs neither. A holder of the table's lock runs no Python code. Kept spans wait for the worker in the table's own
+memory, so `max_bytes` of the settings bounds both.
 """
 
 cimport cython
@@ -27,20 +27,21 @@ from nanospan._native.queue.csrc cimport (
 )
 from nanospan._native.queue.span_queue cimport SpanQueue, add_counts, own_counts
 from nanospan._native.tail.csrc cimport (
-    CHUNK_BYTES, NS_ENTRY, NS_INNER, NS_ROOT, ns_facts, ns_facts_of_resource, ns_facts_of_span, ns_place, ns_trace_table_acquire,
-    ns_trace_table_decide_all, ns_trace_table_end, ns_trace_table_forget, ns_trace_table_free, ns_trace_table_min_bytes, ns_trace_table_make,
-    ns_trace_table_max_span, ns_trace_table_read, ns_trace_table_settings, ns_trace_table_release, ns_trace_table_start, ns_trace_table_sweep
+    CHUNK_BYTES, NS_ENTRY, NS_INNER, NS_ROOT, ns_facts, ns_facts_of_resource, ns_facts_of_span, ns_place,
+    ns_trace_table_acquire, ns_trace_table_decide_all, ns_trace_table_end, ns_trace_table_forget, ns_trace_table_free,
+    ns_trace_table_make, ns_trace_table_max_span, ns_trace_table_min_bytes, ns_trace_table_read, ns_trace_table_release,
+    ns_trace_table_settings, ns_trace_table_start, ns_trace_table_sweep
 )
 from nanospan._native.tail.policies cimport CompiledPolicies
 
 cdef const uint32_t *GENERATION = generation_address()
 
 cdef enum:
-    STACK_BYTES = 4096   # nearly all spans are smaller; a larger one moves to the heap
-    SWEPT_AT_ONCE = 256  # traces decided before other threads get their turn
+    STACK_BYTES = 4096   # nearly all spans are smaller; larger ones move to the heap
+    SWEEP_LIMIT = 256    # traces decided before other threads may run
     NO_RESOURCE = 0xFFFFFFFF
 
-cdef double TICK = 1.0   # seconds between two looks at whose time has come
+cdef double SWEEP_INTERVAL = 1.0  # seconds between two checks for due traces
 
 
 cdef void retain_source(void *sources, uint32_t slot) noexcept:
@@ -58,15 +59,16 @@ cdef inline ns_place place_of(const TraceKey *key) noexcept nogil:
 
 
 def min_bytes(max_traces, remembered):
-    """The least ``max_bytes`` for so many traces and remembered decisions."""
+    """The smallest ``max_bytes`` for these numbers of traces and remembered decisions."""
     return ns_trace_table_min_bytes(max_traces, remembered)
 
 
 cdef class TailQueue(SpanQueue):
     """Spans as OTLP bytes, by trace, bounded by traces and by bytes.
 
-    ``settings`` is a `nanospan.tail.TailSampling`, ``plan`` the `nanospan.tail._plan.Plan` of its policies. Raises ValueError if its ``max_bytes`` leaves no room for spans beside
-    the traces' own records, OSError if the system has no memory.
+    ``settings`` is a `nanospan.tail.TailSampling`, ``plan`` the `nanospan.tail._plan.Plan` of its policies. Raises
+    ValueError if ``max_bytes`` leaves no room for spans beside the records of the traces, OSError if the system has no
+    memory.
     """
 
     def __cinit__(self, settings, plan, wake_spans):
@@ -95,10 +97,10 @@ cdef class TailQueue(SpanQueue):
         wanted.release = release_source
         wanted.context = <void *> sources
         wanted.clock = ns_clock_coarse
-        least = ns_trace_table_min_bytes(wanted.max_traces, wanted.remembered)
-        if wanted.max_bytes < least:
+        needed = ns_trace_table_min_bytes(wanted.max_traces, wanted.remembered)
+        if wanted.max_bytes < needed:
             raise ValueError(
-                f"max_bytes must be at least {least} for num_traces={settings.num_traces} and "
+                f"max_bytes must be at least {needed} for num_traces={settings.num_traces} and "
                 f"decision_cache_size={settings.decision_cache_size}, not {settings.max_bytes}"
             )
         error = ns_trace_table_make(table, &wanted)
@@ -119,12 +121,12 @@ cdef class TailQueue(SpanQueue):
         except OSError:
             if first:
                 raise
-            made = False  # in a forked child, where nobody can be told: what ends is dropped as by a full queue
+            made = False  # in a forked child nobody can handle the error: drop spans as a full queue does
         if not self.claim_generation():
             if made:
                 ns_trace_table_free(&table)
             return False
-        old = self.sources, self.policies  # kept until all is in place: letting go of them may run Python code
+        old = self.sources, self.policies  # released only when the new state is complete: that may run Python code
         reset_lock(&self.table_lock)
         if had_table:
             old_table = self.table
@@ -153,7 +155,7 @@ cdef class TailQueue(SpanQueue):
             if view.calls.trace_key(view.span, &key):
                 self.start_in_table(&key)
         except Exception:
-            pass  # the table takes the span at its end, without its start
+            pass  # the table accepts the end of a span without its start
         return 0
 
     cdef int start_in_table(self, const TraceKey *key) noexcept:
@@ -170,24 +172,24 @@ cdef class TailQueue(SpanQueue):
         cdef EncodeCounts own
         cdef EncodeCounts *counts = own_counts(&own, &self.encode_counts)
         cdef TraceKey key
-        cdef bint taken = False
+        cdef bint stored = False
         cdef bint known = view.calls.trace_key(view.span, &key)
         ns_buf_init(&encoded, storage, STACK_BYTES, self.max_span_bytes)
         clear_view(view)
         try:
             if encode_span(&encoded, view, counts) == 0:
-                taken = self.take(&encoded, view)
-            if not taken:
-                self.refuse(&key, known)
+                stored = self.store(&encoded, view)
+            if not stored:
+                self.drop_unusable(&key, known)
         finally:
             add_counts(&own, &self.encode_counts)
             buffer_free(&encoded)
             release_view(view)
         return 0
 
-    cdef int refuse(self, const TraceKey *key, bint known) except -1:
-        """A span that cannot be made use of: its trace does not wait for it. (Nor long for one that raised on its way here:
-        that one is tried again, and what never ends is waited for within bounds.)"""
+    cdef int drop_unusable(self, const TraceKey *key, bint known) except -1:
+        """Drop an unusable span; its trace must not wait for it. A span that raised is retried first, and `decision_wait`
+        bounds the wait in any case."""
         ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         if not known:
             return 0
@@ -197,8 +199,8 @@ cdef class TailQueue(SpanQueue):
         leave_lock(&self.table_lock)
         return 0
 
-    cdef int take(self, ns_buf *encoded, const SpanView *view) except -1:
-        """Puts an encoded span into the table. False if it cannot be made use of."""
+    cdef int store(self, ns_buf *encoded, const SpanView *view) except -1:
+        """Puts an encoded span into the table. False if the span is unusable."""
         cdef ns_facts facts
         cdef uint64_t matches
         cdef int64_t source
@@ -210,7 +212,7 @@ cdef class TailQueue(SpanQueue):
         matches = self.matches_of(<uint32_t> source)
         take_lock(&self.table_lock)
         if self.stopped or not self.has_table:
-            # Meanwhile: encoding may have let other threads in. From here on it cannot happen any more.
+            # Checked again under the lock: other threads may have run while the span was encoded.
             self.sources.release(<uint32_t> source)
             ns_count(&self.counters, NS_DROPPED_SHUTDOWN if self.stopped else NS_DROPPED_QUEUE_FULL, 1)
         else:
@@ -221,8 +223,7 @@ cdef class TailQueue(SpanQueue):
         return True
 
     cdef uint64_t matches_of(self, uint32_t source) noexcept:
-        """The conditions that the resource of a source fulfils; asked anew only when it is another than the last. May run
-        Python code, for a pattern."""
+        """Conditions met by a source's resource; cached for the last resource. A pattern may run Python code."""
         cdef const ns_source *described = self.sources.described[source]
         cdef uint64_t matches
         cdef bint known
@@ -247,7 +248,7 @@ cdef class TailQueue(SpanQueue):
         return 0
 
     def stop(self):
-        """Decide on what is held, and count everything that ends from now on as dropped by shutdown."""
+        """Decide on all held traces. Spans that end later count as dropped by shutdown."""
         take_lock(&self.table_lock)
         store_flag_ordered(&self.stopped, True)
         if self.has_table:
@@ -271,22 +272,22 @@ cdef class TailQueue(SpanQueue):
         return spans
 
     cdef bint is_due(self) noexcept nogil:
-        # Under the lock.
+        # The caller holds the lock.
         return self.table.spans_queued >= self.wake_spans or self.table.chunks_queued >= self.table.max_queued // 4
 
     cdef int sweep(self) except -1:
-        cdef size_t decided = SWEPT_AT_ONCE
-        while decided == SWEPT_AT_ONCE:
+        cdef size_t decided = SWEEP_LIMIT
+        while decided == SWEEP_LIMIT:
             take_lock(&self.table_lock)
-            decided = ns_trace_table_sweep(&self.table, SWEPT_AT_ONCE) if self.has_table else 0
+            decided = ns_trace_table_sweep(&self.table, SWEEP_LIMIT) if self.has_table else 0
             leave_lock(&self.table_lock)
-            if decided == SWEPT_AT_ONCE:
+            if decided == SWEEP_LIMIT:
                 with nogil:
-                    pass  # whoever waits for the lock has it now
+                    pass  # lets waiting threads take the interpreter lock
         return 0
 
     cdef bint announce_sleep(self) noexcept:
-        # Under the lock, which whoever ends spans holds too: either he sees the sleeper or this sees his span.
+        # A thread that ends a span holds the same lock: either it sees the sleeper, or the worker sees the span.
         cdef bint sleeps
         take_lock(&self.table_lock)
         sleeps = self.may_sleep()
@@ -294,14 +295,14 @@ cdef class TailQueue(SpanQueue):
         return sleeps
 
     cdef int wait(self, double timeout) except -1:
-        """Waits until a batch is due, somebody asks, or `timeout` seconds have passed; decides on traces meanwhile."""
+        """Waits for a due batch or a wake-up request, at most `timeout` seconds; decides on due traces meanwhile."""
         cdef uint64_t now = ns_clock_monotonic()
         cdef uint64_t until = now + <uint64_t> (timeout * 1e9)
         cdef double left
         cdef bint woken = False
         self.sweep()
         while now < until and not woken and self.announce_sleep():
-            left = min(<double> (until - now) / 1e9, TICK)
+            left = min(<double> (until - now) / 1e9, SWEEP_INTERVAL)
             with nogil:
                 woken = self.sleep(left)
             self.sweep()
@@ -309,7 +310,7 @@ cdef class TailQueue(SpanQueue):
         return 0
 
     def has_work(self):
-        """As for any queue; decides on the traces whose time has come."""
+        """As for any queue; also decides on the due traces."""
         cdef bint due
         self.sweep()
         take_lock(&self.table_lock)
@@ -318,17 +319,17 @@ cdef class TailQueue(SpanQueue):
         return due or ns_wake_requested(&self.wake)
 
     def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
-        """Wait up to ``timeout`` seconds for a batch of kept spans to be due, then take it.
+        """Wait up to ``timeout`` seconds until a batch of kept spans is due, then take it.
 
-        Takes the oldest, at most ``max_spans``, into one request of about ``max_bytes``: an `EncodedBatch`, or None if
-        there was nothing.
+        Takes the oldest spans, at most ``max_spans``, into one request of about ``max_bytes``. Returns an `EncodedBatch`, or
+        None if there were none.
         """
-        cdef ns_kept_batch haul
+        cdef ns_kept_batch batch
         cdef int failed
         cdef bint reads
         self.wait(timeout)
         ns_wake_take_request(&self.wake)
-        # One at a time: a forked child, before it has a worker of its own, may come here from several threads.
+        # One reader at a time: in a forked child without a worker, several threads may call this.
         take_lock(&self.table_lock)
         reads = not self.is_read and self.has_table and ns_trace_table_acquire(&self.table)
         if reads:
@@ -338,37 +339,37 @@ cdef class TailQueue(SpanQueue):
             return None
         try:
             with nogil:
-                failed = ns_trace_table_read(&self.table, max_spans, max_bytes, &haul)
-            # If memory is short the spans wait.
-            return None if failed else self.batch_of(&haul)
+                failed = ns_trace_table_read(&self.table, max_spans, max_bytes, &batch)
+            # Without memory the spans stay in the table.
+            return None if failed else self.batch_of(&batch)
         finally:
             take_lock(&self.table_lock)
             self.is_read = False
             leave_lock(&self.table_lock)
 
-    cdef EncodedBatch batch_of(self, ns_kept_batch *haul):
+    cdef EncodedBatch batch_of(self, ns_kept_batch *batch):
         cdef uint8_t *body = NULL
         cdef size_t size = 0
         cdef size_t i
         cdef int failed
         cdef uint32_t ticket
-        for i in range(haul.count):
-            self.sources.retain(haul.records[i].source)
+        for i in range(batch.count):
+            self.sources.retain(batch.records[i].source)
         with nogil:
-            failed = frame_records(haul.records, haul.count, self.sources, &body, &size)
-        free(haul.bytes)
+            failed = frame_records(batch.records, batch.count, self.sources, &body, &size)
+        free(batch.bytes)
         take_lock(&self.table_lock)
-        ns_trace_table_release(&self.table, haul)
+        ns_trace_table_release(&self.table, batch)
         ticket = self.table.spans_read
         leave_lock(&self.table_lock)
         if failed:
-            self.sources.release_all(haul.records, haul.count)
-            free(haul.records)
-            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, haul.count)
+            self.sources.release_all(batch.records, batch.count)
+            free(batch.records)
+            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, batch.count)
             return None
-        batch = EncodedBatch.adopt(body, size, haul.records, haul.count, self.sources)
-        batch.ticket = ticket
-        return batch
+        encoded = EncodedBatch.adopt(body, size, batch.records, batch.count, self.sources)
+        encoded.ticket = ticket
+        return encoded
 
     # --- figures ------------------------------------------------------------------------------------------------------
 
@@ -383,7 +384,7 @@ cdef class TailQueue(SpanQueue):
         )
 
     cdef bint copy_table(self, ns_trace_table *table) noexcept:
-        """The figures of one moment. False if there is no table."""
+        """Copies a consistent set of the table's figures. False if there is no table."""
         cdef bint has_table
         take_lock(&self.table_lock)
         has_table = self.has_table
@@ -396,7 +397,7 @@ cdef class TailQueue(SpanQueue):
         return has_table
 
     def detail(self):
-        """What became of the traces, and what each policy said."""
+        """The fates of the traces, and the counts of each policy."""
         cdef ns_trace_table table
         figures = {
             "values_repaired": load_u64(&self.encode_counts.repaired) + load_u64(&self.sources.counts.repaired),

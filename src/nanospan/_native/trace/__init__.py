@@ -1,1 +1,1 @@
-"""Tracer, Span, and the calls of the processors."""
+"""The native tracer, span and processor dispatch."""

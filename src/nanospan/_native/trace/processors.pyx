@@ -1,8 +1,8 @@
 """The processors of a provider, called for each span of the native tracer.
 
-Those of nanospan are called without a Python frame and take the span as it is. Any other gets what the SDK gives it: the
-span at its start, and a new ReadableSpan, the same for all, when it has ended. Foreign ones see an ended span first: they
-may replace its fields, and what they leave is what nanospan's encode.
+nanospan's own processors are called without a Python frame, with a view of the native span. All others (foreign processors)
+get the same objects as from the SDK: the span at its start, and at its end one new ReadableSpan for all of them. Foreign
+processors run first at the end: they may replace fields of the span, and nanospan's encode the result.
 """
 
 cimport cython
@@ -10,7 +10,7 @@ from cpython.object cimport PyObject
 
 from nanospan._common.log import log_callback_error
 from nanospan._native.base.patches cimport inherits
-from nanospan._native.base.threads cimport FREE, enter, leave, load_flag, nspy_section, keep_alive, store_flag
+from nanospan._native.base.threads cimport FREE, enter, keep_alive, leave, load_flag, nspy_section, store_flag
 from nanospan._native.encoding.span_view cimport SpanView
 from nanospan._native.queue.span_queue cimport NativeBatchProcessor, SpanQueue, queue_of
 
@@ -22,15 +22,15 @@ cdef extern from *:
     PyObject *only_of "nspy_only_of"(NativeProcessors processors)
     PyObject *set_only "nspy_set_only"(NativeProcessors processors, object one)
 
-cdef tuple CALLS = ("on_start", "_on_ending", "on_end")
+cdef tuple METHODS = ("on_start", "_on_ending", "on_end")
 
 
 cdef bint is_native(object processor) except -1:
-    """Whether none of the three calls is anybody else's."""
+    """Whether all three methods are nanospan's own."""
     return (
         isinstance(processor, NativeBatchProcessor)
         and not load_flag(&(<NativeBatchProcessor> processor).patched)
-        and inherits(type(processor), NativeBatchProcessor, CALLS)
+        and inherits(type(processor), NativeBatchProcessor, METHODS)
     )
 
 
@@ -65,13 +65,13 @@ cdef class NativeProcessors:
     @_span_processors.setter
     @cython.critical_section
     def _span_processors(self, tuple members not None):
-        was = self.members  # kept until all is in place: letting go of processors may run Python code
+        was = self.members  # released only when the new state is complete: that may run Python code
         self.members = members
         self.divide()
 
     cdef int divide(self) except -1:
         members = None
-        while members is not self.members:  # which another may assign while a member's class is asked
+        while members is not self.members:  # is_native may run Python code, and another thread may assign
             members = self.members
             native, foreign = [], []
             for member in members:
@@ -79,34 +79,34 @@ cdef class NativeProcessors:
         self.native = tuple(native)
         self.foreign = tuple(foreign)
         store_flag(&self.empty, not self.members)
-        # Last: a span that does not find it looks at the others, in the section.
+        # Publish last: a span that reads None takes the section and reads the tuples.
         owned = set_only(self, native[0] if len(native) == 1 and not foreign else None)
         self.kept_alive = keep_alive(self.kept_alive, owned)
         return 0
 
     @cython.critical_section
-    cdef int look_at_patches(self) except -1:
-        """Whoever's call was replaced since the last look is foreign from now on."""
+    cdef int check_patches(self) except -1:
+        """Moves processors with a replaced method to the foreign ones."""
         for processor in self.native:
             if load_flag(&(<NativeBatchProcessor> processor).patched):
                 return self.divide()
         return 0
 
     cdef int started(self, SpanView *view, object parent_context) except -1:
-        cdef nspy_section held
+        cdef nspy_section section
         cdef NativeBatchProcessor kept
         cdef PyObject *only = only_of(self)
         if only is not <PyObject *> None and not load_flag(&(<NativeBatchProcessor> only).patched):
             if not FREE:
-                kept = <NativeBatchProcessor> only  # as Python code may take it out of the members; see `kept_alive`
+                kept = <NativeBatchProcessor> only  # own a reference: Python code may remove it from the members
             pass_start(<NativeBatchProcessor> only, view)
             return 0
         if load_flag(&self.empty):
             return 0
-        self.look_at_patches()
-        enter(&held, self)
+        self.check_patches()
+        enter(&section, self)
         native, foreign = self.native, self.foreign
-        leave(&held)
+        leave(&section)
         for processor in native:
             pass_start(<NativeBatchProcessor> processor, view)
         for processor in foreign:
@@ -117,19 +117,19 @@ cdef class NativeProcessors:
         return 0
 
     cdef int ended(self, SpanView *view) except -1:
-        cdef nspy_section held
+        cdef nspy_section section
         cdef NativeBatchProcessor kept
         cdef PyObject *only = only_of(self)
         if only is not <PyObject *> None and not load_flag(&(<NativeBatchProcessor> only).patched):
             if not FREE:
-                kept = <NativeBatchProcessor> only  # as in `started`
+                kept = <NativeBatchProcessor> only  # own a reference, as in `started`
             return pass_end(<NativeBatchProcessor> only, view)
         if load_flag(&self.empty):
             return 0
-        self.look_at_patches()
-        enter(&held, self)
+        self.check_patches()
+        enter(&section, self)
         native, foreign = self.native, self.foreign
-        leave(&held)
+        leave(&section)
         if foreign:
             return self.end_beside_foreign(view, native, foreign)
         for processor in native:
@@ -151,7 +151,7 @@ cdef class NativeProcessors:
                 except Exception:
                     log_callback_error(processor, "on_end")
         finally:
-            # Also when something that is no Exception is on its way out, a KeyboardInterrupt for one.
+            # Also for a BaseException, such as KeyboardInterrupt.
             if native:
                 readable = view.calls.readable(view.span) if readable is None else readable
                 for processor in native:

@@ -1,14 +1,14 @@
-"""The native span. Everything it holds is a number or a reference; containers are made when first touched."""
+"""The native span. Its fields are numbers and references; containers are created on first access."""
 
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from nanospan._native.context.identity cimport ContextCell, NativeSpanBase, Ids
+from nanospan._native.context.identity cimport ContextCell, Ids, NativeSpanBase
 from nanospan._native.encoding.span_view cimport AttributePair, EncodeCounts, SpanView, TraceKey
 from nanospan._native.trace.processors cimport NativeProcessors
 
 
-# Of a span's attributes, by its limits; -1 for no limit.
+# Limits of a span's attributes; -1: no limit.
 cdef struct Bounds:
     Py_ssize_t attributes
     Py_ssize_t value_length
@@ -16,8 +16,8 @@ cdef struct Bounds:
 cdef Bounds bounds_of(object limits) except *
 
 
-# What the spans of one tracer have in common. Never changed once a span may hold it, so that it is read without a lock: who
-# changes one of its fields makes a new one.
+# State that the spans of one tracer share. Immutable once a span refers to it, so reads need no lock: to change a field,
+# replace the whole object.
 cdef class SpanShared:
     cdef object sampler
     cdef object resource
@@ -25,81 +25,81 @@ cdef class SpanShared:
     cdef object instrumentation_info
     cdef object instrumentation_scope
     cdef object limits
-    cdef NativeProcessors processors     # span_processor, if it is native; else None
-    cdef Py_ssize_t max_attributes       # of limits; -1 for no limit
+    cdef NativeProcessors processors     # span_processor if native, else None
+    cdef Py_ssize_t max_attributes       # of limits; -1: no limit
     cdef Py_ssize_t max_value_length
 
     cdef SpanShared copy(self)
-    cdef int take_limits(self, object limits, Bounds bounds) except -1
-    cdef int take_processor(self, object span_processor) except -1
+    cdef int set_limits(self, object limits, Bounds bounds) except -1
+    cdef int set_processor(self, object span_processor) except -1
 
 
 cdef enum TimeState:
     NO_TIME      # None
-    TIME_NUMBER  # nanoseconds since the epoch, in the field
-    TIME_OBJECT  # what somebody gave
+    TIME_NUMBER  # nanoseconds since the epoch, in the number field
+    TIME_OBJECT  # the caller's object, in SpanColdFields
 
 
-# What few spans have, made when first touched: every object field that a span holds costs it two writes to a reference
-# count, even to say None.
+# Rarely used fields, created on first access: every object field of a span costs two writes to a reference count, even for
+# None.
 cdef class SpanColdFields:
     cdef object status          # None: UNSET
-    cdef object parent_state    # the parent's trace state, None for the default
-    cdef object parent_context  # the SpanContext that was assigned as the parent's
+    cdef object parent_state    # the parent's trace state; None: the default
+    cdef object parent_context  # the SpanContext that was assigned to _parent
     cdef object start_object
     cdef object end_object
     cdef object attributes
     cdef object events
     cdef object links
     cdef object lock
-    cdef object end_metrics     # called at the end; None for nothing
+    cdef object end_metrics     # called at the end; None: nothing to call
     cdef object trace_config
-    cdef list kept_alive_shared     # what `shared` was before; others may be reading it
+    cdef list kept_alive_shared  # earlier values of `shared`; other threads may be reading them
 
 
-# What `stop_clock` has done.
+# Result of `stop_clock`.
 cdef enum Stop:
     ENDED_BEFORE
     STOPPED
-    STOPPED_WITH_METRICS  # cold_fields.end_metrics is to be called
+    STOPPED_WITH_METRICS  # the caller must call cold_fields.end_metrics
 
 
-# Who reads or changes a span that others may know holds its section; fields that are read without it say so.
+# Access to a span that other threads may know needs its critical section; fields that are read without it say so.
 cdef class SpanFields(NativeSpanBase):
-    cdef SpanShared shared    # read without the section, by shared_of
+    cdef SpanShared shared    # read without the section, by shared_of (acquire load)
     cdef SpanColdFields cold_fields  # None until needed
     cdef object name
     cdef object kind
-    cdef ContextCell parent_cell  # None if there is no parent, or one was assigned
+    cdef ContextCell parent_cell  # None if there is no parent, or _parent was assigned
 
-    # Bytes, as their number decides how many lines of memory a span takes.
+    # Bytes, because the size of a span decides how many cache lines it takes.
     cdef uint8_t records_exception
     cdef uint8_t sets_status
 
-    # Where the truth is: here as numbers, or in `cold_fields`.
+    # Whether the current value is here, as numbers, or in `cold_fields`.
     cdef bint has_parent
     cdef bint parent_as_numbers
     cdef TimeState start_state
     cdef TimeState end_state       # read without the section, by is_ended
-    cdef bint has_container         # cold_fields.attributes is the SDK's container, or what was assigned
-    cdef bint has_event_container   # cold_fields.events likewise; until then it is None or a list of NativeEvent
-    cdef bint has_links             # cold_fields.links is the SDK's container, or what was assigned
+    cdef bint has_container         # cold_fields.attributes is the SDK's container, or was assigned
+    cdef bint has_event_container   # cold_fields.events likewise; before that it is None or a list of NativeEvent
+    cdef bint has_links             # cold_fields.links is the SDK's container, or was assigned
 
-    cdef uint32_t cost  # of a timed span (cost_meter.pxd): nanoseconds that its calls have taken; 0: not timed. Atomic
+    cdef uint32_t cost  # of a timed span (cost_meter.pxd): nanoseconds spent in its calls; 0: not timed. Atomic
 
     cdef Ids parent_ids
     cdef uint64_t start_number
     cdef uint64_t end_number
 
-    # Attributes: the pairs, oldest first, until somebody asks for the SDK's container, assigns one, or sets what only that
-    # container can deal with (a key that is no str, more attributes than the limit).
+    # Attributes: pairs, oldest first, until the SDK's container is read or assigned, or is needed for an attribute (a key
+    # that is not a str, more attributes than the limit).
     #
-    #     pairs -> | hash key value | hash key value | ... room
+    #     pairs -> | hash key value | hash key value | ... free
     #
-    # The pairs stay until the span goes, also when a container has taken over: they may be being encoded.
+    # The pairs live as long as the span, even after a container has replaced them: an encoder may be reading them.
     cdef AttributePair *pairs
     cdef uint32_t pair_count
-    cdef uint32_t pair_room
+    cdef uint32_t pair_capacity
 
     @cython.final
     cdef SpanColdFields cold(self)
@@ -164,10 +164,10 @@ cdef class NativeEvent:
     cdef readonly object name
     cdef readonly object timestamp
     cdef readonly dict attributes
-    cdef readonly uint32_t dropped_attributes  # always 0: the encoder asks
+    cdef readonly uint32_t dropped_attributes  # always 0; read by the encoder
 
     cdef object as_sdk_event(self, object limits)
 
 
-# A new instance of the public class, without ids, name, kind or what its tracer shares.
+# A new instance of the public class, without ids, name, kind and shared state.
 cdef NativeSpan new_span()

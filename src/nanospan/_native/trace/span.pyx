@@ -1,8 +1,8 @@
-"""The native span: what `opentelemetry.sdk.trace.Span` does, kept as numbers and references until somebody looks.
+"""The native span: `opentelemetry.sdk.trace.Span` with its state as numbers and references until it is read.
 
-`nanospan.Span` derives from `NativeSpan` and from the SDK's Span. What is hot is here; what is rare is inherited from the
-SDK and works on the same private names, which are properties here: reading `_attributes`, `_events` or `_links` makes the
-SDK's container, which from then on holds the truth, and assigning any of them works as it does on a stock span.
+`nanospan.Span` derives from `NativeSpan` and from the SDK's Span. Hot methods are here. Rare ones are inherited from the SDK
+and use its private names, which are properties here: reading `_attributes`, `_events` or `_links` creates the SDK's
+container, which then replaces the native state, and assigning them works as on an SDK span.
 """
 
 import logging
@@ -31,7 +31,9 @@ from nanospan._native.base.freelist cimport nspy_freelist, nspy_freelist_dealloc
 from nanospan._native.base.pycompat cimport nspy_hash
 from nanospan._native.base.threads cimport FREE, add_u32, enter, leave, load_u32, nspy_section, store_u32
 from nanospan._native.context.csrc cimport ns_span_id_store, ns_trace_id, ns_trace_id_store
-from nanospan._native.context.identity cimport BorrowedState, NativeSpanBase, Ids, make_context, name_span_class, read_context
+from nanospan._native.context.identity cimport (
+    BorrowedState, Ids, NativeSpanBase, make_context, name_span_class, read_context
+)
 from nanospan._native.encoding.csrc cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE
 from nanospan._native.encoding.encoder cimport dropped_attributes_of, dropped_items_of, fill_from_readable, time_of
 from nanospan._native.encoding.span_view cimport AttributePair, EncodeCounts, SpanCalls, SpanView, TraceKey, new_reference
@@ -67,7 +69,7 @@ include "span_content.pxi"
 
 
 cdef class NativeSpan(SpanContent):
-    """The hot half of `nanospan.Span`."""
+    """The native half of `nanospan.Span`."""
 
     # --- start and end ------------------------------------------------------------------------------------------------
 
@@ -90,7 +92,7 @@ cdef class NativeSpan(SpanContent):
         return 0
 
     def start(self, start_time=None, parent_context=None):
-        """Start the span: called once, by the tracer."""
+        """Start the span; called once, by the tracer."""
         if self.start_state != NO_TIME:
             logger.warning("Calling start() on a started span.")
             return
@@ -107,7 +109,7 @@ cdef class NativeSpan(SpanContent):
             self.end_number = ns_clock_wall()
             self.set_end_state(TIME_NUMBER)
         else:
-            # Not by way of the property: a section within itself lets others in before CPython 3.14.
+            # Not through the property: before CPython 3.14, a nested section on the same object releases the outer one.
             self.cold().end_object = end_time
             self.set_end_state(TIME_OBJECT)
         if self.has_container and isinstance(self.cold_fields.attributes, BoundedAttributes):
@@ -150,7 +152,7 @@ cdef class NativeSpan(SpanContent):
         return 0
 
     cdef int end_in_foreign(self, object span_processor) except -1:
-        """For a composite of somebody else's making."""
+        """Ends the span in a span processor that is not NativeProcessors."""
         try:
             span_processor._on_ending(self)
         except Exception:
@@ -162,21 +164,21 @@ cdef class NativeSpan(SpanContent):
         return 0
 
     def end(self, end_time=None):
-        """End the span and hand it to the processors; a second call logs a warning and does nothing.
+        """End the span and pass it to the processors; a second call logs a warning and does nothing.
 
-        ``end_time``: nanoseconds since the epoch; the wall clock's if None. Raises RuntimeError if it was never started.
+        ``end_time``: nanoseconds since the epoch; now if None. Raises RuntimeError if the span was never started.
         """
         self.finish(end_time)
 
     def is_recording(self):
-        """Whether the span has not ended."""
+        """True until the span ends."""
         return not self.is_ended()
 
     def __enter__(self):
         return self
 
     def __exit__(self, exc_type, exc_val, exc_tb):
-        """End the span; an exception on its way out is recorded before that."""
+        """End the span; an exception is recorded first."""
         if exc_val is not None:
             sdk_span.__exit__(self, exc_type, exc_val, exc_tb)
         else:
@@ -240,43 +242,43 @@ cdef class NativeSpan(SpanContent):
         )
 
     cdef bint trace_key(self, TraceKey *key) except -1:
-        cdef nspy_section held
+        cdef nspy_section section
         cdef bint as_numbers, remote_known
-        enter(&held, self)
+        enter(&section, self)
         as_numbers = self.as_numbers
         key.high = self.ids.trace_high
         key.low = self.ids.trace_low
         key.has_parent = self.has_parent
         key.is_remote = self.parent_ids.is_remote
         remote_known = self.parent_as_numbers
-        leave(&held)
+        leave(&section)
         if as_numbers and key.has_parent and not remote_known:
             parent = self._parent
             key.is_remote = parent is not None and bool(parent.is_remote)
         return as_numbers
 
     cdef bint is_sampled(self) except -1:
-        cdef nspy_section held
+        cdef nspy_section section
         cdef bint as_numbers, sampled
-        enter(&held, self)
+        enter(&section, self)
         as_numbers = self.as_numbers
         sampled = self.ids.flags & 1
-        leave(&held)
+        leave(&section)
         if as_numbers:
             return sampled
         context = self.span_context()
         return bool(context and context.trace_flags.sampled)
 
     cdef int fill_view(self, SpanView *view, EncodeCounts *counts) except -1:
-        cdef nspy_section held
+        cdef nspy_section section
         cdef bint as_numbers
-        enter(&held, self)
+        enter(&section, self)
         try:
             as_numbers = self.as_numbers and (not self.has_parent or self.parent_as_numbers)
             if as_numbers:
                 self.fill_from_numbers(view, counts)
         finally:
-            leave(&held)
+            leave(&section)
         return 0 if as_numbers else fill_from_readable(view, self.readable(), counts)
 
     cdef int fill_from_numbers(self, SpanView *view, EncodeCounts *counts) except -1:
@@ -320,7 +322,7 @@ cdef class NativeSpan(SpanContent):
         return 0
 
 
-# --- the calls of a span view -----------------------------------------------------------------------------------------
+# --- the SpanCalls of a native span -----------------------------------------------------------------------------------
 
 cdef bint is_sampled(PyObject *span) except -1:
     return (<NativeSpan> span).is_sampled()
@@ -350,14 +352,14 @@ cdef inline void begin_view(NativeSpan span, SpanView *view) noexcept:
     view.calls = &calls_of_native
 
 
-# --- free list --------------------------------------------------------------------------------------------------
+# --- free list --------------------------------------------------------------------------------------------------------
 
-cdef nspy_freelist spare
+cdef nspy_freelist free_list
 cdef tuple no_arguments = ()
 
 
 cdef void dealloc(PyObject *span) noexcept:
-    nspy_freelist_dealloc(&spare, span)
+    nspy_freelist_dealloc(&free_list, span)
 
 
 cdef int reset(PyObject *span) noexcept:
@@ -368,11 +370,11 @@ cdef int reset(PyObject *span) noexcept:
 
 
 def bind_span_class(cls):
-    """Names the public class of native spans, once, at import."""
+    """Set the public class of native spans; called once, at import."""
     name_span_class(cls)
-    nspy_freelist_install(&spare, cls, dealloc, reset)
+    nspy_freelist_install(&free_list, cls, dealloc, reset)
     return cls
 
 
 cdef NativeSpan new_span():
-    return <NativeSpan> nspy_freelist_take(&spare, no_arguments)
+    return <NativeSpan> nspy_freelist_take(&free_list, no_arguments)

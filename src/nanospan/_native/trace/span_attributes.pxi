@@ -1,17 +1,17 @@
 # The attributes of a native span; included by span.pyx.
 #
-# A value of a plain type is kept as it is, by reference: those are immutable. Lists and tuples of plain values become
-# tuples. Everything else is cleaned by the SDK's own function, and everything unusual is done by its own container.
+# Values of plain types are immutable and stored by reference. Lists and tuples of plain values become tuples. The SDK's own
+# function cleans all other values, and its own container handles unusual cases.
 
 cdef enum:
-    FIRST_ROOM = 8
-    MAX_KEPT_ROOM = 32  # of a span that waits to be used again
-    # Keys are looked for one after the other: beyond this many the SDK's container, a dict, is faster.
+    INITIAL_CAPACITY = 8
+    MAX_KEPT_CAPACITY = 32  # of a span in the free list
+    # The pairs are searched linearly; with more of them the SDK's container, a dict, is faster.
     MAX_PAIRS = 192
 
 
 cdef inline bint is_plain(object value) noexcept:
-    """Whether cleaning leaves the value as it is, whatever its length."""
+    """Whether cleaning never changes a value of this type."""
     return (type(value) is int or value is None or type(value) is bool or type(value) is float or type(value) is bytes)
 
 
@@ -20,7 +20,7 @@ cdef inline bint is_plain_key(object key) noexcept:
 
 
 cdef inline bint may_be_kept(object value) except -1:
-    """Whether a clean value refers to nothing that could refer to its span: the pairs are out of the collector's sight."""
+    """Whether a cleaned value cannot refer back to its span: the garbage collector does not traverse the pairs."""
     return (type(value) is str or is_plain(value) or type(value) is tuple or type(value) is dict
             or isinstance(value, Enum))
 
@@ -28,7 +28,7 @@ cdef inline bint may_be_kept(object value) except -1:
 cdef object clean_items(object values, Py_ssize_t max_length):
     """A list or tuple as a tuple, or None if its items need the SDK's cleaning."""
     if FREE:
-        values = tuple(values)  # nobody else's
+        values = tuple(values)  # other threads cannot change the copy
     for value in values:
         if not is_plain(value) and (type(value) is not str or 0 <= max_length < PyUnicode_GET_LENGTH(value)):
             return None
@@ -36,7 +36,7 @@ cdef object clean_items(object values, Py_ssize_t max_length):
 
 
 cdef object clean(object value, Py_ssize_t max_length):
-    """What the SDK stores for a value; `max_length` of strings, -1 for no limit. May run Python code."""
+    """The value as the SDK stores it; `max_length` of strings, -1: no limit. May run Python code."""
     if type(value) is str:
         if 0 <= max_length < PyUnicode_GET_LENGTH(value):
             return clean_attribute_value(value, max_length)
@@ -51,7 +51,7 @@ cdef object clean(object value, Py_ssize_t max_length):
 
 
 cdef dict clean_all(dict attributes, Py_ssize_t max_length, bint *plain):
-    """The mapping itself if its values are clean, else a new one; `plain` says whether its values may be kept as pairs."""
+    """The dict itself if its values are clean, else a new one. Sets `plain` to whether its values may be stored as pairs."""
     cdef PyObject *key
     cdef PyObject *value
     cdef Py_ssize_t position = 0
@@ -63,7 +63,7 @@ cdef dict clean_all(dict attributes, Py_ssize_t max_length, bint *plain):
     if is_clean:
         return attributes
     cdef dict cleaned = {}
-    # A copy: what cleaning runs may change the mapping, and its keys are looked at once.
+    # Iterate over a copy: cleaning may run code that changes the dict.
     for name, content in attributes.copy().items():
         content = clean(content, max_length)
         plain[0] = plain[0] and may_be_kept(content)
@@ -72,7 +72,7 @@ cdef dict clean_all(dict attributes, Py_ssize_t max_length, bint *plain):
 
 
 cdef object bounded_attributes(dict items, object max_items, object max_length):
-    """The SDK's container around attributes that are clean already."""
+    """The SDK's container around attributes that are already clean."""
     made = BoundedAttributes(max_items, None, False, max_length)
     setattr(made, BOUNDED_ATTRIBUTES_DICT, items)
     return made
@@ -86,12 +86,12 @@ cdef inline bint same_key(const AttributePair *pair, object key, Py_hash_t hash)
     return pair.hash == hash and (pair.key == <PyObject *> key or PyUnicode_Compare(<object> pair.key, key) == 0)
 
 
-cdef AttributePair *more_pairs(AttributePair *pairs, uint32_t *room, uint32_t wanted) except NULL:
-    cdef uint32_t larger = max(wanted, 2 * room[0])
+cdef AttributePair *grow_pairs(AttributePair *pairs, uint32_t *capacity, uint32_t needed) except NULL:
+    cdef uint32_t larger = max(needed, 2 * capacity[0])
     cdef void *moved = PyMem_Realloc(pairs, larger * sizeof(AttributePair))
     if moved is NULL:
         raise MemoryError
-    room[0] = larger
+    capacity[0] = larger
     return <AttributePair *> moved
 
 

@@ -1,13 +1,13 @@
 # Attributes, events and links of a native span; included by span.pyx.
 
 cdef class SpanContent(SpanFields):
-    """What is set on a span while it records."""
+    """The methods that change a recording span."""
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 
     @cython.critical_section
     def set_attribute(self, key, value):
-        """Set one attribute: a non-empty str key, and a value that OpenTelemetry allows (others become their str)."""
+        """Set one attribute: a non-empty str key, and a value that OpenTelemetry allows (others are converted to str)."""
         cdef uint64_t began = ns_clock_monotonic() if load_u32(&self.cost) else 0
         if self.is_ended():
             logger.warning("Setting attribute on ended span.")
@@ -33,12 +33,12 @@ cdef class SpanContent(SpanFields):
             return 0
         if type(value) is not str or self.shared.max_value_length >= 0:
             if not is_plain(value) and not self.has_room(1):
-                # Cleaned once, by the container: a text that cleaning made of an object would be cut the second time.
+                # The container cleans the value; cleaning it twice would truncate a str that the first pass created.
                 self.container()[key] = value
                 return 0
             value = clean(value, self.shared.max_value_length)
             if not may_be_kept(value):
-                self.container()  # insert goes to it
+                self.container()  # makes `insert` use it
         return self.insert(key, value)
 
     cdef int put_all(self, object attributes) except -1:
@@ -50,7 +50,7 @@ cdef class SpanContent(SpanFields):
         cdef bint is_plain_dict = type(attributes) is dict and not self.has_container
         if is_plain_dict:
             if FREE:
-                attributes = (<dict> attributes).copy()  # nobody else's: what is looked at below stays as it was
+                attributes = (<dict> attributes).copy()  # other threads cannot change the copy
             size = PyDict_Size(attributes)
             is_plain_dict = self.has_room(size)
             while is_plain_dict and PyDict_Next(attributes, &position, &key, NULL):
@@ -58,7 +58,7 @@ cdef class SpanContent(SpanFields):
         if not is_plain_dict:
             self.container()._set_items(attributes)
             return 0
-        # All of them are cleaned before the first is set: cleaning may raise, and may set attributes itself.
+        # Clean all before setting any: cleaning may raise, and may set attributes itself.
         attributes = clean_all(attributes, self.shared.max_value_length, &may_be_pairs)
         if not may_be_pairs:
             self.container()
@@ -66,26 +66,26 @@ cdef class SpanContent(SpanFields):
             for name, content in (<dict> attributes).items():
                 self.insert(name, content)
             return 0
-        if size > self.pair_room:
-            self.pairs = more_pairs(self.pairs, &self.pair_room, <uint32_t> size)
+        if size > self.pair_capacity:
+            self.pairs = grow_pairs(self.pairs, &self.pair_capacity, <uint32_t> size)
         position = 0
         while PyDict_Next(attributes, &position, &key, &value):
-            # Nothing to look for: the keys of a dict differ from each other.
+            # Append without a search: the keys of a dict are distinct.
             self.append(<object> key, <object> value, nspy_hash(<object> key))
         return 0
 
     cdef inline bint has_room(self, Py_ssize_t more) noexcept:
-        """Whether so many attributes can be added to the pairs, none of them there before."""
+        """Whether the pairs have room for this number of new attributes."""
         more += self.pair_count
         return more <= MAX_PAIRS and not 0 <= self.shared.max_attributes < more
 
     cdef int insert(self, object key, object value) except -1:
-        """A clean value under a plain key. A key that is there already moves to the end, as in the SDK."""
+        """Sets a cleaned value under a plain key. An existing key moves to the end, as in the SDK."""
         cdef Py_hash_t hash = nspy_hash(key)
         cdef uint32_t i
         cdef AttributePair old
         if self.has_container or self.is_ended():
-            # Meanwhile: cleaning may have run Python code, or let other threads in.
+            # Check again: cleaning may have run Python code or other threads.
             if not self.is_ended():
                 self.cold_fields.attributes[key] = value
             return 0
@@ -94,7 +94,7 @@ cdef class SpanContent(SpanFields):
                 old = self.pairs[i]
                 self.pair_count -= 1
                 memmove(&self.pairs[i], &self.pairs[i + 1], (self.pair_count - i) * sizeof(AttributePair))
-                self.append(key, value, hash)  # cannot fail: there is room
+                self.append(key, value, hash)  # cannot fail: one pair was just removed
                 Py_DECREF(<object> old.key)
                 Py_DECREF(<object> old.value)
                 return 0
@@ -105,8 +105,8 @@ cdef class SpanContent(SpanFields):
 
     cdef inline int append(self, object key, object value, Py_hash_t hash) except -1:
         cdef AttributePair *pair
-        if self.pair_count == self.pair_room:
-            self.pairs = more_pairs(self.pairs, &self.pair_room, FIRST_ROOM)
+        if self.pair_count == self.pair_capacity:
+            self.pairs = grow_pairs(self.pairs, &self.pair_capacity, INITIAL_CAPACITY)
         Py_INCREF(key)
         Py_INCREF(value)
         pair = &self.pairs[self.pair_count]
@@ -120,7 +120,7 @@ cdef class SpanContent(SpanFields):
 
     @cython.critical_section
     def add_event(self, name, attributes=None, timestamp=None):
-        """Add an event. ``timestamp``: nanoseconds since the epoch; the wall clock's if None."""
+        """Add an event. ``timestamp``: nanoseconds since the epoch; now if None."""
         cdef NativeEvent event
         cdef dict cleaned = None
         limits = self.shared.limits
@@ -133,7 +133,7 @@ cdef class SpanContent(SpanFields):
         event.name = name
         event.timestamp = PyLong_FromUnsignedLongLong(ns_clock_wall()) if timestamp is None else timestamp
         event.attributes = cleaned
-        # Again: cleaning may have run Python code, or let other threads in.
+        # Check again: cleaning may have run Python code or other threads.
         if self.has_event_container or self.is_ended() or self.has_all_events(limits):
             self._add_event(event.as_sdk_event(limits))
         elif self.cold().events is None:
@@ -142,31 +142,32 @@ cdef class SpanContent(SpanFields):
             (<list> self.cold_fields.events).append(event)
 
     cdef bint has_all_events(self, object limits) except -1:
-        """Whether another event is one too many for the list that is kept here."""
+        """Whether the native list of events is full."""
         if limits.max_events is None:
             return False
-        cdef Py_ssize_t most = limits.max_events
-        return most <= (0 if self.cold_fields is None or self.cold_fields.events is None else len(<list> self.cold_fields.events))
+        cdef Py_ssize_t max_events = limits.max_events
+        return max_events <= (
+            0 if self.cold_fields is None or self.cold_fields.events is None else len(<list> self.cold_fields.events))
 
     cdef dict event_attributes(self, object attributes, object limits):
-        """The attributes of an event, clean; None if the SDK's own code has to see to it."""
+        """The cleaned attributes of an event; None if it needs the SDK's own code."""
         cdef dict cleaned = {}
-        cdef Py_ssize_t most, longest
+        cdef Py_ssize_t max_attributes, max_length
         if self.has_all_events(limits):
             return None
         if attributes is None:
             return cleaned
-        most = -1 if limits.max_event_attributes is None else limits.max_event_attributes
-        if type(attributes) is not dict or 0 <= most < len(<dict> attributes):
+        max_attributes = -1 if limits.max_event_attributes is None else limits.max_event_attributes
+        if type(attributes) is not dict or 0 <= max_attributes < len(<dict> attributes):
             return None
-        longest = -1 if limits.max_attribute_length is None else limits.max_attribute_length
+        max_length = -1 if limits.max_attribute_length is None else limits.max_attribute_length
         if FREE:
             attributes = (<dict> attributes).copy()
         for key, value in (<dict> attributes).items():
             if not is_plain_key(key):
                 return None
-            if type(value) is not str or longest >= 0:
-                value = clean(value, longest)
+            if type(value) is not str or max_length >= 0:
+                value = clean(value, max_length)
             cleaned[key] = value
         return cleaned
 
@@ -190,6 +191,6 @@ cdef class SpanContent(SpanFields):
         """A read-only view of the attributes."""
         attributes = self.container()
         if type(attributes) is BoundedAttributes:
-            # Its own truth value is a call of Python.
+            # Read the dict: the truth value of a BoundedAttributes is a Python call.
             return PyDictProxy_New(attributes if PyObject_GenericGetAttr(attributes, BOUNDED_ATTRIBUTES_DICT) else {})
         return PyDictProxy_New(attributes or {})

@@ -1,4 +1,4 @@
-# What a span holds, under the names by which the SDK, and libraries that lean on its private side, read and assign it;
+# The fields of a span, as properties with the private names of the SDK, which the SDK and other libraries read and assign;
 # included by span.pyx.
 
 cdef extern from *:
@@ -47,10 +47,10 @@ cdef class SpanFields(NativeSpanBase):
         self.pair_count = 0
         if self.pairs is not NULL:
             release_pairs(self.pairs, count)
-            if self.pair_room > MAX_KEPT_ROOM:
+            if self.pair_capacity > MAX_KEPT_CAPACITY:
                 PyMem_Free(self.pairs)
                 self.pairs = NULL
-                self.pair_room = 0
+                self.pair_capacity = 0
         return True
 
     cdef SpanColdFields cold(self):
@@ -76,11 +76,12 @@ cdef class SpanFields(NativeSpanBase):
     cdef void set_end_state(self, TimeState state) noexcept:
         store_time_state(&self.end_state, state)
 
-    # The SDK's containers are made by Python code, which lets other threads in: each is made first, and filled and put in
-    # place after a second look, without any Python code in between. Their callers hold the section of the span.
+    # Creating one of the SDK's containers runs Python code, so other threads may run. Each method creates the container
+    # first, checks again, and then fills and publishes it without running Python code. Callers hold the span's critical
+    # section.
 
     cdef object container(self):
-        """The attributes as the SDK's container, which holds them from now on."""
+        """The attributes in the SDK's container, which replaces the pairs."""
         cdef dict items
         cdef uint32_t i
         if self.has_container:
@@ -98,7 +99,7 @@ cdef class SpanFields(NativeSpanBase):
         return cold_fields.attributes
 
     cdef object event_container(self):
-        """The events as the SDK's container, which holds them from now on."""
+        """The events in the SDK's container, which replaces the native list."""
         cdef NativeEvent event
         cdef Py_ssize_t converted = 0
         if self.has_event_container:
@@ -107,7 +108,7 @@ cdef class SpanFields(NativeSpanBase):
         limits = self.shared.limits
         made = BoundedList(limits.max_events)
         append = getattr(made, BOUNDED_LIST_DEQUE).append
-        # By index: events may be added while the ones before them are converted.
+        # By index: events may be added during the conversion.
         while (not self.has_event_container and cold_fields.events is not None
                 and converted < PyList_GET_SIZE(cold_fields.events)):
             event = <NativeEvent> PyList_GET_ITEM(cold_fields.events, converted)
@@ -167,7 +168,7 @@ cdef class SpanFields(NativeSpanBase):
         state.state = NULL
         cold_fields = self.cold()
         if parent is not None:
-            as_numbers = read_context(parent, &ids, &state)  # may run Python code, which may ask for the parent
+            as_numbers = read_context(parent, &ids, &state)  # may run Python code that reads the parent
         cold_fields.parent_context = parent
         self.parent_cell = None
         self.has_parent = parent is not None
@@ -190,7 +191,8 @@ cdef class SpanFields(NativeSpanBase):
     @property
     @cython.critical_section
     def _end_time(self):
-        return self.cold_fields.end_object if self.end_state == TIME_OBJECT else number_or_none(self.end_state, self.end_number)
+        return self.cold_fields.end_object if self.end_state == TIME_OBJECT else number_or_none(
+            self.end_state, self.end_number)
 
     @_end_time.setter
     @cython.critical_section
@@ -293,7 +295,7 @@ cdef class SpanFields(NativeSpanBase):
     @cython.critical_section
     def _span_processor(self, span_processor):
         shared = self.shared.copy()
-        shared.take_processor(span_processor)
+        shared.set_processor(span_processor)
         self.replace_shared(shared)
 
     @property
@@ -305,7 +307,7 @@ cdef class SpanFields(NativeSpanBase):
     def _limits(self, limits):
         bounds = bounds_of(limits)
         shared = self.shared.copy()
-        shared.take_limits(limits, bounds)
+        shared.set_limits(limits, bounds)
         self.replace_shared(shared)
 
     @property

@@ -1,17 +1,18 @@
-# What the spans of a tracer share, and the events of one; included by span.pyx.
+# The shared state of a tracer's spans, and the events of a span; included by span.pyx.
 
 cdef Bounds bounds_of(object limits) except *:
-    """Asks for what `take_limits` takes: first, since `limits` is anybody's object, and asking it may let other threads in."""
+    """Reads the bounds for `set_limits`. Separate and first: `limits` may be any object, and reading it may run Python code
+    or other threads."""
     cdef Bounds bounds
-    most = limits.max_span_attributes
-    longest = limits.max_span_attribute_length
-    bounds.attributes = -1 if most is None else most
-    bounds.value_length = -1 if longest is None else longest
+    max_attributes = limits.max_span_attributes
+    max_length = limits.max_span_attribute_length
+    bounds.attributes = -1 if max_attributes is None else max_attributes
+    bounds.value_length = -1 if max_length is None else max_length
     return bounds
 
 
 cdef class SpanShared:
-    """What the spans of a tracer have in common."""
+    """State that the spans of a tracer share."""
 
     def __cinit__(self):
         self.max_attributes = self.max_value_length = -1
@@ -29,24 +30,24 @@ cdef class SpanShared:
         made.max_value_length = self.max_value_length
         return made
 
-    cdef int take_limits(self, object limits, Bounds bounds) except -1:
+    cdef int set_limits(self, object limits, Bounds bounds) except -1:
         self.max_attributes = bounds.attributes
         self.max_value_length = bounds.value_length
         self.limits = limits
         return 0
 
-    cdef int take_processor(self, object span_processor) except -1:
+    cdef int set_processor(self, object span_processor) except -1:
         self.processors = span_processor if isinstance(span_processor, NativeProcessors) else None
         self.span_processor = span_processor
         return 0
 
 
-# Of a span that no tracer has made, until its constructor has run.
+# For a span that was not created by a tracer, until its constructor has run.
 cdef SpanShared nothing_shared = SpanShared()
 
 
 cdef class NativeEvent:
-    """An event whose attributes are clean; becomes an `opentelemetry.sdk.trace.Event` when somebody looks."""
+    """An event with cleaned attributes; converted to an `opentelemetry.sdk.trace.Event` when it is read."""
 
     cdef object as_sdk_event(self, object limits):
         attributes = bounded_attributes(self.attributes, limits.max_event_attributes, limits.max_attribute_length)

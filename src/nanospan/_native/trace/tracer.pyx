@@ -1,9 +1,9 @@
-"""The native tracer: from a name to a started span, and the span made current for the length of a block.
+"""The native tracer: start_span and start_as_current_span.
 
-`nanospan.Tracer` derives from `NativeTracer` and from the SDK's Tracer. Its two methods are the functions of this module:
-they take any `self`, as a method written in Python does, since libraries call them with a proxy of a tracer, or borrow them
-for classes of their own. A tracer of exactly that class takes the short way; everything else the general one, which is
-Python (nanospan.trace.tracer).
+`nanospan.Tracer` derives from `NativeTracer` and from the SDK's Tracer. Its two methods are the functions of this module.
+Like Python functions they accept any `self`: libraries call them with a proxy of a tracer, or reuse them in their own
+classes. A tracer of exactly that class takes the native path; all others take the general one in Python
+(nanospan.trace.tracer).
 """
 
 from types import MappingProxyType
@@ -24,17 +24,17 @@ from nanospan._native.base.csrc cimport ns_clock_monotonic
 from nanospan._native.base.patches cimport MethodGuard, guard, is_original, set_attribute
 from nanospan._native.base.pycompat cimport nspy_trace_id
 from nanospan._native.base.threads cimport (
-    FREE, add_u32, claim, enter, leave, load_flag, load_u32, nspy_section, keep_alive, store_flag, store_u32
+    FREE, add_u32, claim, enter, keep_alive, leave, load_flag, load_u32, nspy_section, store_flag, store_u32
 )
 from nanospan._native.context.csrc cimport ns_trace_id
 from nanospan._native.context.current_context cimport Activated, look_at_runtime, make_current, span_in, undo_current
-from nanospan._native.context.identity cimport NativeSpanBase, Ids, ids_are_valid, new_non_recording_span
+from nanospan._native.context.identity cimport Ids, NativeSpanBase, ids_are_valid, new_non_recording_span
 from nanospan._native.context.ids cimport new_root_ids, new_span_id
 from nanospan._native.sampling.cost_meter cimport meter_readers, process_meter
 from nanospan._native.sampling.csrc cimport ns_cost_meter, ns_cost_meter_sampled, ns_cost_meter_start, ns_cost_meter_timed
 from nanospan._native.sampling.samplers cimport (
-    ASK, DROP, PARENT_RANDOM, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, SamplingOutput,
-    NativeSampler, SamplingInput, decision_of, warn_of_torn_traces
+    DROP, PARENT_RANDOM, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, UNDECIDED,
+    NativeSampler, SamplingInput, SamplingOutput, decision_of, warn_of_split_traces
 )
 from nanospan._native.trace.span cimport NativeSpan, SpanShared, bounds_of, new_span
 
@@ -51,7 +51,7 @@ cdef object sdk_record_only = Decision.RECORD_ONLY
 cdef object sdk_record_and_sample = Decision.RECORD_AND_SAMPLE
 cdef tuple NO_LINKS = ()
 
-# The public classes, and what Python adds; bound once, by nanospan.trace.tracer.
+# The public classes, and functions written in Python; set once, by nanospan.trace.tracer.
 cdef object tracer_class = None
 cdef object span_class = None
 cdef object non_recording_class = None
@@ -62,7 +62,7 @@ cdef object decorate = None
 
 
 def bind(*, tracer, span, non_recording_span, id_generator, native, general_start, decorator):
-    """Tell the module the public classes. Called once, at import."""
+    """Set the public classes; called once, at import."""
     global tracer_class, span_class, non_recording_class, id_generator_class, native_of, start_generally, decorate
     tracer_class, span_class, non_recording_class = tracer, span, non_recording_span
     id_generator_class, native_of, start_generally, decorate = id_generator, native, general_start, decorator
@@ -73,7 +73,7 @@ def bind(*, tracer, span, non_recording_span, id_generator, native, general_star
 cdef MethodGuard start_span_guard
 cdef MethodGuard end_guard
 
-# Its `decide` answers ASK.
+# Always returns UNDECIDED.
 cdef NativeSampler foreign_sampler = NativeSampler()
 
 cdef extern from *:
@@ -103,13 +103,13 @@ cdef extern from *:
 
 
 cdef int keep_alive_in(NativeTracer tracer, PyObject *owned) except -1:
-    """Lets go of what a field held, as `keep_alive` does."""
+    """Releases the previous value of a field, as `keep_alive` does."""
     tracer.kept_alive = keep_alive(tracer.kept_alive, owned)
     return 0
 
 
 cdef class NativeTracer:
-    """The hot half of `nanospan.Tracer`. The SDK's attributes are properties, each honoured by the next span."""
+    """The native half of `nanospan.Tracer`. The SDK's attributes are properties; the next span uses an assigned value."""
 
     def __cinit__(self):
         self.shared = SpanShared.__new__(SpanShared)
@@ -155,7 +155,7 @@ cdef class NativeTracer:
     @cython.critical_section
     def span_processor(self, span_processor):
         shared = self.shared.copy()
-        shared.take_processor(span_processor)
+        shared.set_processor(span_processor)
         keep_alive_in(self, set_shared(self, shared))
 
     @property
@@ -202,7 +202,7 @@ cdef class NativeTracer:
     def _span_limits(self, limits):
         bounds = bounds_of(limits)
         shared = self.shared.copy()
-        shared.take_limits(limits, bounds)
+        shared.set_limits(limits, bounds)
         keep_alive_in(self, set_shared(self, shared))
 
     @property
@@ -243,20 +243,20 @@ def start_span(
     record_exception=True,
     set_status_on_exception=True,
 ):
-    """Start a span that is not made current.
+    """Start a span without making it current.
 
     Args:
         name: The operation's name.
-        context: Where the parent span is looked for; the current Context if None.
+        context: The Context that contains the parent span; the current one if None.
         kind: The `opentelemetry.trace.SpanKind`.
-        attributes: Set before the sampler is asked.
+        attributes: Initial attributes; the sampler sees them.
         links: `opentelemetry.trace.Link` objects.
         start_time: Nanoseconds since the epoch; now if None.
-        record_exception: Whether an exception that leaves the span used as a context manager is recorded as an event.
-        set_status_on_exception: Whether it sets the status to ERROR.
+        record_exception: Whether an exception that leaves the span's ``with`` block is recorded as an event.
+        set_status_on_exception: Whether such an exception sets the status to ERROR.
 
     Returns:
-        A recording `nanospan.Span`, or a NonRecordingSpan if the sampler or the tracer's configuration says so.
+        A recording `nanospan.Span`, or a NonRecordingSpan if the sampler drops it or the tracer is disabled.
     """
     if type(self) is tracer_class:
         if load_u32(readers_of_meter):

@@ -1,8 +1,8 @@
-# The span made current for the length of a block; included by tracer.pyx.
+# start_as_current_span; included by tracer.pyx.
 
 cdef extern from *:
     """
-    /* Gives a type the vectorcall protocol, which Cython has no spelling for: `call` is a member of its instances. */
+    /* Adds the vectorcall protocol to a type, which Cython cannot express; `call` is a member of its instances. */
     #define nspy_make_callable(type, instance)                                                                        \
         do {                                                                                                          \
             (type)->tp_vectorcall_offset = (char *)&(instance)->call - (char *)(instance);                            \
@@ -15,7 +15,7 @@ cdef extern from *:
     void nspy_make_callable(PyTypeObject *type, SpanActivation instance)
 
 
-cdef inline object given(PyObject *value, object default):
+cdef inline object or_default(PyObject *value, object default):
     return default if value is NULL else <object> value
 
 
@@ -30,7 +30,7 @@ cdef inline int end_span(object span) except -1:
 cdef extern from *:
     """
     #include "base/threads.h"
-    /* Of two threads that enter one activation, or leave it, one does. */
+    /* If several threads enter or leave one activation, exactly one succeeds. */
     #if NSPY_FREE
     #define nspy_claim_entry(activation)     nspy_claim(&(activation)->entered)
     #define nspy_show_span(activation, owned) NSPY_SHOW((activation)->span, owned)
@@ -55,13 +55,14 @@ cdef extern from *:
 @cython.freelist(64)
 @cython.no_gc
 cdef class SpanActivation:
-    """What `start_as_current_span` returns: starts the span and makes it current on entry, undoes both on exit.
+    """Returned by `start_as_current_span`: starts the span and makes it current on entry, undoes both on exit.
 
-    Also a decorator of functions and coroutine functions, each call of which gets a span of its own.
+    Also decorates functions and coroutine functions; each call then has its own span.
     """
 
-    # Owned references. Those that few callers give are NULL: see SpanColdFields for why. What is given is never changed.
-    cdef vectorcallfunc call   # what calling an instance does
+    # Owned references, immutable except `span`. Rarely passed arguments are NULL instead of None, which would cost two
+    # writes to a reference count (see SpanColdFields).
+    cdef vectorcallfunc call   # the vectorcall function of the instance
     cdef PyObject *tracer
     cdef PyObject *name
     cdef PyObject *kind
@@ -70,19 +71,19 @@ cdef class SpanActivation:
     cdef PyObject *links
     cdef PyObject *start_time
     cdef PyObject *span        # NULL before entry and after exit
-    cdef Activated activated   # as `cost`: of whoever enters, until the span is to be seen; then of whoever takes it
+    cdef Activated activated   # like `cost`: of the entering thread until `span` is set, then of the thread that takes it
     cdef bint entered
     cdef bint record_exception
     cdef bint set_status_on_exception
     cdef bint end_on_exit
     cdef uint32_t cost         # of a timed span: nanoseconds until it was current; 0: not timed
 
-    # Not known to the garbage collector, which costs a tenth of an unsampled span. One that is never entered, or never left,
-    # and that its own span or attributes refer to, is not freed: see docs/limitations.md.
+    # Not tracked by the garbage collector: tracking costs a tenth of an unsampled span. An activation that is never entered
+    # or never left, and that its own span or attributes refer to, is not freed: see docs/limitations.md.
 
     def __dealloc__(self):
         if self.span is not NULL:
-            # Entered and dropped: as the SDK's generator, which is closed then.
+            # Entered, but never left: leave now, as the SDK's generator does when it is closed.
             try:
                 self.leave(None)
             except Exception:
@@ -105,22 +106,22 @@ cdef class SpanActivation:
             raise RuntimeError("a span can be entered only once: call start_as_current_span again")
         tracer = <object> self.tracer
         if self.context is not NULL:
-            look_at_runtime()  # without one given, starting the span does
+            look_at_runtime()  # without a context, starting the span calls it
         if (type(tracer) is tracer_class and not load_flag(&(<NativeTracer> tracer).patched)
                 and is_original(&start_span_guard)):
             metered = load_u32(readers_of_meter) != 0
             if metered:
                 began = begin_metering()
             span = start_unmetered(
-                <NativeTracer> tracer, <object> self.name, given(self.context, None), <object> self.kind,
-                given(self.attributes, None), given(self.links, NO_LINKS), given(self.start_time, None),
+                <NativeTracer> tracer, <object> self.name, or_default(self.context, None), <object> self.kind,
+                or_default(self.attributes, None), or_default(self.links, NO_LINKS), or_default(self.start_time, None),
                 self.record_exception, self.set_status_on_exception,
             )
         else:
             span = tracer.start_span(
-                name=<object> self.name, context=given(self.context, None), kind=<object> self.kind,
-                attributes=given(self.attributes, None), links=given(self.links, NO_LINKS),
-                start_time=given(self.start_time, None), record_exception=self.record_exception,
+                name=<object> self.name, context=or_default(self.context, None), kind=<object> self.kind,
+                attributes=or_default(self.attributes, None), links=or_default(self.links, NO_LINKS),
+                start_time=or_default(self.start_time, None), record_exception=self.record_exception,
                 set_status_on_exception=self.set_status_on_exception,
             )
         try:
@@ -128,7 +129,7 @@ cdef class SpanActivation:
         except BaseException as error:
             try:
                 if isinstance(error, Exception):
-                    self.note(span, error)
+                    self.record_error(span, error)
             finally:
                 if self.end_on_exit:
                     end_span(span)
@@ -154,15 +155,15 @@ cdef class SpanActivation:
                     add_u32(&(<NativeSpan> span).cost, elapsed_ns(began))
                 else:
                     ns_cost_meter_timed(meter, False, self.cost + ns_clock_monotonic() - began)
-            # Only what is an error: GeneratorExit, KeyboardInterrupt and their like are not.
+            # Only Exceptions are errors: not GeneratorExit, KeyboardInterrupt and the like.
             if exc_val is not None and isinstance(exc_val, Exception):
-                self.note(span, exc_val)
+                self.record_error(span, exc_val)
         finally:
             if self.end_on_exit:
                 end_span(span)
         return False
 
-    cdef int note(self, object span, object exception) except -1:
+    cdef int record_error(self, object span, object exception) except -1:
         if not isinstance(span, api_span) or not span.is_recording():
             return 0
         if self.record_exception:
@@ -172,23 +173,23 @@ cdef class SpanActivation:
         return 0
 
     def _recreate_cm(self):
-        """The same again, not yet entered."""
+        """A new activation with the same arguments."""
         if load_flag(&self.entered):
             raise RuntimeError("a span that was entered is no decorator: call start_as_current_span again")
         return start_as_current_span(
-            <object> self.tracer, <object> self.name, given(self.context, None), <object> self.kind,
-            given(self.attributes, None), given(self.links, NO_LINKS), given(self.start_time, None),
+            <object> self.tracer, <object> self.name, or_default(self.context, None), <object> self.kind,
+            or_default(self.attributes, None), or_default(self.links, NO_LINKS), or_default(self.start_time, None),
             self.record_exception, self.set_status_on_exception, self.end_on_exit,
         )
 
 
 cdef inline object raised(object exc_type, object exc_val):
-    # A caller may give the type alone, as to any context manager made of a generator.
+    # A caller may pass the type alone, as generator-based context managers accept.
     return exc_type() if exc_val is None and exc_type is not None else exc_val
 
 
 cdef object call_activation(PyObject *called, PyObject *const *arguments, size_t count_and_flag, PyObject *names):
-    """Enters, leaves or decorates, by the number of arguments; see `SpecialMethod`."""
+    """Enters, leaves or decorates, depending on the number of arguments; see `SpecialMethod`."""
     cdef SpanActivation activation = <SpanActivation> called
     cdef Py_ssize_t count = PyVectorcall_NARGS(count_and_flag)
     if names is NULL or not <tuple> names:
@@ -202,9 +203,9 @@ cdef object call_activation(PyObject *called, PyObject *const *arguments, size_t
 
 
 cdef class SpecialMethod:
-    """`__enter__` and `__exit__` of an activation: of an instance, the instance itself, which is callable.
+    """Descriptor for `__enter__` and `__exit__` of an activation: returns the instance itself, which is callable.
 
-    A ``with`` statement looks both up at once, and a bound method for each costs a tenth of an unsampled span.
+    A ``with`` statement looks up both; creating two bound methods costs a tenth of an unsampled span.
     """
 
     def __get__(self, instance, owner):
@@ -238,9 +239,9 @@ def start_as_current_span(
     set_status_on_exception=True,
     end_on_exit=True,
 ):
-    """Start a span and make it the current one for the length of a ``with`` block, or of each call of a function.
+    """Start a span and make it current for a ``with`` block, or for each call of a decorated function.
 
-    Arguments as `start_span`; ``end_on_exit`` says whether leaving the block ends the span.
+    The arguments of `start_span`; ``end_on_exit``: whether leaving the block ends the span.
     """
     cdef SpanActivation made = SpanActivation.__new__(SpanActivation)
     made.call = <vectorcallfunc> call_activation

@@ -6,15 +6,15 @@ cdef object sdk_decision(int decision):
     return sdk_record_only if decision == RECORD_ONLY else sdk_drop
 
 
-cdef NativeSpanBase identified(object context):
-    """The parent that a span of another make stands for; None if its context is no plain SpanContext."""
+cdef NativeSpanBase parent_from_context(object context):
+    """A stand-in for a foreign parent span, with its ids; None if its context is not a plain SpanContext."""
     cdef NativeSpanBase made = NativeSpanBase.__new__(NativeSpanBase)
     made.adopt(context)
     return made if made.as_numbers else None
 
 
 cdef inline object steal_reference(PyObject *owned):
-    """An owned reference as an object that Cython owns."""
+    """Converts an owned reference to an object that Cython manages."""
     value = <object> owned
     Py_DECREF(value)
     return value
@@ -28,25 +28,25 @@ cdef inline PyObject *new_reference(object value) noexcept:
 # --- the four steps: parent, ids, decision, fields ----------------------------------------------------------------------
 
 cdef inline NativeSpanBase native_parent(object current):
-    """The current span if it is native, else a stand-in with its ids; None if its context is no plain SpanContext."""
+    """The current span if native, else a stand-in with its ids; None if its context is not a plain SpanContext."""
     if type(current) is span_class or type(current) is non_recording_class:
         return <NativeSpanBase> current
-    return identified(current.get_span_context())
+    return parent_from_context(current.get_span_context())
 
 
 cdef inline object read_parent(NativeSpanBase parent, Ids *ids, bint *as_numbers):
-    """The trace state of the parent; sets its ids, and whether they are numbers."""
-    cdef nspy_section held
-    enter(&held, parent)
+    """Returns the parent's trace state; sets `ids` to its ids, and `as_numbers`."""
+    cdef nspy_section section
+    enter(&section, parent)
     as_numbers[0] = parent.as_numbers
     ids[0] = parent.ids
     trace_state = parent.trace_state
-    leave(&held)
+    leave(&section)
     return trace_state
 
 
 cdef inline void new_ids(Ids *ids, const Ids *parent) noexcept:
-    """The ids of a child of `parent`; those of a root if it is NULL."""
+    """Sets new ids: of a child of `parent`, or of a root if it is NULL."""
     cdef ns_trace_id trace_id
     ids.is_remote = False
     if parent is not NULL:
@@ -70,8 +70,9 @@ cdef inline int parent_bits_of(const Ids *parent) noexcept:
     return bits
 
 
-cdef int decide_full(NativeTracer self, NativeSampler sampler, const Ids *ids, int parent, object trace_state, object context,
-                     object name, object kind, object attributes, object links, SamplingOutput *output) except -2:
+cdef int decide_full(NativeTracer self, NativeSampler sampler, const Ids *ids, int parent, object trace_state,
+                     object context, object name, object kind, object attributes, object links,
+                     SamplingOutput *output) except -2:
     """The decision of a native sampler that needs more than trace id and flags."""
     cdef SamplingInput given
     given.trace_high, given.trace_low = ids.trace_high, ids.trace_low
@@ -106,7 +107,7 @@ cdef int decide_in_python(object sampler, const Ids *ids, object context, object
 cdef inline int decide(NativeTracer self, NativeSampler sampler, SpanShared shared, const Ids *ids, int parent,
                        object trace_state, object context, object name, object kind, object attributes, object links,
                        SamplingOutput *output) except -2:
-    """The decision on a span. Raises nothing that is an Exception: a sampler that raises drops the span."""
+    """The decision on a span. If the sampler raises an Exception, it is logged and the span dropped."""
     cdef int decision
     output.state = output.attributes = NULL
     output.state_changed = False
@@ -116,7 +117,7 @@ cdef inline int decide(NativeTracer self, NativeSampler sampler, SpanShared shar
         else:
             decision = decide_full(self, sampler, ids, parent, trace_state, context, name, kind, attributes, links or (),
                                    output)
-        if decision == ASK:
+        if decision == UNDECIDED:
             decision = decide_in_python(shared.sampler, ids, context, name, kind, attributes, links, output)
     except Exception:
         log_callback_error(shared.sampler, "should_sample")
@@ -129,7 +130,7 @@ cdef inline int fill_span(NativeSpan span, SpanShared shared, object name, objec
                           NativeSpanBase parent, const Ids *parent_ids, object parent_state) except -1:
     span.shared = shared
     span.name = name
-    if span.kind is not kind:  # an instance of the free list still has its last one
+    if span.kind is not kind:  # usually INTERNAL already: skip the reference counts
         span.kind = kind
     if parent is not None:
         span.has_parent = True
@@ -139,7 +140,7 @@ cdef inline int fill_span(NativeSpan span, SpanShared shared, object name, objec
         if parent_state is not None:
             span.cold().parent_state = parent_state
     if attributes:
-        # As the SDK, which shows the sampler's result such a view: what is no mapping raises TypeError.
+        # The SDK wraps the attributes in the same view, so anything but a mapping raises TypeError.
         span.put_all(attributes if type(attributes) is dict else MappingProxyType(attributes))
     if links:
         span._links = span._new_links(links)
@@ -156,11 +157,11 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     cdef SamplingOutput output
     cdef NativeSampler kept
     cdef PyObject *sampler = sampler_of_tracer(self)
-    cdef PyObject *generator = ids_of(self)  # once: another thread may assign it
+    cdef PyObject *generator = ids_of(self)  # read once: another thread may assign it
     cdef int decision, parent_bits = 0
     cdef bint metered, as_numbers = True
     if not FREE:
-        kept = <NativeSampler> sampler  # as Python code may assign another sampler; see `keep_alive_in`
+        kept = <NativeSampler> sampler  # own a reference: Python code may assign another sampler
 
     current = span_in(context)
     parent_state = None
@@ -174,7 +175,7 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     if not load_flag(&self.enabled):
         return NonRecordingSpan(current.get_span_context())
     if generator is <PyObject *> None or load_flag(&(<NativeIdGenerator> generator).patched):
-        # The ids of another generator may be anything.
+        # A foreign generator may return any ids.
         return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
                                set_status_on_exception)
     if parent is not None and not ids_are_valid(&parent_ids):
@@ -185,7 +186,7 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
         parent_bits = parent_bits_of(&parent_ids)
         trace_state = parent_state
         if parent_ids.is_remote and (<NativeSampler> sampler).root_only:
-            warn_of_torn_traces(<NativeSampler> sampler)
+            warn_of_split_traces(<NativeSampler> sampler)
     else:
         new_ids(&ids, NULL)
         trace_state = None
@@ -222,19 +223,19 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     return span
 
 
-# --- what it costs, while a sampler reads the meter -----------------------------------------------------------------------
+# --- cost measurement, while a sampler reads the meter -------------------------------------------------------------------
 
 cdef ns_cost_meter *meter = process_meter()
 cdef const uint32_t *readers_of_meter = meter_readers()
 
 
 cdef inline uint64_t begin_metering() noexcept:
-    """Counts a span that is about to be started. The time, if it is one of those that are timed, or 0."""
+    """Counts the start of a span. Returns the time if this span is timed, else 0."""
     return ns_clock_monotonic() if ns_cost_meter_start(meter) else 0
 
 
 cdef inline uint32_t elapsed_ns(uint64_t began) noexcept:
-    """The nanoseconds that have passed; never 0, which would say that nobody measures."""
+    """The nanoseconds since `began`; at least 1, because 0 means not timed."""
     return <uint32_t> min(max(ns_clock_monotonic() - began, <uint64_t> 1), <uint64_t> 0x7FFFFFFF)
 
 
@@ -245,7 +246,7 @@ cdef inline int count_sampled(object started) except -1:
 
 
 cdef inline bint record_start_cost(object started, uint64_t began) except -1:
-    """Notes on a timed span what starting it took; False if the span keeps no account."""
+    """Stores the cost of the start in a timed span; False if the span has no field for it."""
     if type(started) is not span_class:
         return False
     store_u32(&(<NativeSpan> started).cost, elapsed_ns(began))
