@@ -1,4 +1,4 @@
-"""The headers of csrc/base as Cython sees them: declarations and nothing else."""
+"""Declarations of the headers of csrc/base."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from posix.types cimport clockid_t

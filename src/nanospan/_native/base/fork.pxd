@@ -1,4 +1,4 @@
 from libc.stdint cimport uint32_t
 
-# The address, not the value: other modules read the counter without a call, and there is one counter a process.
+# The address of the process's only counter: other modules read it without a call.
 cdef const uint32_t *generation_address() noexcept nogil

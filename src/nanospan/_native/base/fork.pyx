@@ -1,4 +1,4 @@
-"""Fork generation: a number that changes in every forked child, kept by pthread_atfork."""
+"""The fork generation: a counter that pthread_atfork increments in every forked child."""
 
 from libc.stdint cimport uint32_t
 
@@ -9,7 +9,7 @@ cdef const uint32_t *generation_address() noexcept nogil:
 
 
 def generation() -> int:
-    """How many forks lie between this process and the one that first imported nanospan."""
+    """Number of forks between this process and the one that first imported nanospan."""
     return ns_fork_generation()
 
 

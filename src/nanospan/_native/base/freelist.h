@@ -1,9 +1,9 @@
-/* Spans that come back: making and freeing an instance of a Python class costs as much as everything else that starting a
- * span does, so up to NSPY_FREELIST_MAX of each class wait to be used again.
+/* Free list of span instances, at most NSPY_FREELIST_MAX a class. Allocating and freeing an instance of a Python class costs
+ * as much as the rest of starting a span.
  *
- * A spare one is not tracked by the garbage collector, holds one reference (the store's) and nothing of its last use. What the
- * interpreter keeps for an instance of a Python class (room for a dict) stays as it was made, so that an instance whose dict
- * was touched, or that somebody has a weak reference to, is freed and not kept.
+ * A listed instance is not tracked by the garbage collector, has one reference (the list's) and no state of its last use.
+ * The interpreter's own state of an instance (the room for its dict) is reused unchanged: an instance whose dict was
+ * accessed, or that has weak references, is freed instead.
  */
 #ifndef NANOSPAN_FREELIST_H
 #define NANOSPAN_FREELIST_H
@@ -15,58 +15,58 @@
 typedef struct nspy_freelist {
     PyTypeObject *type;
     destructor dealloc;       /* the caller's, which calls nspy_freelist_dealloc */
-    destructor interpreters;  /* the tp_dealloc that the interpreter gave the class */
-    int (*reset)(PyObject *); /* lets go of everything; 0 if the instance cannot be used again */
+    destructor original;      /* the class's tp_dealloc before installation */
+    int (*reset)(PyObject *); /* releases all references; 0: the instance cannot be reused */
     int count;
-    int depth; /* of spans that are let go of by spans that are let go of */
+    int depth; /* of nested deallocations: spans that refer to spans */
     PyObject *items[NSPY_FREELIST_MAX];
 } nspy_freelist;
 
-/* A new reference to an instance as tp_new leaves it, but for what `reset` does not undo. NULL with an exception set. */
-static inline PyObject *nspy_freelist_take(nspy_freelist *spare, PyObject *no_arguments) {
-    if (spare->count) {
-        PyObject *instance = spare->items[--spare->count];
+/* A new reference to an instance in the state of tp_new, except for state that `reset` keeps. NULL with an exception set. */
+static inline PyObject *nspy_freelist_take(nspy_freelist *freelist, PyObject *no_arguments) {
+    if (freelist->count) {
+        PyObject *instance = freelist->items[--freelist->count];
         PyObject_GC_Track(instance);
         return instance;
     }
-    return spare->type->tp_new(spare->type, no_arguments, NULL);
+    return freelist->type->tp_new(freelist->type, no_arguments, NULL);
 }
 
-/* A chain of spans, each referred to by the one before, is freed by recursion; the interpreter's function has a way to bound
- * that, this one leaves what is deeper to it. */
+/* A chain of spans is freed recursively. Deeper levels use the original tp_dealloc, which bounds its recursion. */
 #define NSPY_FREELIST_MAX_DEPTH 32
 
-static inline void nspy_freelist_dealloc(nspy_freelist *spare, PyObject *instance) {
-    if (Py_TYPE(instance) == spare->type && spare->count < NSPY_FREELIST_MAX && spare->depth < NSPY_FREELIST_MAX_DEPTH) {
+static inline void nspy_freelist_dealloc(nspy_freelist *freelist, PyObject *instance) {
+    if (Py_TYPE(instance) == freelist->type && freelist->count < NSPY_FREELIST_MAX &&
+        freelist->depth < NSPY_FREELIST_MAX_DEPTH) {
         PyObject_GC_UnTrack(instance);
-        _Py_NewReference(instance); /* `reset` handles it as any object */
-        spare->depth++;
-        int usable = spare->reset(instance);
-        spare->depth--;
-        /* Again: letting go may have run Python code, which ends spans too. */
-        if (usable && spare->count < NSPY_FREELIST_MAX) {
-            spare->items[spare->count++] = instance;
+        _Py_NewReference(instance); /* `reset` needs a live object */
+        freelist->depth++;
+        int usable = freelist->reset(instance);
+        freelist->depth--;
+        /* Checked again: releasing references may run Python code that frees spans. */
+        if (usable && freelist->count < NSPY_FREELIST_MAX) {
+            freelist->items[freelist->count++] = instance;
             return;
         }
         Py_SET_REFCNT(instance, 0);
-        PyObject_GC_Track(instance); /* as the interpreter expects it */
+        PyObject_GC_Track(instance); /* the original tp_dealloc expects a tracked object */
     }
-    /* The interpreter's function looks for the first class below whose tp_dealloc is not itself, and must find the Cython
-     * base. What ends on other threads meanwhile is freed and not kept, no more. */
-    spare->type->tp_dealloc = spare->interpreters;
-    spare->interpreters(instance);
-    spare->type->tp_dealloc = spare->dealloc;
+    /* subtype_dealloc calls the first tp_dealloc of the bases that differs from the class's own. The class has the original
+     * one meanwhile, so that this is the Cython base's. Instances that other threads free meanwhile only miss the list. */
+    freelist->type->tp_dealloc = freelist->original;
+    freelist->original(instance);
+    freelist->type->tp_dealloc = freelist->dealloc;
 }
 
-/* Without the interpreter lock there is no such store: every span is made and freed. */
-static inline void nspy_freelist_install(nspy_freelist *spare, PyObject *type, destructor dealloc,
+/* Free-threaded builds have no free list: every span is allocated and freed. */
+static inline void nspy_freelist_install(nspy_freelist *freelist, PyObject *type, destructor dealloc,
                                          int (*reset)(PyObject *)) {
-    spare->type = (PyTypeObject *)type;
+    freelist->type = (PyTypeObject *)type;
 #if !NSPY_FREE
-    spare->interpreters = spare->type->tp_dealloc;
-    spare->dealloc = dealloc;
-    spare->reset = reset;
-    spare->type->tp_dealloc = dealloc;
+    freelist->original = freelist->type->tp_dealloc;
+    freelist->dealloc = dealloc;
+    freelist->reset = reset;
+    freelist->type->tp_dealloc = dealloc;
 #else
     (void)dealloc, (void)reset;
 #endif

@@ -1,9 +1,8 @@
-"""Whether a method that native code runs without Python has been replaced.
+"""Checks whether a method that native code bypasses was replaced.
 
-Programs and tests put functions of their own in the place of methods, and expect them to be called. A replacement can stand
-in three places, each with one check:
+Programs and tests replace methods and expect the replacement to be called. It can be in three places, each with one check:
 
-    on the instance   `patched`, a flag of the instance that `set_attribute` sets
+    on the instance   `patched`, a flag that `set_attribute` sets
     on the class      `is_original`, for the public classes; `inherits`, for any class
     in a subclass     `type(instance) is` the public class, by the caller
 """
@@ -23,7 +22,7 @@ cdef extern from *:
 
 
 cdef inline int set_attribute(object instance, object name, object value, bint replaces, bint *patched) except -1:
-    """`__setattr__` of a native base class; `replaces` says whether the name is that of a method which native code runs."""
+    """`__setattr__` of a native base class; `replaces`: the name is that of a method that native code bypasses."""
     if replaces:
         store_flag(patched, True)
     PyObject_GenericSetAttr(instance, name, value)
@@ -31,7 +30,7 @@ cdef inline int set_attribute(object instance, object name, object value, bint r
 
 
 cdef inline bint inherits(object cls, object base, tuple names) except -1:
-    """Whether a class has these methods from `base`."""
+    """Whether a class inherits all these methods from `base`."""
     cdef str name
     for name in names:
         if getattr(cls, name) is not getattr(base, name):
@@ -39,13 +38,13 @@ cdef inline bint inherits(object cls, object base, tuple names) except -1:
     return True
 
 
-# The interpreter gives a class a new version tag whenever the class or one of its bases changes: while the tag is the one
-# that was last checked, the method is the one that was last found.
+# The interpreter invalidates the version tag of a class whenever the class or one of its bases changes: the same tag means
+# the same method.
 cdef struct MethodGuard:
-    PyObject *cls         # owned, as the next two: the public classes are never freed
+    PyObject *cls         # owned, like the next two: the public classes are never freed
     PyObject *name
     PyObject *method      # the original
-    uint64_t checked      # tag << 1 | whether the method was the original; 0: not checked
+    uint64_t checked      # tag << 1 | method is the original; 0: not checked. Relaxed: tag and answer are one word
 
 
 cdef inline int guard(MethodGuard *guarded, object cls, str name) except -1:
@@ -62,7 +61,7 @@ cdef inline bint refresh(MethodGuard *guarded) except -1:
     cdef unsigned int before = version_tag(<object> guarded.cls)
     cdef bint original = getattr(<object> guarded.cls, <str> <object> guarded.name) is <object> guarded.method
     cdef unsigned int tag = version_tag(<object> guarded.cls)
-    # The class has a tag only after the first look-up; a tag that appeared or changed meanwhile may belong to another method.
+    # The lookup assigns the tag. Without the interpreter lock, a tag that changed during it may belong to another method.
     if not FREE or before == tag:
         store_u64(&guarded.checked, <uint64_t> tag << 1 | original)
     return original

@@ -1,4 +1,4 @@
-/* What Cython has no spelling for: strings as ns_text, and ids as bytes, over CPython 3.11 to 3.14. */
+/* Strings as ns_text and ids as bytes, on CPython 3.11 to 3.14. */
 #ifndef NANOSPAN_PYCOMPAT_H
 #define NANOSPAN_PYCOMPAT_H
 
@@ -7,7 +7,7 @@
 
 #include "base/ns_text.h"
 
-/* A view of a str, valid while the str lives. Nothing is converted or cached. */
+/* A view of a str, valid while the str lives; no conversion, no cached UTF-8. */
 static inline ns_text nspy_text(PyObject *text) {
 #if PY_VERSION_HEX < 0x030C0000
     if (PyUnicode_READY(text) < 0) {
@@ -23,8 +23,8 @@ static inline ns_text nspy_text(PyObject *text) {
 }
 
 #if PY_VERSION_HEX < 0x030D0000
-/* The digits of a non-negative int of at most 128 bits. 0, or -1. Before 3.13 the interpreter's own conversion goes
- * byte by byte, which is a tenth of what encoding a span may cost. */
+/* The value of a non-negative int of at most 128 bits. 0, or -1. Before 3.13 the interpreter converts byte by byte, which is
+ * a tenth of the time to encode a span. */
 static inline int nspy_digits(PyObject *number, unsigned __int128 *value) {
     PyLongObject *digits = (PyLongObject *)number;
 #if PY_VERSION_HEX >= 0x030C0000
@@ -36,9 +36,9 @@ static inline int nspy_digits(PyObject *number, unsigned __int128 *value) {
     size_t count = (size_t)Py_SIZE(digits);
     const digit *digit_at = digits->ob_digit;
 #endif
-    const size_t most = (128 + PyLong_SHIFT - 1) / PyLong_SHIFT;
-    const unsigned top_bits = 128 - (most - 1) * PyLong_SHIFT;
-    if (count > most || (count == most && digit_at[most - 1] >> top_bits)) return -1;
+    const size_t max_count = (128 + PyLong_SHIFT - 1) / PyLong_SHIFT;
+    const unsigned top_bits = 128 - (max_count - 1) * PyLong_SHIFT;
+    if (count > max_count || (count == max_count && digit_at[max_count - 1] >> top_bits)) return -1;
     unsigned __int128 sum = 0;
     while (count) sum = sum << PyLong_SHIFT | digit_at[--count];
     *value = sum;
@@ -46,7 +46,7 @@ static inline int nspy_digits(PyObject *number, unsigned __int128 *value) {
 }
 #endif
 
-/* A trace id from its two halves: one integer from 16 bytes, not two shifted together, which would make four objects. */
+/* A trace id from its two halves. Converted from 16 bytes at once: shifting in Python integers makes four objects. */
 static inline PyObject *nspy_trace_id(uint64_t high, uint64_t low) {
     const uint64_t little_endian[2] = {low, high};
 #if PY_VERSION_HEX >= 0x030E0000
@@ -56,13 +56,13 @@ static inline PyObject *nspy_trace_id(uint64_t high, uint64_t low) {
 #endif
 }
 
-/* The hash of an exact str. Its own hash function cannot fail. */
+/* The hash of an exact str; cannot fail. */
 static inline Py_hash_t nspy_hash(PyObject *text) {
     Py_hash_t hash = ((PyASCIIObject *)text)->hash;
     return hash != -1 ? hash : PyObject_Hash(text);
 }
 
-/* An id as big-endian bytes, 16 or 8 of them. 0, or -1 (no exception set) if it is no int, negative or too large. */
+/* An id as 16 or 8 big-endian bytes. 0, or -1 (no exception set): not an int, negative or too large. */
 static inline int nspy_id_bytes(PyObject *id, uint8_t *out, size_t size) {
     if (!PyLong_Check(id)) return -1;
 #if PY_VERSION_HEX >= 0x030D0000
@@ -86,7 +86,7 @@ static inline int nspy_id_bytes(PyObject *id, uint8_t *out, size_t size) {
 #endif
 }
 
-/* The two halves of an id of at most 128 bits. 0, or -1 (no exception set) as nspy_id_bytes. */
+/* The two halves of an id of at most 128 bits. Returns as nspy_id_bytes. */
 static inline int nspy_id_halves(PyObject *id, uint64_t *high, uint64_t *low) {
     uint64_t bytes[2];
     if (nspy_id_bytes(id, (uint8_t *)bytes, sizeof bytes) < 0) return -1;
@@ -95,7 +95,7 @@ static inline int nspy_id_halves(PyObject *id, uint64_t *high, uint64_t *low) {
     return 0;
 }
 
-/* Whether somebody holds a weak reference to an instance. */
+/* Whether an instance has weak references. */
 static inline int nspy_has_weakrefs(PyObject *instance) {
     PyObject **list = PyObject_GET_WEAKREFS_LISTPTR(instance);
     return list && *list;

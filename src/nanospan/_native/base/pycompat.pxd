@@ -1,4 +1,4 @@
-"""base/pycompat.h as Cython sees it."""
+"""Declarations of pycompat.h."""
 
 from libc.stdint cimport uint8_t, uint64_t
 

@@ -1,18 +1,15 @@
-/* What several threads may touch at the same time where the interpreter has no lock of its own (Py_GIL_DISABLED).
+/* Synchronization on free-threaded builds (Py_GIL_DISABLED).
  *
- * Where it has one, everything here compiles to the plain load or store that it stands for, or to nothing.
- * docs/free-threading.md says which state is protected by what.
+ * With the interpreter lock everything here compiles to plain loads and stores, or to nothing, except nspy_claim and
+ * nspy_release_flag. docs/free-threading.md lists what protects each piece of state.
  *
- *      section   the lock of one object. The interpreter lets go of it where a thread has to wait, so that it may be held
- *                while Python code runs; then others come in, as they would with the interpreter lock. Of sections that are
- *                held at once only the innermost is sure to be held; to enter that of an object within itself lets others in
- *      lock      is not let go of; whoever holds it runs no Python code and waits for nothing
- *      flag      a word that says all by itself: it is read without a lock, and publishes nothing
- *      seen      a pointer to what does not change any more, read without a lock. Whoever replaces it keeps what it pointed to
- *                for as long as the owner lives: readers hold no reference
- *
- * NSPY_PRETEND_FREE, for tests: what is done without an interpreter lock, on an interpreter that has one. A section or a lock
- * that is not given back in order, and a lock that is held while another thread runs, end the process. */
+ *      section   critical section of one object. The interpreter releases it while the thread blocks, so that Python code
+ *                may run inside it; other threads can enter then, as with the interpreter lock. Of nested sections only the
+ *                innermost is certainly locked. A nested section on the same object releases the outer one
+ *      lock      a mutex that stays locked until it is left. Its owner runs no Python code and does not block
+ *      flag      a single word, read and written with relaxed order: it publishes no other data
+ *      pointer   to an immutable object: release store, acquire load, no lock. Readers take no reference, therefore the
+ *                writer keeps the old object alive for as long as the owner lives (`keep_alive`) */
 #ifndef NANOSPAN_THREADS_H
 #define NANOSPAN_THREADS_H
 
@@ -20,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#if defined(Py_GIL_DISABLED) || defined(NSPY_PRETEND_FREE)
+#if defined(Py_GIL_DISABLED)
 #define NSPY_FREE       1
 #define NS_FREE_THREADS 1 /* for csrc, which does not include Python.h */
 #else
@@ -38,22 +35,8 @@ typedef PyCriticalSection nspy_section;
 typedef PyMutex nspy_lock;
 #define nspy_lock_take(lock)  PyMutex_Lock(lock)
 #define nspy_lock_leave(lock) PyMutex_Unlock(lock)
-/* In a forked child, where whoever held it is no more. */
+/* For a forked child, in which the owner may not exist. */
 #define nspy_lock_reset(lock) (*(lock) = (PyMutex){0})
-
-#elif defined(NSPY_PRETEND_FREE)
-
-typedef PyObject *nspy_section;
-static inline void nspy_require(bool so, const char *what) {
-    if (!so) Py_FatalError(what);
-}
-#define nspy_enter(section, object) ((void)(*(section) = (PyObject *)(object)))
-#define nspy_leave(section)         (nspy_require(*(section), "a section is left that is not held"), (void)(*(section) = NULL))
-
-typedef char nspy_lock;
-#define nspy_lock_take(lock)        (nspy_require(!*(lock), "a lock was held while another thread ran"), (void)(*(lock) = 1))
-#define nspy_lock_leave(lock)       (nspy_require(*(lock), "a lock is given back that is not held"), (void)(*(lock) = 0))
-#define nspy_lock_reset(lock)       ((void)(*(lock) = 0))
 
 #else
 
@@ -72,49 +55,49 @@ typedef char nspy_lock;
 
 #if NSPY_FREE
 
-/* acquire and release: what was done before a store is seen after the load of it. */
-#define NSPY_SEEN(field)         __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
-#define NSPY_SHOW(field, value)  __atomic_store_n(&(field), value, __ATOMIC_RELEASE)
-#define nspy_seen_u32(word)      __atomic_load_n(word, __ATOMIC_ACQUIRE)
-#define nspy_show_u32(word, new) __atomic_store_n(word, new, __ATOMIC_RELEASE)
+/* Acquire load, release store: a reader of the new value also sees every write made before the store. */
+#define NSPY_LOAD_ACQUIRE(field)         __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
+#define NSPY_STORE_RELEASE(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELEASE)
+#define nspy_load_acquire(word)          __atomic_load_n(word, __ATOMIC_ACQUIRE)
+#define nspy_store_release(word, new)    __atomic_store_n(word, new, __ATOMIC_RELEASE)
 
-/* relaxed: sums and single words */
+/* Relaxed: sums and single words, which publish no other data. */
 #define nspy_load(word)       __atomic_load_n(word, __ATOMIC_RELAXED)
 #define nspy_store(word, new) __atomic_store_n(word, new, __ATOMIC_RELAXED)
 #define nspy_add(word, by)    ((void)__atomic_fetch_add(word, by, __ATOMIC_RELAXED))
 
-/* seq_cst: one order over these and the head of a ring (see EncodedQueue.push) */
-#define nspy_load_ordered(word)       __atomic_load_n(word, __ATOMIC_SEQ_CST)
-#define nspy_store_ordered(word, new) __atomic_store_n(word, new, __ATOMIC_SEQ_CST)
+/* Sequentially consistent: one total order with the head of a ring (see EncodedQueue.push). */
+#define nspy_load_seq_cst(word)       __atomic_load_n(word, __ATOMIC_SEQ_CST)
+#define nspy_store_seq_cst(word, new) __atomic_store_n(word, new, __ATOMIC_SEQ_CST)
 
 #else
 
-#define NSPY_SEEN(field)         (field)
-#define NSPY_SHOW(field, value)  ((void)((field) = (value)))
-#define nspy_seen_u32(word)      (*(word))
-#define nspy_show_u32(word, new) ((void)(*(word) = (new)))
+#define NSPY_LOAD_ACQUIRE(field)         (field)
+#define NSPY_STORE_RELEASE(field, value) ((void)((field) = (value)))
+#define nspy_load_acquire(word)          (*(word))
+#define nspy_store_release(word, new)    ((void)(*(word) = (new)))
 
 #define nspy_load(word)       (*(word))
 #define nspy_store(word, new) ((void)(*(word) = (new)))
 #define nspy_add(word, by)    ((void)(*(word) += (by)))
 
-#define nspy_load_ordered(word)       (*(word))
-#define nspy_store_ordered(word, new) ((void)(*(word) = (new)))
+#define nspy_load_seq_cst(word)       (*(word))
+#define nspy_store_seq_cst(word, new) ((void)(*(word) = (new)))
 
 #endif
 
-/* Sets a word to 1 and returns whether this call was the one that did. acquire: sees what was done before it was given back;
- * also where there is an interpreter lock, as it need not be held. */
-#define nspy_claim(word)     (__atomic_exchange_n(word, 1, __ATOMIC_ACQUIRE) == 0)
-#define nspy_give_back(word) __atomic_store_n(word, 0, __ATOMIC_RELEASE)
+/* Sets a word to 1; true if it was 0. Acquire pairs with the release store of the last owner: its writes are visible.
+ * Atomic in every build, because the caller need not hold the interpreter lock. */
+#define nspy_claim(word)        (__atomic_exchange_n(word, 1, __ATOMIC_ACQUIRE) == 0)
+#define nspy_release_flag(word) __atomic_store_n(word, 0, __ATOMIC_RELEASE)
 
-/* Replaces an object that others may be seeing; the reference to the old one is the caller's. */
+/* Replaces a published object by a release store. The caller owns the reference to the old one; readers may be using it. */
 #define NSPY_REPLACE(field, value) nspy_replaced((PyObject **)(void *)&(field), (PyObject *)(value))
 
 static inline PyObject *nspy_replaced(PyObject **field, PyObject *value) {
     PyObject *old = *field;
     Py_INCREF(value);
-    NSPY_SHOW(*field, value);
+    NSPY_STORE_RELEASE(*field, value);
     return old;
 }
 

@@ -1,11 +1,11 @@
-"""What threads may touch at once, as Cython sees it: declarations of threads.h, and what becomes of objects that were seen."""
+"""Declarations of threads.h, and `keep_alive`."""
 
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "base/threads.h" nogil:
-    const bint FREE "NSPY_FREE"  # whether the interpreter has no lock
+    const bint FREE "NSPY_FREE"  # free-threaded build
 
     ctypedef struct nspy_section:
         pass
@@ -19,16 +19,16 @@ cdef extern from "base/threads.h" nogil:
 
     bint load_flag "nspy_load"(const bint *flag)
     void store_flag "nspy_store"(bint *flag, bint value)
-    bint load_flag_ordered "nspy_load_ordered"(const bint *flag)
-    void store_flag_ordered "nspy_store_ordered"(bint *flag, bint value)
+    bint load_flag_seq_cst "nspy_load_seq_cst"(const bint *flag)
+    void store_flag_seq_cst "nspy_store_seq_cst"(bint *flag, bint value)
     bint claim "nspy_claim"(bint *flag)
-    void give_back "nspy_give_back"(bint *flag)
+    void release_flag "nspy_release_flag"(bint *flag)
 
     uint32_t load_u32 "nspy_load"(const uint32_t *word)
     void store_u32 "nspy_store"(uint32_t *word, uint32_t value)
     void add_u32 "nspy_add"(uint32_t *word, uint32_t by)
-    uint32_t seen_u32 "nspy_seen_u32"(const uint32_t *word)
-    void show_u32 "nspy_show_u32"(uint32_t *word, uint32_t value)
+    uint32_t load_acquire_u32 "nspy_load_acquire"(const uint32_t *word)
+    void store_release_u32 "nspy_store_release"(uint32_t *word, uint32_t value)
 
     uint64_t load_u64 "nspy_load"(const uint64_t *word)
     void store_u64 "nspy_store"(uint64_t *word, uint64_t value)
@@ -39,8 +39,7 @@ cdef extern from "base/threads.h":
 
 
 cdef inline list keep_alive(list kept_alive, PyObject *owned):
-    """Lets go of what a field held; without an interpreter lock not before the field's owner goes, whose `kept_alive` this is: a
-    thread may be reading it."""
+    """Releases a replaced object; free-threaded: only with the field's owner, because a thread may be reading it."""
     was = <object> owned
     Py_DECREF(was)
     if FREE and was is not None:

@@ -1,4 +1,4 @@
-"""The headers of csrc/context as Cython sees them: declarations and nothing else."""
+"""Declarations of the headers of csrc/context."""
 
 from libc.stdint cimport uint8_t, uint64_t
 

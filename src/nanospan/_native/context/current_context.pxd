@@ -1,25 +1,25 @@
 from cpython.object cimport PyObject
 
-# The span that a Context (None: the current one) holds, or the API's INVALID_SPAN: as trace.get_current_span.
+# trace.get_current_span: the span in a Context (None: the current one), or the API's INVALID_SPAN.
 cdef object span_in(object context)
 
-# A new Context: the entries of this one, and the span. As trace.set_span_in_context.
+# trace.set_span_in_context: a new Context with the entries of this one, and the span.
 cdef object context_with(object context, object span)
 
-# Whether that takes no Python in this release of the API: a Context is made as a dict is.
+# Whether context_with runs no Python code in this release of the API: a Context is constructed as a dict is.
 cdef bint context_is_dict() noexcept
 
 
-# What it takes to undo make_current; both references are owned.
+# The state that undo_current needs; owned references.
 cdef struct Activated:
-    PyObject *context  # NULL if a foreign runtime context has it
-    PyObject *token    # NULL when there is nothing to undo
+    PyObject *context  # NULL with a foreign runtime context
+    PyObject *token    # NULL: nothing to undo
 
-# Notices a runtime context that was put in place since the last look; span_in(None) does so itself.
-cdef int look_at_runtime() except -1
+# Detects a replaced runtime context; span_in(None) does so itself.
+cdef int refresh_runtime() except -1
 
-# To be called after such a look. Makes a Context current that is what is current now, with this span in it.
+# Makes the current Context with this span in it current. The caller calls refresh_runtime or span_in(None) first.
 cdef int make_current(object span, Activated *made) except -1
 
-# Makes current again what was. What goes wrong is logged, as opentelemetry.context.detach does, and not raised.
+# Restores the previous Context. Failures are logged, not raised, as by opentelemetry.context.detach.
 cdef int undo_current(Activated *made) except -1

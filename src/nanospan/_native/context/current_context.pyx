@@ -1,6 +1,6 @@
-"""The current Context and its span, read and set without a call of Python where the API's own runtime context is used.
+"""The current Context and its span; no Python code runs to read or set them with the API's own runtime context.
 
-A foreign runtime context (``OTEL_PYTHON_CONTEXT``), or one that is put in place later, is asked through the API's functions.
+A foreign runtime context (``OTEL_PYTHON_CONTEXT``, or assigned later) is called through the API's functions.
 """
 
 from cpython.contextvars cimport PyContextVar_Get, PyContextVar_Reset, PyContextVar_Set
@@ -26,13 +26,13 @@ cdef object invalid_span = INVALID_SPAN
 cdef dict api_names = api.__dict__
 cdef str RUNTIME_CONTEXT = private.RUNTIME_CONTEXT
 
-# The key under which a Context holds its span has no public name; a Context that holds only a span shows it.
+# The key of the span in a Context has no public name; it is the only key of a Context with only a span.
 cdef object span_key
 span_key, = set_span_in_context(INVALID_SPAN, Context())
 
 
 cdef bint try_context():
-    """Whether a Context is made as a dict is, and a span put into a copy of it."""
+    """Whether a Context is constructed as a dict is, and set_span_in_context adds the span to a copy."""
     for name in ("__new__", "__init__", "__iter__", "__getitem__", "get", "keys", "copy"):
         if getattr(Context, name) is not getattr(dict, name):
             return False
@@ -40,25 +40,25 @@ cdef bint try_context():
     return type(made) is Context and list(made.items()) == [("a", 1), (span_key, INVALID_SPAN)]
 
 
-# A release that changes it costs time, not correctness.
+# A release in which this fails costs time, not correctness.
 cdef bint made_as_dict = try_context()
 
 
 cdef bint context_is_dict() noexcept:
     return made_as_dict
 
-# What is known of the runtime context that is in place. Never changed: another one takes its place, and all that ever were
-# known stay, since other threads may be reading them.
+# The runtime context in use. Immutable: another runtime context gets a new object, and `runtimes` keeps every object alive,
+# because readers take no reference.
 cdef class Runtime:
-    cdef object context   # opentelemetry's
-    cdef object variable  # its ContextVar; None if it is not of the API's own kind
+    cdef object context   # opentelemetry's object
+    cdef object variable  # its ContextVar; None for a foreign runtime context
 
 cdef extern from *:
     """
     #include "base/threads.h"
-    static PyObject *nspy_runtime = NULL;
-    static inline PyObject *nspy_known_runtime(void) { return NSPY_SEEN(nspy_runtime); }
-    static inline void nspy_know_runtime(PyObject *runtime) { NSPY_SHOW(nspy_runtime, runtime); }
+    static PyObject *nspy_runtime = NULL; /* published by a release store: readers see a complete Runtime */
+    static inline PyObject *nspy_known_runtime(void) { return NSPY_LOAD_ACQUIRE(nspy_runtime); }
+    static inline void nspy_know_runtime(PyObject *runtime) { NSPY_STORE_RELEASE(nspy_runtime, runtime); }
     """
     PyObject *known_runtime "nspy_known_runtime"()
     void know_runtime "nspy_know_runtime"(PyObject *known)
@@ -69,7 +69,7 @@ cdef list runtimes = []
 cdef PyObject *learn_runtime() except NULL:
     context = api_names[RUNTIME_CONTEXT]
     cdef Runtime known
-    # At its end the interpreter takes modules apart, and destructors may still make spans: without its lock, later than with it.
+    # Interpreter finalization clears module names while destructors may still start spans (longer on free-threaded builds).
     if context is None and known_runtime() is not NULL:
         return known_runtime()
     for known in tuple(runtimes):
@@ -86,7 +86,7 @@ cdef PyObject *learn_runtime() except NULL:
 
 cdef inline object native_variable():
     """The ContextVar that holds the current Context, or None."""
-    # Asked anew each time: programs and tests put another runtime context in place.
+    # Checked at every call: programs and tests replace the runtime context.
     cdef PyObject *known = known_runtime()
     if known is NULL or PyDict_GetItemWithError(api_names, RUNTIME_CONTEXT) != <PyObject *> (<Runtime> known).context:
         known = learn_runtime()
@@ -97,9 +97,9 @@ cdef inline object variable_value(object own):
     cdef PyObject *value = NULL
     PyContextVar_Get(own, NULL, &value)
     if value is NULL:
-        raise LookupError(own)  # as its own get() would: somebody's variable without a default
+        raise LookupError(own)  # as own.get(): an application's variable may have no default
     result = <object> value
-    Py_DECREF(result)  # the reference that PyContextVar_Get gave
+    Py_DECREF(result)  # PyContextVar_Get returned a new reference
     return result
 
 cdef object current_context():
@@ -117,7 +117,7 @@ cdef object span_in(object context):
         span = <object> found
     else:
         span = context.get(span_key)
-    # The quick check is right for real subclasses; isinstance also knows those registered with the ABC.
+    # PyObject_TypeCheck is the fast path for real subclasses; isinstance also accepts classes registered with the ABC.
     if PyObject_TypeCheck(span, <PyTypeObject *> span_type) or isinstance(span, span_type):
         return span
     return invalid_span
@@ -125,25 +125,25 @@ cdef object span_in(object context):
 
 # --- setting ----------------------------------------------------------------------------------------------------------
 
-# A Context is a dict of a Python class, and making one costs as much as starting a span. One that held nothing but a span
-# and has come back with nobody else holding it serves again.
+# Free list: allocating a Context, an instance of a Python class, costs as much as starting a span. A Context that held only
+# the span and is no longer referenced is recycled.
 cdef enum:
-    MAX_SPARE = 32
+    MAX_FREE = 32
 
-cdef PyObject *spare[MAX_SPARE]
-cdef int spare_count = 0
+cdef PyObject *free_list[MAX_FREE]
+cdef int free_count = 0
 
 cdef object context_with(object context, object span):
-    global spare_count
+    global free_count
     cdef Py_ssize_t others
     if not made_as_dict or type(context) is not context_type:
         return set_span_in_context(span, context)
     others = PyDict_Size(context)
     if others == 0 or (others == 1 and PyDict_Contains(context, span_key)):
-        if not FREE and spare_count:
-            spare_count -= 1
-            made = <object> spare[spare_count]
-            Py_DECREF(made)  # the reference that the store held
+        if not FREE and free_count:
+            free_count -= 1
+            made = <object> free_list[free_count]
+            Py_DECREF(made)  # the list's reference
         else:
             made = context_type.__new__(context_type)
     else:
@@ -154,29 +154,29 @@ cdef object context_with(object context, object span):
 
 
 cdef bint is_as_made(object context) except -1:
-    """Whether nobody holds or has left anything on a Context that context_with made."""
+    """Whether a Context of context_with has no other references and only its span."""
     if Py_REFCNT(context) != 1 or type(context) is not context_type or has_weakrefs(context):
         return False
     if PyDict_Size(context) != 1 or not PyDict_Contains(context, span_key):
         return False
-    # The first look makes the dict of its own attributes, which then stays with it.
+    # Creates the instance's __dict__ at the first call; the recycled instance keeps it.
     return PyDict_Size(PyObject_GenericGetDict(context, NULL)) == 0
 
 
 cdef void recycle(object context) noexcept:
-    global spare_count
+    global free_count
     try:
-        if not FREE and spare_count < MAX_SPARE and is_as_made(context):
+        if not FREE and free_count < MAX_FREE and is_as_made(context):
             PyDict_SetItem(context, span_key, None)
-            if spare_count < MAX_SPARE:  # letting go of the span may have run Python code
+            if free_count < MAX_FREE:  # checked again: releasing the span may run Python code
                 Py_INCREF(context)
-                spare[spare_count] = <PyObject *> context
-                spare_count += 1
+                free_list[free_count] = <PyObject *> context
+                free_count += 1
     except BaseException:
         pass
 
 
-cdef int look_at_runtime() except -1:
+cdef int refresh_runtime() except -1:
     native_variable()
     return 0
 
@@ -208,17 +208,17 @@ cdef int undo_current(Activated *made) except -1:
         Py_DECREF(context)
         made.context = NULL
         try:
-            # Another Context's token, or another runtime context meanwhile: the API's own way below logs it.
+            # The API's detach below logs a token of another Context or a runtime context replaced meanwhile.
             PyContextVar_Reset((<Runtime> known_runtime()).variable, token)
         except Exception:
             foreign = True
         else:
-            token = None  # it holds on to the Context
+            token = None  # it refers to the Context
             recycle(context)
     if foreign:
         api.detach(token)
     return 0
 
 
-# At once: what makes a span current need not have looked before.
+# At import: make_current relies on a known runtime context.
 learn_runtime()

@@ -1,4 +1,4 @@
-"""Who a span is, as numbers, and the spans that carry nothing else."""
+"""Identity of a span as numbers, and the spans that have nothing else."""
 
 cimport cython
 from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_FromUnsignedLongLong
@@ -26,17 +26,17 @@ cdef tuple all_flags = tuple([TraceFlags(bits) for bits in range(256)])
 
 
 cdef bint try_positions():
-    """Whether a SpanContext is still the tuple that its type parameters say it is."""
+    """Whether a SpanContext is the tuple that identity.pxd describes."""
     flags, state = TraceFlags(TraceFlags.SAMPLED), TraceState([("a", "b")])
     for remote in (True, False):
         for span_id in (0, 2):
-            seen = SpanContext(1, span_id, remote, flags, state)
-            if not isinstance(seen, tuple) or tuple(seen) != (1, span_id, remote, flags, state, span_id == 2):
+            made = SpanContext(1, span_id, remote, flags, state)
+            if not isinstance(made, tuple) or tuple(made) != (1, span_id, remote, flags, state, span_id == 2):
                 return False
     return True
 
 
-# A release that moves the positions costs time, not correctness.
+# A release in which this fails costs time, not correctness.
 cdef bint positions_hold = try_positions()
 
 
@@ -83,20 +83,20 @@ cdef bint read_context(object context, Ids *ids, BorrowedState *trace_state) exc
     read.flags = <uint8_t> bits
     read.is_remote = bool(remote)
     ids[0] = read
-    # Borrowed from the context: exact SpanContexts are immutable. Of anything else it may be a new object each time.
+    # Borrowed: an exact SpanContext is immutable. Any other class may return a new object from each read.
     trace_state.state = NULL if state is default_trace_state else <void *> state
     return type(context) is span_context_type
 
 
 @cython.final
-@cython.no_gc  # a SpanContext refers to nothing that could refer to it
+@cython.no_gc  # a SpanContext cannot be part of a cycle
 @cython.freelist(64)
 cdef class ContextCell:
     """A SpanContext that a span and its children share."""
 
     @cython.critical_section
     cdef object shared_context(self, const Ids *ids, object trace_state):
-        # Of two that make one, the first has made everybody's: making it may run Python code.
+        # Creating it may run Python code, so another thread may have won; keep the first.
         if self.context is None:
             made = make_context(ids, trace_state)
             if self.context is None:
@@ -105,10 +105,10 @@ cdef class ContextCell:
 
 
 cdef class NativeSpanBase:
-    """A span that knows its ids as numbers."""
+    """Base of every native span: the ids as numbers."""
 
     def __setattr__(self, str name, value):
-        # The SDK's private names are properties; any other name is the application's, perhaps in place of a method.
+        # The SDK's private names are properties; any other name is the application's and may replace a method.
         set_attribute(self, name, value, name not in own_names, &self.patched)
 
     cdef bint forget(self) except -1:
@@ -125,24 +125,24 @@ cdef class NativeSpanBase:
         return True
 
     cdef object span_context(self):
-        cdef nspy_section held
-        enter(&held, self)
+        cdef nspy_section section
+        enter(&section, self)
         try:
             if not self.has_context:
                 if self.cell is None:
                     made = make_context(&self.ids, self.trace_state)
                 else:
                     made = self.cell.shared_context(&self.ids, self.trace_state)
-                if not self.has_context:  # meanwhile
+                if not self.has_context:  # creating it may have let another thread in; keep the first
                     self.context = made
                     self.has_context = True
             return self.context
         finally:
-            leave(&held)
+            leave(&section)
 
     cdef ContextCell shared_cell(self):
-        cdef nspy_section held
-        enter(&held, self)
+        cdef nspy_section section
+        enter(&section, self)
         try:
             if self.cell is None:
                 self.cell = ContextCell.__new__(ContextCell)
@@ -150,22 +150,22 @@ cdef class NativeSpanBase:
                     self.cell.context = self.context
             return self.cell
         finally:
-            leave(&held)
+            leave(&section)
 
     cdef int adopt(self, object context) except -1:
         cdef BorrowedState state
         cdef Ids ids
         cdef bint as_numbers
         state.state = NULL
-        as_numbers = read_context(context, &ids, &state)  # may run Python code
-        old = self.context, self.trace_state, self.cell  # kept until all is in place: letting go of them may run Python code
+        as_numbers = read_context(context, &ids, &state)  # may run Python code: no field is changed before
+        old = self.context, self.trace_state, self.cell  # released last: their destructors may run Python code
         self.as_numbers = as_numbers
         if as_numbers:
             self.ids = ids
         self.trace_state = <object> state.state if as_numbers and state.state is not NULL else None
         self.context = context
         self.has_context = True
-        self.cell = None  # children that have started keep the context that they started under
+        self.cell = None  # started children keep their parent's old context
         return 0
 
     def get_span_context(self):
@@ -183,7 +183,7 @@ cdef class NativeSpanBase:
 
 
 cdef class NativeNonRecordingSpan(NativeSpanBase):
-    """Does nothing but carry its SpanContext. `nanospan.NonRecordingSpan` is its public class."""
+    """A span with only a SpanContext. `nanospan.NonRecordingSpan` is its public class."""
 
     def is_recording(self):
         """False."""
@@ -214,21 +214,21 @@ cdef class NativeNonRecordingSpan(NativeSpanBase):
         pass
 
 
-# --- spare instances --------------------------------------------------------------------------------------------------
+# --- free list --------------------------------------------------------------------------------------------------------
 
 def own_dict(span):
-    """The dict of a span's own attributes: ``__dict__`` of the public classes. Whoever asks may change it."""
+    """``__dict__`` of the public classes. Marks the span as patched, because the caller may change the dict."""
     store_flag(&(<NativeSpanBase?> span).patched, True)
     return PyObject_GenericGetDict(span, NULL)
 
 
-cdef nspy_freelist spare
+cdef nspy_freelist free_list
 cdef object non_recording_class = None
 cdef tuple no_arguments = ()
 
 
 cdef void dealloc(PyObject *span) noexcept:
-    nspy_freelist_dealloc(&spare, span)
+    nspy_freelist_dealloc(&free_list, span)
 
 
 cdef int reset(PyObject *span) noexcept:
@@ -239,31 +239,31 @@ cdef int reset(PyObject *span) noexcept:
 
 
 def bind_non_recording_class(cls):
-    """Names the public class of spans that were sampled out, once, at import."""
+    """Class decorator: sets the public class of sampled-out spans and gives it a free list; once, at import."""
     global non_recording_class
     non_recording_class = cls
-    nspy_freelist_install(&spare, cls, dealloc, reset)
+    nspy_freelist_install(&free_list, cls, dealloc, reset)
     return cls
 
 cdef object span_class = None
 
 
-cdef int name_span_class(object cls) except -1:
+cdef int set_span_class(object cls) except -1:
     global span_class
     span_class = cls
     return 0
 
 
-cdef bint shows_ids(object span) noexcept:
-    cdef nspy_section held
+cdef bint has_native_ids(object span) noexcept:
+    cdef nspy_section section
     cdef bint as_numbers
     if type(span) is not span_class and type(span) is not non_recording_class:
         return False
-    enter(&held, span)
+    enter(&section, span)
     as_numbers = (<NativeSpanBase> span).as_numbers
-    leave(&held)
+    leave(&section)
     return as_numbers and not load_flag(&(<NativeSpanBase> span).patched)
 
 
 cdef NativeNonRecordingSpan new_non_recording_span():
-    return <NativeNonRecordingSpan> nspy_freelist_take(&spare, no_arguments)
+    return <NativeNonRecordingSpan> nspy_freelist_take(&free_list, no_arguments)

@@ -1,4 +1,4 @@
-"""Trace and span ids as Python integers; nanospan.ids gives the generator its public class."""
+"""Random trace and span ids as Python integers. `nanospan.ids` defines the public class."""
 
 from libc.stdint cimport uint64_t
 
@@ -17,7 +17,7 @@ cdef void new_root_ids(ns_trace_id *trace_id, uint64_t *span_id) noexcept nogil:
 
 
 cdef class NativeIdGenerator:
-    """Non-zero random ids from a generator that each thread owns and each forked child seeds anew."""
+    """Non-zero random ids; one generator a thread, reseeded in a forked child."""
 
     def __setattr__(self, str name, value):
         set_attribute(self, name, value, True, &self.patched)
@@ -27,12 +27,12 @@ cdef class NativeIdGenerator:
         return ns_span_id_new()
 
     def generate_trace_id(self):
-        """A new 128-bit trace id, never 0; all its bits are random."""
+        """A new 128-bit trace id, never 0; all bits are random."""
         cdef ns_trace_id new = ns_trace_id_new()
         return nspy_trace_id(new.high, new.low)
 
     def is_trace_id_random(self):
-        """True: the W3C random flag may be set on traces that start with these ids."""
+        """True: the W3C random flag may be set on traces with these ids."""
         return True
 
 

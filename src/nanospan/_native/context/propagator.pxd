@@ -4,9 +4,9 @@ from nanospan._native.context.identity cimport BorrowedState
 cdef enum Verdict:
     READ
     REFUSED
-    UNUSUAL  # the API's own code has to read it
+    UNUSUAL  # only the API's own code can read it
 
 cdef Verdict read_traceparent(object header, ns_traceparent *parsed) noexcept
 
-# The header of a SpanContext, or None where the API's own code has to write it.
+# The header of a SpanContext; None: only the API's own code can write it.
 cdef object traceparent_of(object span_context, BorrowedState *trace_state)

@@ -1,7 +1,7 @@
-"""The W3C trace context propagator, its `traceparent` read and written in C; nanospan.propagation gives it its public class.
+"""The W3C trace context propagator; C reads and writes `traceparent`. `nanospan.propagation` defines the public class.
 
-What is common is done here: strings of ASCII, ids within their range. Whatever is not is handed to the propagator of
-the API itself, together with what has been read by then, so that a carrier is asked no question twice.
+The common case is handled here: ASCII strings, ids within range. Everything else is passed to the API's own propagator,
+together with the headers read so far, so that no header is read from a carrier twice.
 """
 
 from libc.stdint cimport uint8_t, uint64_t
@@ -17,7 +17,7 @@ from nanospan._native.context.csrc cimport (
 )
 from nanospan._native.context.current_context cimport context_is_dict, context_with, span_in
 from nanospan._native.context.identity cimport (
-    BorrowedState, NativeSpanBase, Ids, context_is_tuple, ids_are_valid, make_context, read_context, shows_ids
+    BorrowedState, Ids, NativeSpanBase, context_is_tuple, has_native_ids, ids_are_valid, make_context, read_context
 )
 
 from opentelemetry import trace
@@ -44,16 +44,16 @@ cdef object non_recording_type = NonRecordingSpan
 cdef object trace_flags_type = TraceFlags
 cdef object getter_of_mappings = default_getter
 cdef object setter_of_mappings = default_setter
-cdef object no_span_context = INVALID_SPAN_CONTEXT
+cdef object invalid_span_context = INVALID_SPAN_CONTEXT
 
 cdef str TRACEPARENT = "traceparent"
 cdef str TRACESTATE = "tracestate"
 
-# What is longer is left to the API, whose newer releases refuse it with a warning.
+# Longer values go to the API, whose newer releases reject them with a warning.
 cdef enum:
-    COMMON_TRACESTATE = 8192
+    MAX_TRACESTATE = 8192
 
-cdef object nothing = Context()
+cdef object empty_context = Context()
 
 
 # ---- traceparent ----
@@ -73,8 +73,8 @@ cdef object write_traceparent(const Ids *ids):
     return text
 
 
-cdef bint holds_plain_numbers(object span_context) noexcept:
-    """Whether a SpanContext holds no numbers but int and TraceFlags: another class may be formatted in its own way."""
+cdef bint has_exact_numbers(object span_context) noexcept:
+    """Whether all numbers of a SpanContext are exactly int or TraceFlags: subclasses may format differently."""
     flags = type(<object> PyTuple_GET_ITEM(span_context, 3))
     return (
         type(<object> PyTuple_GET_ITEM(span_context, 0)) is int
@@ -83,20 +83,19 @@ cdef bint holds_plain_numbers(object span_context) noexcept:
     )
 
 cdef object traceparent_of(object span_context, BorrowedState *trace_state):
-    """The header of a SpanContext, or None where it takes the API's own code to say."""
     cdef Ids ids
-    if not read_context(span_context, &ids, trace_state) or not holds_plain_numbers(span_context):
+    if not read_context(span_context, &ids, trace_state) or not has_exact_numbers(span_context):
         return None
-    # Of the trace 0 it depends on the other fields whether there is a header.
+    # For trace id 0 the API's code decides by the other fields whether there is a header.
     if not ids.trace_high | ids.trace_low:
         return None
     return write_traceparent(&ids)
 
 
-# ---- Python objects past their constructors, where these do only what is done here ----
+# ---- objects created without their constructors, if the checks at import allow it ----
 
 cdef object span_context_field():
-    """The name of the one field that a NonRecordingSpan has, or None if there is more to it."""
+    """The name of the only field of a NonRecordingSpan; None if the class does more than set that field."""
     made = vars(NonRecordingSpan(INVALID_SPAN_CONTEXT))
     if NonRecordingSpan.__new__ is not object.__new__ or NonRecordingSpan.__setattr__ is not object.__setattr__:
         return None
@@ -104,7 +103,7 @@ cdef object span_context_field():
 
 
 cdef bint reads_and_writes_as_the_api():
-    """Whether this release's propagator answers as csrc/context/ns_traceparent.h does."""
+    """Whether this release's propagator reads and writes as csrc/context/ns_traceparent.h does."""
     cdef ns_traceparent parsed
     cdef BorrowedState trace_state
     api = ApiPropagator()
@@ -135,11 +134,11 @@ cdef object context_field = span_context_field()
 cdef bint same_as_api = context_is_tuple() and reads_and_writes_as_the_api()
 
 cdef object with_span(object span, object context):
-    """A Context with the span in it; None stands for the empty one here."""
-    return context_with(nothing if context is None else context, span)
+    """A Context with the span in it; `context` None: an empty one."""
+    return context_with(empty_context if context is None else context, span)
 
 cdef object remote_span(const ns_traceparent *parent, object trace_state):
-    """The span of another process; `trace_state` None for an empty one."""
+    """A span of another process; `trace_state` None: empty."""
     cdef Ids ids
     ids.trace_high = parent.trace_id_high
     ids.trace_low = parent.trace_id_low
@@ -157,54 +156,54 @@ cdef object remote_span(const ns_traceparent *parent, object trace_state):
 # ---- extract ----
 
 cdef class ReplayedGetter:
-    """A getter that gives the answers already had first, in their order, and asks for more only then."""
+    """A getter that first returns the results already read, in their order, then calls the original getter."""
 
     cdef object getter
-    cdef list answers
+    cdef list results
 
     def get(self, carrier, key):
-        return self.answers.pop(0) if self.answers else self.getter.get(carrier, key)
+        return self.results.pop(0) if self.results else self.getter.get(carrier, key)
 
     def keys(self, carrier):
         return self.getter.keys(carrier)
 
-cdef object extract_slowly(object propagator, object carrier, object context, object getter, list answers):
+cdef object extract_with_api(object propagator, object carrier, object context, object getter, list results):
     cdef ReplayedGetter replayed = ReplayedGetter()
     replayed.getter = getter
-    replayed.answers = answers
+    replayed.results = results
     return ApiPropagator.extract(propagator, carrier, context, replayed)
 
-cdef object unchanged(object context):
+cdef object context_or_empty(object context):
     return Context() if context is None else context
 
 
-cdef bint are_common(list headers):
-    """Whether tracestate headers need no judgement: text, and not too long when joined by commas."""
+cdef bint are_short_text(list headers):
+    """Whether tracestate headers are all str and short enough when joined by commas."""
     cdef Py_ssize_t length = len(headers) - 1
     for header in headers:
         if type(header) is not str:
             return False
         length += PyUnicode_GET_LENGTH(header)
-    return length <= COMMON_TRACESTATE
+    return length <= MAX_TRACESTATE
 
 cdef object extract_by_getter(object propagator, object carrier, object context, object getter):
     cdef ns_traceparent parent
     cdef Verdict verdict
     headers = getter.get(carrier, TRACEPARENT)
     if headers is None:
-        return unchanged(context)
+        return context_or_empty(context)
     if type(headers) is not list:
-        return extract_slowly(propagator, carrier, context, getter, [headers])
+        return extract_with_api(propagator, carrier, context, getter, [headers])
     verdict = read_traceparent((<list> headers)[0], &parent) if <list> headers else REFUSED
     if verdict == REFUSED:
-        return unchanged(context)
+        return context_or_empty(context)
     if verdict == UNUSUAL:
-        return extract_slowly(propagator, carrier, context, getter, [headers])
+        return extract_with_api(propagator, carrier, context, getter, [headers])
     states = getter.get(carrier, TRACESTATE)
     if states is None:
         return with_span(remote_span(&parent, None), context)
-    if type(states) is not list or not are_common(states):
-        return extract_slowly(propagator, carrier, context, getter, [headers, states])
+    if type(states) is not list or not are_short_text(states):
+        return extract_with_api(propagator, carrier, context, getter, [headers, states])
     return with_span(remote_span(&parent, TraceState.from_header(states)), context)
 
 cdef object extract_from_dict(object propagator, dict carrier, object context):
@@ -212,23 +211,23 @@ cdef object extract_from_dict(object propagator, dict carrier, object context):
     header = carrier.get(TRACEPARENT)
     cdef Verdict verdict = REFUSED if header is None else read_traceparent(header, &parent)
     if verdict == REFUSED:
-        return unchanged(context)
+        return context_or_empty(context)
     if verdict == READ:
         state = carrier.get(TRACESTATE)
         if state is None:
             return with_span(remote_span(&parent, None), context)
-        if type(state) is str and PyUnicode_GET_LENGTH(state) <= COMMON_TRACESTATE:
+        if type(state) is str and PyUnicode_GET_LENGTH(state) <= MAX_TRACESTATE:
             return with_span(remote_span(&parent, TraceState.from_header([state])), context)
     return extract_by_getter(propagator, carrier, context, getter_of_mappings)
 
 
 # ---- inject ----
 
-# Applications' tests replace get_current_span in this module.
+# Tests of applications replace get_current_span in opentelemetry.trace.
 cdef dict names_of_trace = vars(trace)
 
 
-cdef bint span_is_found_as_ever() except -1:
+cdef bint get_current_span_is_original() except -1:
     return <PyObject *> get_current_span is PyDict_GetItemWithError(names_of_trace, "get_current_span")
 
 
@@ -246,9 +245,9 @@ cdef object propagator_class = None
 
 
 def bind_propagator_class(cls):
-    """Class decorator: instances of exactly this class are served natively.
+    """Class decorator: sets the public class, whose direct instances run native code.
 
-    A subclass is not: it may have other names for the headers, so its calls run the API's own code.
+    Instances of subclasses run the API's own code, because a subclass may name the headers differently.
     """
     global propagator_class
     propagator_class = cls
@@ -256,7 +255,7 @@ def bind_propagator_class(cls):
 
 
 cdef class NativeTraceContextPropagator:
-    """The first base of the public class, whose second base is the API's."""
+    """First base of the public class; the second is the API's propagator."""
 
     def extract(self, carrier, context=None, getter=default_getter):
         """Read the remote span context from the headers in a carrier, as the API's propagator does.
@@ -276,28 +275,28 @@ cdef class NativeTraceContextPropagator:
         Nothing is written if there is no span. Raises only what the setter and the span raise.
         """
         cdef BorrowedState trace_state
-        cdef nspy_section held
+        cdef nspy_section section
         cdef Ids ids
-        if type(self) is not propagator_class or not same_as_api or not span_is_found_as_ever():
+        if type(self) is not propagator_class or not same_as_api or not get_current_span_is_original():
             ApiPropagator.inject(self, carrier, context, setter)
             return
         span = span_in(context)
-        if shows_ids(span):
-            enter(&held, span)
+        if has_native_ids(span):
+            enter(&section, span)
             ids = (<NativeSpanBase> span).ids
             state = (<NativeSpanBase> span).trace_state
-            leave(&held)
+            leave(&section)
             if ids_are_valid(&ids):
                 put(carrier, setter, TRACEPARENT, write_traceparent(&ids))
                 if state:
                     put(carrier, setter, TRACESTATE, state.to_header())
                 return
         span_context = span.get_span_context()
-        if span_context is no_span_context:
+        if span_context is invalid_span_context:
             return
         text = traceparent_of(span_context, &trace_state)
         if text is None:
-            # In a context of its own, so that the span is not asked again.
+            # A new Context, so that the application's span is not called again.
             ApiPropagator.inject(
                 self, carrier, set_span_in_context(NonRecordingSpan(span_context), Context()), setter
             )
@@ -310,7 +309,7 @@ cdef class NativeTraceContextPropagator:
 # ---- for tests ----
 
 def fast_paths():
-    """Which shortcuts past the API's Python code this API release allows; they save time, nothing else."""
+    """Which shortcuts past the API's Python code this API release allows."""
     return {
         "same_as_api": bool(same_as_api),
         "context_is_dict": bool(context_is_dict()),

@@ -7,7 +7,7 @@ from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView
 cdef class EncodedBatch:
     cdef uint8_t *body
     cdef size_t size
-    cdef ns_record *records  # as they lie in the body
+    cdef ns_record *records  # `data` points into the body
     cdef readonly size_t count
     cdef SourceTable sources
     cdef readonly uint32_t ticket
@@ -17,7 +17,7 @@ cdef class EncodedBatch:
     cdef EncodedBatch part(self, size_t first, size_t count)
 
 
-# ns_frame, for modules that do not link it. Frames `records` and replaces them by what lies in the body. 0 or -1.
+# ns_frame for modules that do not link it; `records` point into the body afterwards. 0 or -1.
 cdef int frame_records(ns_record *records, size_t count, SourceTable sources, uint8_t **body,
                        size_t *size) noexcept nogil
 
@@ -25,7 +25,7 @@ cdef int frame_records(ns_record *records, size_t count, SourceTable sources, ui
 cdef class RecordList:
     cdef SourceTable sources
     cdef ns_buf encoded
-    cdef ns_record *records  # until all are encoded, `data` is an offset: the buffer moves as it grows
+    cdef ns_record *records  # `data` is an offset until `frame`: the buffer moves as it grows
     cdef size_t count
     cdef size_t room
     cdef EncodeCounts counts

@@ -22,11 +22,11 @@ cdef int frame_records(ns_record *records, size_t count, SourceTable sources, ui
     return ns_frame(records, count, sources.described, body, size, records)
 
 
-@cython.no_gc  # its only object is the table, which is not collected either
+@cython.no_gc  # its only object is the table, which the collector does not traverse either
 cdef class EncodedBatch:
     """One serialised ExportTraceServiceRequest; ``memoryview(batch)`` is the request.
 
-    See `nanospan.export.EncodedBatch` for what exporters may rely on.
+    The contract for exporters is `nanospan.export.EncodedBatch`.
     """
 
     def __dealloc__(self):
@@ -84,12 +84,12 @@ cdef class EncodedBatch:
 cdef enum:
     FIRST_RECORDS = 64
 
-# A request is bounded by what a length in protobuf can say.
+# The largest message that protobuf allows.
 cdef size_t MAX_BYTES = 0x7FFFFFFF
 
 
 cdef class RecordList:
-    """Encoded spans on their way into a batch, one behind the other in a buffer."""
+    """Encoded spans, contiguous in one buffer, to be framed as one batch."""
 
     def __cinit__(self):
         self.sources = SourceTable(concurrent=False)
@@ -142,7 +142,7 @@ cdef class RecordList:
         return 0
 
     cdef EncodedBatch frame(self):
-        """The batch of what was appended; None if that was nothing. The list is empty afterwards."""
+        """The batch of the appended spans, None if there are none. Empties the list."""
         cdef uint8_t *body
         cdef size_t size, i, count = self.count
         cdef int failed
@@ -163,8 +163,8 @@ cdef class RecordList:
 def encode_batch(spans):
     """Encode spans into one batch.
 
-    ``spans`` is an iterable of ``opentelemetry.sdk.trace.ReadableSpan`` or of objects with its public properties. Returns
-    None if there is nothing to send. A span that cannot be encoded at all is left out.
+    ``spans`` is an iterable of ``opentelemetry.sdk.trace.ReadableSpan`` or of objects with its public properties. A span
+    that cannot be encoded is left out. Returns None if no span is left.
     """
     cdef RecordList encoded = RecordList()
     for span in spans:
@@ -177,9 +177,9 @@ def encode_spans(spans):
 
     ``spans`` is an iterable of ``opentelemetry.sdk.trace.ReadableSpan`` or of objects with its public properties.
 
-    The bytes are those of ``opentelemetry-exporter-otlp-proto-common``, plus the two fields that it leaves out against
-    the OTLP specification: bits 0 to 7 of ``flags``, and the trace state of links. Nothing in a span makes this raise; see
-    docs/limitations.md for what becomes of values that OTLP cannot carry.
+    The bytes are those of ``opentelemetry-exporter-otlp-proto-common``, plus two fields that it omits against the OTLP
+    specification: bits 0 to 7 of ``flags``, and the trace state of links. No content of a span makes this raise;
+    docs/limitations.md lists the values that OTLP cannot carry.
     """
     cdef EncodedBatch batch = encode_batch(spans)
     if batch is None:

@@ -1,10 +1,10 @@
-"""The headers of csrc/encoding as Cython sees them: declarations and nothing else."""
+"""Declarations of the headers of csrc/encoding."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from nanospan._native.base.csrc cimport ns_text
 
-cdef extern from "base/threads.h":  # first: it says whether ns_source_slots.h is to be safe for free threads
+cdef extern from "base/threads.h":  # first: it defines NS_FREE_THREADS for ns_source_slots.h
     pass
 
 cdef extern from "encoding/ns_buf.h" nogil:

@@ -3,25 +3,25 @@ from libc.stdint cimport uint32_t, uint64_t
 from nanospan._native.encoding.csrc cimport ns_buf
 from nanospan._native.encoding.span_view cimport EncodeCounts, SpanCalls, SpanView
 
-# Fills the view and writes the body of one Span message. 0, or 1 if nothing usable could be written. Raises only what is
-# not an Exception (KeyboardInterrupt and its like, out of Python code that an attribute value runs). The caller clears the
-# view before and releases it afterwards.
+# Fills the view and writes the body of one Span message. 0; 1: the span cannot be encoded. Raises only a BaseException that
+# is not an Exception (such as KeyboardInterrupt), from Python code of an attribute value. The caller clears the view first
+# and releases it afterwards.
 cdef int encode_span(ns_buf *buf, SpanView *view, EncodeCounts *counts) except -1
 
-# The calls of a ReadableSpan, and of every object that looks like one.
+# The calls of a ReadableSpan, and of every object with its properties.
 cdef const SpanCalls *readable_calls() noexcept nogil
 
-# fill of those calls, for another object than `view.span`.
+# `fill` of those calls, for another object than `view.span`.
 cdef int fill_from_readable(SpanView *view, object span, EncodeCounts *counts) except -1
 
-# Nanoseconds since the epoch as OTLP can carry them.
+# Nanoseconds since the epoch, clamped to the range of OTLP.
 cdef uint64_t time_of(object value, EncodeCounts *counts) except? 0
 
-# The dropped count of one of the SDK's bounded containers; 0 of anything else.
+# The dropped count of the SDK's bounded containers; 0 for any other object.
 cdef uint32_t dropped_attributes_of(object attributes, EncodeCounts *counts) except? 0
 cdef uint32_t dropped_items_of(object items, EncodeCounts *counts) except? 0
 
-# Whole fields of ResourceSpans and ScopeSpans.
+# Complete fields of ResourceSpans and ScopeSpans.
 cdef bytes encode_resource(object resource, EncodeCounts *counts)
 cdef bytes encode_scope(object scope, EncodeCounts *counts)
 cdef bytes encode_schema_url(object owner, EncodeCounts *counts)

@@ -1,8 +1,8 @@
-"""From a Python span to the bytes of an OTLP Span message.
+"""Encodes a Python span as an OTLP Span message.
 
-The fields and their order follow opentelemetry-proto trace/v1; the bytes equal those of the reference encoder, with two
-fields that it leaves out filled in (the W3C bits of `flags`, the trace state of links). Nothing that a span holds makes
-the encoder raise, and one bad field costs that field: see docs/limitations.md for each case.
+The fields and their order follow opentelemetry-proto trace/v1. The bytes equal those of the reference encoder, plus two
+fields that it omits (the W3C bits of `flags`, the trace state of links). No content of a span makes the encoder raise, and
+a bad field loses only that field; docs/limitations.md lists each case.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ cdef object default_status = ReadableSpan("").status
 cdef object OK = StatusCode.OK
 cdef object ERROR = StatusCode.ERROR
 
-# A resource or scope stands in every request; one too large for any request would stop them all.
+# Every request contains its resource and scope: one too large for a request would block all of them.
 cdef size_t MAX_SHARED = 1 << 20
 cdef uint64_t MAX_TIME = <uint64_t> 0xFFFFFFFFFFFFFFFF
 cdef uint32_t MAX_DROPPED = <uint32_t> 0xFFFFFFFF
@@ -70,8 +70,8 @@ cdef enum Outcome:
 
 
 cdef inline object field(object owner, str name):
-    """An instance attribute of an object whose type is exactly one of the SDK's: those look attributes up as object does,
-    and asking the type how costs a tenth of the look-up."""
+    """An attribute of an object whose type is exactly one of the SDK's: these types use object's lookup, and reading
+    tp_getattro costs a tenth of it."""
     return PyObject_GenericGetAttr(owner, name)
 
 
@@ -82,15 +82,14 @@ include "encoder_values.pxi"
 # --- parts of a span --------------------------------------------------------------------------------------------------
 
 cdef inline bint is_empty(object items) except -1:
-    """Whether a span has no events or links, without a Python call for the SDK's own list type."""
+    """Whether a span has no events or links; no Python call for the SDK's own list type."""
     if type(items) is BoundedList:
         return not field(items, BOUNDED_LIST_DEQUE)
     return not items
 
 
 cdef inline uint32_t dropped_from(object items, object bounded, EncodeCounts *counts) except? 0:
-    """The dropped count that the SDK's bounded containers carry; anything else has dropped nothing."""
-    if items is None:  # an isinstance of an abstract class costs more than the rest of a span
+    if items is None:  # isinstance with an abstract class costs more than the rest of the span
         return 0
     if isinstance(items, bounded):
         return dropped_count(items.dropped, counts)
@@ -128,7 +127,7 @@ ctypedef int (*put_item)(ns_buf *buf, object item, EncodeCounts *counts) except 
 
 
 cdef int put_items(ns_buf *buf, object items, put_item put, EncodeCounts *counts) except -1:
-    """Events or links; one that cannot be encoded or does not fit is left out and counted."""
+    """Events or links. An item that cannot be encoded or does not fit is left out and counted."""
     cdef ns_savepoint before
     cdef bint written
     for item in tuple(items):
@@ -160,7 +159,7 @@ cdef int put_items_safely(ns_buf *buf, object items, put_item put, EncodeCounts 
     return 0
 
 cdef object fill_status(ns_span_tail *tail, object status, EncodeCounts *counts):
-    """Sets the status fields and returns the str that status_message points into."""
+    """Sets the status fields. Returns the str that status_message points into."""
     tail.has_status = status is not None
     tail.status_code = 0
     tail.status_message = no_text()
@@ -221,7 +220,7 @@ cdef int put_span(ns_buf *buf, SpanView *view, EncodeCounts *counts) except -1:
 include "encoder_view.pxi"
 
 
-# --- what other native modules call -----------------------------------------------------------------------------------
+# --- functions for other modules --------------------------------------------------------------------------------------
 
 cdef int encode_span(ns_buf *buf, SpanView *view, EncodeCounts *counts) except -1:
     try:
@@ -249,7 +248,7 @@ cdef void buffer_free(ns_buf *buf) noexcept nogil:
 
 
 cdef bytes take_bytes(ns_buf *buf):
-    """The content as bytes; frees the buffer."""
+    """The content of the buffer; frees it."""
     try:
         if buf.failed:
             raise MemoryError

@@ -7,7 +7,7 @@ cdef ns_text no_text() noexcept:
 
 
 cdef object as_str(object value, EncodeCounts *counts):
-    """What stands in a string field: the value itself if it is a str, None for None, else its str() and a count."""
+    """The value of a string field: a str or None unchanged, else str(value), counted."""
     if value is None or isinstance(value, str):
         return value
     try:
@@ -24,7 +24,7 @@ cdef inline ns_text text_or_empty(object value) noexcept:
 
 
 cdef int id_bytes(object number, uint8_t *out, size_t size, EncodeCounts *counts) except -1:
-    """An id as `size` big-endian bytes. Too large or negative: its low bits, and a count. Not an int: raises."""
+    """An id as `size` big-endian bytes. Too large or negative: the low bits, counted. Not an int: raises."""
     if nspy_id_bytes(number, out, size) == 0:
         return 0
     cdef object bits = 8 * size
@@ -37,7 +37,7 @@ cdef int id_bytes(object number, uint8_t *out, size_t size, EncodeCounts *counts
 
 
 cdef uint64_t timestamp(object value, EncodeCounts *counts) except? 0:
-    """Nanoseconds since the epoch; None is 0, which is left out. Out of range: clamped. Not a number: 0, counted."""
+    """Nanoseconds since the epoch. None: 0, which is not encoded. Out of range: clamped. Not a number: 0, counted."""
     if value is None:
         return 0
     cdef int overflow = 0
@@ -100,14 +100,14 @@ cdef object trace_state_text(object trace_state, EncodeCounts *counts):
 
 
 cdef inline object context_item(object context, Py_ssize_t index, str name):
-    """A field of a SpanContext, which is a tuple; of anything else, by name."""
+    """A field of a SpanContext by its position in the tuple; of any other object by name."""
     if type(context) is SpanContext:
         return <object> PyTuple_GET_ITEM(context, index)
     return PyObject_GetAttr(context, name)
 
 
 cdef uint32_t flags_of(object own, object remote_of, EncodeCounts *counts) except? 0:
-    """OTLP flags: the W3C bits of `own`, and whether `remote_of` (the parent, or the linked context) is remote."""
+    """OTLP flags: the W3C bits of `own`; whether `remote_of` (the parent or the linked context) is remote."""
     cdef uint32_t flags = NS_FLAGS_HAS_IS_REMOTE
     try:
         flags |= <uint32_t> PyLong_AsLong(context_item(own, 3, "trace_flags")) & NS_FLAGS_W3C_MASK

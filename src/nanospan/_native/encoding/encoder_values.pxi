@@ -1,17 +1,16 @@
 # Attribute values: the AnyValue and KeyValue part of the encoder, included by encoder.pyx.
 #
-# What cannot be encoded costs as little as it can: an array element becomes an empty AnyValue, so that the others keep
-# their places; a pair of a mapping is left out; an attribute whose value is of no OTLP kind is left out.
+# A value that cannot be encoded loses as little as possible: an array element becomes an empty AnyValue, so that the others
+# keep their positions; a pair of a mapping, or an attribute, is left out.
 
-# A receiver's parser gives up beyond 100 nested messages (the default of most protobuf libraries), and with it the whole
-# request. A value starts seven deep (request, resource spans, scope spans, span, event, pair, value); one level of an
-# array adds two, of a mapping three.
+# Most protobuf parsers reject a message with more than 100 nested messages, and so the whole request. A value starts at
+# depth seven (request, resource spans, scope spans, span, event, pair, value); an array adds two, a mapping three.
 cdef int MAX_DEPTH = 100
 cdef int VALUE_DEPTH = 7
 
 
 cdef inline int rewind_if_failed(ns_buf *buf, ns_savepoint before, EncodeCounts *counts) noexcept:
-    """One bad field costs that field: takes the buffer back, and counts. 1 if it had to."""
+    """Removes a field that did not fit, and counts it. 1 if removed."""
     if not buf.failed:
         return 0
     ns_buf_rewind(buf, before)
@@ -20,7 +19,7 @@ cdef inline int rewind_if_failed(ns_buf *buf, ns_savepoint before, EncodeCounts 
 
 
 cdef inline int lost_if_failed(ns_buf *buf, bint failed_before, EncodeCounts *counts) noexcept:
-    """The same for a field of which nothing is written if it fails."""
+    """Counts a field of which nothing was written, because its size was checked first."""
     if buf.failed and not failed_before:
         buf.failed = False
         counts.lost += 1
@@ -28,7 +27,7 @@ cdef inline int lost_if_failed(ns_buf *buf, bint failed_before, EncodeCounts *co
 
 
 cdef int put_big_int(ns_buf *buf, uint8_t tag, object value, EncodeCounts *counts) except -1:
-    # OpenTelemetry's mapping of arbitrary data to AnyValue: integers beyond 64 bits become decimal strings.
+    # OpenTelemetry's mapping of arbitrary data to AnyValue: integers of more than 64 bits become decimal strings.
     cdef str digits = int.__repr__(value)
     cdef ns_text text = nspy_text(digits)
     ns_otlp_value_text(buf, tag, &text)
@@ -46,7 +45,7 @@ cdef int put_sequence(ns_buf *buf, uint8_t tag, object values, int depth, Encode
     if type(values) is not tuple and type(values) is not list:
         values = list(values)
     container = ns_otlp_array_open(buf, tag)
-    # By index: a value that runs Python code may change a list under us.
+    # By index: Python code of a value may change the list.
     while index < len(values):
         before = ns_buf_save(buf)
         try:
@@ -81,7 +80,7 @@ cdef inline int put_empty(ns_buf *buf, uint8_t tag) noexcept:
 
 
 cdef int put_value(ns_buf *buf, uint8_t tag, object value, int depth, EncodeCounts *counts) except -1:
-    """Writes one AnyValue as the field `tag` of its parent. Raises for what OTLP has no kind for."""
+    """Writes one AnyValue as the field `tag` of its parent. Raises if OTLP has no kind for the value."""
     cdef ns_scalar scalar
     cdef ns_text text
     cdef int overflow = 0
@@ -133,7 +132,7 @@ cdef int put_pair_slowly(ns_buf *buf, uint8_t tag, object key, object value, int
 cdef int put_pair(ns_buf *buf, uint8_t tag, object key, object value, int depth, EncodeCounts *counts) except -1:
     """Writes one KeyValue as the field `tag` of its parent, or leaves it out and counts it.
 
-    The four kinds that nearly all attributes are go out in one piece, their sizes being known."""
+    The four most common types take a fast path: their size is known before they are written."""
     cdef ns_savepoint before
     cdef ns_text key_text, text
     cdef ns_scalar scalar
@@ -188,10 +187,10 @@ cdef int put_pairs(ns_buf *buf, uint8_t tag, object attributes, EncodeCounts *co
             attributes = field(attributes, BOUNDED_ATTRIBUTES_DICT)
         if type(attributes) is dict:
             if FREE:
-                attributes = (<dict> attributes).copy()  # others may be changing it
+                attributes = (<dict> attributes).copy()  # other threads may be changing it
             size = PyDict_Size(attributes)
             while PyDict_Next(attributes, &position, &key, &value):
-                # Held: a value may run Python code in which the dict lets go of it.
+                # New references: Python code of the value may remove the pair from the dict.
                 name = <object> key
                 content = <object> value
                 put_pair(buf, tag, name, content, VALUE_DEPTH, counts)
@@ -201,7 +200,7 @@ cdef int put_pairs(ns_buf *buf, uint8_t tag, object attributes, EncodeCounts *co
             for name, content in attributes.items():
                 put_pair(buf, tag, name, content, VALUE_DEPTH, counts)
     except Exception:
-        # Not a mapping, or one that was changed while it was read: what is written stays.
+        # Not a mapping, or changed while it was read: pairs already written stay.
         complete = False
     if not complete:
         counts.lost += 1

@@ -1,4 +1,4 @@
-# The view of a ReadableSpan, and of every object that looks like one; included by encoder.pyx.
+# SpanView of a ReadableSpan, and of every object with its properties; included by encoder.pyx.
 
 cdef object public_field(object span, str name, EncodeCounts *counts):
     try:
@@ -10,7 +10,7 @@ cdef object public_field(object span, str name, EncodeCounts *counts):
 
 cdef int fill_identity(SpanView *view, object context, object parent, object start_time, object end_time,
                        EncodeCounts *counts) except -1:
-    """Raises when the ids cannot be written: nothing else makes a span worthless."""
+    """Raises if an id cannot be written: only then is the span unusable."""
     id_bytes(context_item(context, 0, "trace_id"), view.head.trace_id, 16, counts)
     id_bytes(context_item(context, 1, "span_id"), view.head.span_id, 8, counts)
     view.head.has_parent = parent is not None
@@ -24,7 +24,7 @@ cdef int fill_identity(SpanView *view, object context, object parent, object sta
 
 
 cdef int fill_from_sdk_span(SpanView *view, object span, EncodeCounts *counts) except -1:
-    """An exact ReadableSpan: its fields are read where its properties would read them."""
+    """An exact ReadableSpan: reads the fields that its properties read."""
     attributes = field(span, ATTRIBUTES)
     events = field(span, EVENTS)
     links = field(span, LINKS)
@@ -44,7 +44,7 @@ cdef int fill_from_sdk_span(SpanView *view, object span, EncodeCounts *counts) e
 
 
 cdef int fill_from_foreign_span(SpanView *view, object span, EncodeCounts *counts) except -1:
-    """Anything that looks like a ReadableSpan: read through its public properties, one at a time."""
+    """Any other object: reads the public properties of a ReadableSpan, one at a time."""
     context = span.get_span_context()
     fill_identity(view, context, public_field(span, "parent", counts), public_field(span, "start_time", counts),
                   public_field(span, "end_time", counts), counts)

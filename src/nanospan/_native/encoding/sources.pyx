@@ -1,8 +1,8 @@
-"""The resources and scopes that encoded spans came from.
+"""The table of resources and scopes of encoded spans.
 
-A record in the ring names its resource and scope by a slot of this table. A slot lives while records name it; the pair is
-encoded once, when it is first seen. Equal resources and equal scopes share an id, so that a batch merges them as the
-reference encoder does (by hash and equality), without hashing anything a span.
+A record in the ring refers to its resource and scope by a slot of this table. Each record holds a reference to its slot; a
+pair is encoded once, when its slot is filled. Equal resources share an id, and so do equal scopes, so that a batch merges
+them as the reference encoder does (by hash and equality), but nothing is hashed for each span.
 """
 
 cimport cython
@@ -14,15 +14,15 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from nanospan._native.base.threads cimport add_u64, load_u32, store_u32
 from nanospan._native.encoding.csrc cimport (
-    ns_slice, ns_source_slot_close, ns_source_slot_fill, ns_source_slot_open, ns_source_slot_release, ns_source_slot_retain, ns_source_slot_take
+    ns_slice, ns_source_slot_close, ns_source_slot_fill, ns_source_slot_open, ns_source_slot_release, ns_source_slot_retain,
+    ns_source_slot_take
 )
 from nanospan._native.encoding.encoder cimport encode_resource, encode_schema_url, encode_scope
 
-# Slots in all, and how many are filled before the idle ones are first swept.
 cdef enum:
-    SLOTS = 65536
-    FIRST_SLOTS = 16
-    IDLE_SLOTS = 256
+    MAX_SLOTS = 65536
+    FIRST_SLOTS = 16  # of a table that grows
+    MIN_SWEEP = 256   # pairs in the table before idle ones are swept
     CACHE_MASK = 63
 
 
@@ -34,17 +34,17 @@ cdef inline ns_slice slice_of(bytes data) noexcept:
 
 
 cdef inline size_t cache_index(void *resource, void *scope) noexcept:
-    # Objects are at least 16 bytes apart, so the low bits say nothing.
+    # Objects are aligned to 16 bytes: the low bits are always 0.
     return ((<uintptr_t> resource >> 4) ^ (<uintptr_t> scope >> 4) ^ (<uintptr_t> scope >> 10)) & CACHE_MASK
 
-cdef object known(dict ids, object key):
+cdef object id_of(dict ids, object key):
     try:
         return ids.get(key)
-    except Exception:  # cannot be hashed or compared: stands for itself
+    except Exception:  # cannot be hashed or compared: gets an id of its own
         return None
 
 
-cdef int remember(dict ids, object key, uint32_t number) except -1:
+cdef int set_id(dict ids, object key, uint32_t number) except -1:
     try:
         ids[key] = number
     except Exception:
@@ -56,20 +56,20 @@ cdef class Source:
     pass
 
 
-# The collector must not empty it: batches let go of their slots when they go, and may be part of the same garbage.
+# The collector must not clear it: a batch in the same garbage releases its slots when it is freed.
 @cython.no_gc
 cdef class SourceTable:
     def __cinit__(self, bint concurrent=True):
-        # Read by a consumer without the interpreter lock, it must never move: then all slots are there from the
-        # beginning. Untouched pages of them take no memory.
+        # A consumer reads the arrays without the interpreter lock, so they must not move: a concurrent table allocates all
+        # slots at once. Untouched pages use no memory.
         self.may_move = not concurrent
-        self.capacity = SLOTS if concurrent else FIRST_SLOTS
+        self.capacity = MAX_SLOTS if concurrent else FIRST_SLOTS
         self.described = <const ns_source **> calloc(self.capacity, sizeof(ns_source *))
         self.slots = <ns_source_slot *> calloc(self.capacity, sizeof(ns_source_slot))
         if self.described == NULL or self.slots == NULL:
             raise MemoryError
         self.used = 0
-        self.sweep_at = IDLE_SLOTS
+        self.sweep_at = MIN_SWEEP
         memset(self.cache, 0, sizeof(self.cache))
         memset(&self.counts, 0, sizeof(self.counts))
         self.sources = []
@@ -89,7 +89,7 @@ cdef class SourceTable:
         return len(self.by_identity)
 
     cdef int64_t acquire(self, object resource, object scope) except -2:
-        """The slot of a pair, held until released; -1 when all slots are taken or the pair cannot be encoded."""
+        """A new reference to the slot of a pair; -1: all slots are taken, or the pair cannot be encoded."""
         cdef uint32_t *guess = &self.cache[cache_index(<void *> resource, <void *> scope)]
         cdef int64_t slot = load_u32(guess)
         if ns_source_slot_take(&self.slots[slot], <void *> resource, <void *> scope):
@@ -112,7 +112,7 @@ cdef class SourceTable:
 
     @cython.critical_section
     cdef int64_t find(self, object resource, object scope) except -2:
-        """The slot of a pair, held; as `acquire`, without the guess."""
+        """`acquire` without the cache."""
         identity = (<uintptr_t> <void *> resource, <uintptr_t> <void *> scope)
         if identity not in self.by_identity:
             try:
@@ -120,9 +120,9 @@ cdef class SourceTable:
             except Exception:
                 add_u64(&self.counts.lost, 1)
                 return -1
-        return self.held(identity, resource, scope)
+        return self.acquire_known(identity, resource, scope)
 
-    cdef int64_t held(self, tuple identity, object resource, object scope) except -2:
+    cdef int64_t acquire_known(self, tuple identity, object resource, object scope) except -2:
         cdef int64_t slot = self.by_identity[identity]
         ns_source_slot_take(&self.slots[slot], <void *> resource, <void *> scope)
         return slot
@@ -131,7 +131,7 @@ cdef class SourceTable:
         cdef Source source = Source()
         cdef EncodeCounts counts
         memset(&counts, 0, sizeof(counts))
-        source.resource = resource  # held: an identity must not be reused while it is a key
+        source.resource = resource  # a reference: the address must not be reused while it is a key
         source.scope = scope
         source.resource_head = encode_resource(resource, &counts)
         source.resource_tail = encode_schema_url(resource, &counts)
@@ -153,9 +153,9 @@ cdef class SourceTable:
         if <size_t> len(self.by_identity) >= self.sweep_at:
             self.sweep()
         source = self.describe(resource, scope)
-        # Encoding may have run Python code, or let other threads in, that added the same pair. From here on nothing does.
+        # Encoding may have run Python code or let another thread in, and so added the same pair. No Python code runs below.
         if identity in self.by_identity:
-            return self.held(identity, resource, scope)
+            return self.acquire_known(identity, resource, scope)
         if not self.free_slots and self.used >= self.capacity and not self.grow():
             return -1
         if self.free_slots:
@@ -174,7 +174,7 @@ cdef class SourceTable:
     cdef bint grow(self) except -1:
         cdef const ns_source **moved
         cdef ns_source_slot *slots
-        if not self.may_move or self.capacity >= SLOTS:
+        if not self.may_move or self.capacity >= MAX_SLOTS:
             return False
         slots = <ns_source_slot *> calloc(2 * self.capacity, sizeof(ns_source_slot))
         if slots == NULL:
@@ -190,36 +190,36 @@ cdef class SourceTable:
         return True
 
     cdef uint32_t resource_id(self, object resource) except? 0xFFFFFFFF:
-        """Equal resources get one id. A resource is hashed (the SDK's hash serialises it) only from the second on."""
+        """Equal resources get one id. The first is hashed only with the second: the SDK's hash serialises it."""
         if self.next_resource_id == 0:
             self.first_resource = resource
             self.next_resource_id = 1
             return 0
         if self.first_resource is not None:
-            remember(self.resource_ids, self.first_resource, 0)
+            set_id(self.resource_ids, self.first_resource, 0)
             self.first_resource = None
-        number = known(self.resource_ids, resource)
+        number = id_of(self.resource_ids, resource)
         if number is not None:
             return number
-        # Taken before it is remembered: hashing runs Python code, in which another thread may come here.
+        # Incremented first: hashing runs Python code, during which another thread may take an id.
         fresh = self.next_resource_id
         self.next_resource_id += 1
-        remember(self.resource_ids, resource, fresh)
+        set_id(self.resource_ids, resource, fresh)
         return fresh
 
     cdef uint32_t scope_id(self, object scope) except? 0xFFFFFFFF:
-        number = known(self.scope_ids, scope)
+        number = id_of(self.scope_ids, scope)
         if number is not None:
             return number
-        # Taken before it is remembered: hashing runs Python code, in which another thread may come here.
+        # Incremented first: hashing runs Python code, during which another thread may take an id.
         fresh = self.next_scope_id
         self.next_scope_id += 1
-        remember(self.scope_ids, scope, fresh)
+        set_id(self.scope_ids, scope, fresh)
         return fresh
 
     cdef int sweep(self) except -1:
-        """Lets go of the pairs that no record names. Ids are forgotten with them: a pair that comes back gets a new
-        one, which no record of the old can meet in a batch."""
+        """Removes the pairs without references, and their ids. A pair that is added again gets a new id; no record with the
+        old id is left for a batch with both."""
         cdef Source source
         cdef int64_t slot
         live_resources = {}
@@ -234,7 +234,7 @@ cdef class SourceTable:
                 live_resources[source.described.resource_id] = source.resource
                 live_scopes[source.described.scope_id] = source.scope
                 continue
-            swept.append(source)  # kept until the table is whole again
+            swept.append(source)  # freed last: destructors may run Python code, which needs a consistent table
             del self.by_identity[identity]
             self.sources[slot] = None
             self.described[slot] = NULL
@@ -243,9 +243,9 @@ cdef class SourceTable:
         self.resource_ids = {}
         self.scope_ids = {}
         for number, resource in live_resources.items():
-            remember(self.resource_ids, resource, number)
+            set_id(self.resource_ids, resource, number)
         for number, scope in live_scopes.items():
-            remember(self.scope_ids, scope, number)
-        # Twice what is alive: sweeping costs a constant per pair added, however many live.
-        self.sweep_at = max(<size_t> IDLE_SLOTS, 2 * <size_t> len(self.by_identity))
+            set_id(self.scope_ids, scope, number)
+        # Twice the live pairs: the amortized cost of a sweep is constant for each added pair.
+        self.sweep_at = max(<size_t> MIN_SWEEP, 2 * <size_t> len(self.by_identity))
         return 0

@@ -1,11 +1,11 @@
-"""A span as queues and the encoder see it, whatever kind of object it is.
+"""`SpanView`: the form of a span for queues and the encoder, independent of its class.
 
     on_end, or the native span's end()   sets `span` and `calls`
-    queue                                 counts it, asks `calls.is_sampled`, checks its bounds
-    encode_span                           calls `calls.fill` once, then reads the fields
+    queue                                counts the span, calls `calls.is_sampled`, checks its bounds
+    encode_span                          calls `calls.fill` once, then reads the fields
 
-One table of calls serves the native span (trace/span.pyx), another a ReadableSpan and everything that looks like one
-(encoding/encoder_view.pxi). A full queue drops a span before it is filled, which costs most of what encoding it would.
+There are two tables of calls: for the native span (trace/span.pyx), and for a ReadableSpan or an object with its properties
+(encoding/encoder_view.pxi). Filling is most of the cost of encoding, so a full queue drops a span before it is filled.
 """
 
 from cpython.object cimport PyObject
@@ -20,14 +20,14 @@ cdef struct EncodeCounts:
     uint64_t lost      # attributes, events, links and fields left out
 
 
-# One attribute of a native span; owned by the span.
+# One attribute of a native span, which owns the references.
 cdef struct AttributePair:
     Py_hash_t hash
     PyObject *key
     PyObject *value
 
 
-# The trace of a span, and the span's place in it.
+# The trace id of a span, and its kind of parent.
 cdef struct TraceKey:
     uint64_t high
     uint64_t low
@@ -41,24 +41,24 @@ cdef struct SpanView
 # `span` is borrowed.
 cdef struct SpanCalls:
     bint (*is_sampled)(PyObject *span) except -1
-    bint (*trace_key)(PyObject *span, TraceKey *key) except -1  # False: its ids are no integers of the right size
+    bint (*trace_key)(PyObject *span, TraceKey *key) except -1  # False: an id is not an int in range
     int (*fill)(SpanView *view, EncodeCounts *counts) except -1
     object (*readable)(PyObject *span)                          # the span as a ReadableSpan
 
 
-# `span` and `calls` are set by the caller, which keeps the span alive. `fill` sets the rest. The references are owned,
-# because encoding may run Python code that replaces a field of the span; NULL stands for None. The pairs are borrowed: they
-# live and stay as they are as long as the span.
+# The caller sets `span` (borrowed) and `calls`, and keeps the span alive. `fill` sets the rest. Its references are owned,
+# because encoding may run Python code that replaces a field of the span; NULL is None. The pairs are borrowed: they are
+# immutable once the span has ended and live as long as the span.
 cdef struct SpanView:
     PyObject *span
     const SpanCalls *calls
 
-    ns_span_head head           # but for `trace_state`, `name` and `kind`, which the encoder derives
+    ns_span_head head           # except `trace_state`, `name` and `kind`, which the encoder sets
     uint32_t flags
     PyObject *trace_state
     PyObject *name
     PyObject *kind
-    const AttributePair *pairs  # the attributes, unless `attributes` is not NULL
+    const AttributePair *pairs  # the attributes if `attributes` is NULL
     size_t pair_count
     PyObject *attributes
     PyObject *events
@@ -72,7 +72,7 @@ cdef struct SpanView:
 
 
 cdef inline void clear_view(SpanView *view) noexcept:
-    """Prepares the references for `fill`, which may raise before it has set them all."""
+    """Initializes the references: `fill` may raise before it has set all of them."""
     view.trace_state = view.name = view.kind = view.attributes = view.events = view.links = NULL
     view.status = view.resource = view.scope = NULL
     view.pair_count = 0
@@ -80,7 +80,7 @@ cdef inline void clear_view(SpanView *view) noexcept:
 
 
 cdef inline PyObject *new_reference(object value) noexcept:
-    """An owned reference; NULL for None."""
+    """An owned reference; NULL if the value is None."""
     if value is None:
         return NULL
     Py_INCREF(value)
@@ -92,7 +92,7 @@ cdef inline object object_or_none(PyObject *reference):
 
 
 cdef inline void release_view(SpanView *view) noexcept:
-    """Releases the references. May run Python code."""
+    """Releases the owned references. May run Python code."""
     Py_CLEAR(view.trace_state)
     Py_CLEAR(view.name)
     Py_CLEAR(view.kind)

@@ -1,4 +1,4 @@
-"""The headers of csrc/queue as Cython sees them: declarations and nothing else."""
+"""Declarations of the headers of csrc/queue."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 

@@ -9,7 +9,8 @@ from nanospan._native.queue.csrc cimport ns_counters, ns_ring, ns_wake
 cdef extern from *:
     """
     #include "base/threads.h"
-    /* Where an encoder counts what it repaired and lost: with the interpreter lock in the queue itself, else by itself. */
+    /* The counts of an encoder. With the interpreter lock it writes the queue's; on a free-threaded build it counts on its
+     * stack and adds once, relaxed: sums publish no other data. */
     #define nspy_own_counts(own, shared) \
         (NSPY_FREE ? ((own)->repaired = (own)->lost = 0, (own)) : (shared))
     #define nspy_add_counts(own, shared)                                                        \
@@ -26,13 +27,13 @@ cdef extern from *:
 cdef class SpanQueue:
     cdef ns_counters counters
     cdef ns_wake wake
-    cdef uint32_t generation    # of the process that made the state below; see ns_fork.h
-    cdef bint stopped           # what ends from now on is dropped
+    cdef uint32_t generation    # fork generation of the state below (ns_fork.h); acquire load, release store
+    cdef bint stopped           # spans that end from now on are dropped; orders: EncodedQueue.push
     cdef readonly uint32_t max_spans
     cdef readonly uint32_t wake_spans
     cdef public object on_fork  # called in a forked child, after the queue was emptied
-    cdef bint wants_starts      # `started` is to be called for each span
-    cdef bint takes_unsampled   # spans that are recorded only are for this queue too
+    cdef bint wants_starts      # `started` is called for each span
+    cdef bint takes_unsampled   # takes spans that are recorded but not sampled
 
     cdef int end(self, SpanView *view) except -1
     cdef int started(self, SpanView *view) except -1
@@ -57,8 +58,8 @@ cdef class EncodedQueue(SpanQueue):
     cdef readonly uint64_t max_bytes
     cdef uint64_t wake_bytes
     cdef size_t max_span_bytes
-    cdef bint closed            # nothing more is read from the ring
-    cdef bint is_read           # by one thread at a time
+    cdef bint closed            # the ring was read for the last time; in the section
+    cdef bint is_read           # a thread is reading the ring, which allows one reader; `claim`
 
     cdef int drop_late(self) except -1
     cdef int drop_all(self) except -1
@@ -67,7 +68,7 @@ cdef class EncodedQueue(SpanQueue):
 
 cdef class ObjectQueue(SpanQueue):
     cdef object spans
-    cdef uint32_t pushed
+    cdef uint32_t pushed  # both change in the section and are read without it, see spans_now
     cdef uint32_t taken
 
     cdef int append(self, object span) except -1
@@ -77,13 +78,14 @@ cdef class ObjectQueue(SpanQueue):
 
 cdef class NativeBatchProcessor:
     cdef SpanQueue _queue
-    cdef list kept_alive   # what _queue was before
-    cdef bint patched  # one of on_start, _on_ending, on_end was assigned on the instance
+    cdef list kept_alive  # former values of _queue
+    cdef bint patched     # one of on_start, _on_ending, on_end was assigned on the instance; relaxed
 
 
 cdef extern from *:
     """
-    #define nspy_queue_of(processor) ((PyObject *)NSPY_SEEN((processor)->_queue))
+    /* A published pointer: release store, acquire load. */
+    #define nspy_queue_of(processor) ((PyObject *)NSPY_LOAD_ACQUIRE((processor)->_queue))
     #define nspy_attach(processor, queue) Py_DECREF(NSPY_REPLACE((processor)->_queue, queue))
     """
     PyObject *queue_of "nspy_queue_of"(NativeBatchProcessor processor)  # None until one is attached

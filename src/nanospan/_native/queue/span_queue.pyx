@@ -1,7 +1,7 @@
-"""The queues between ending spans and the export worker, and the native half of the batch processor.
+"""The queues between ended spans and the export thread, and the native base of the batch processor.
 
-`EncodedQueue` holds OTLP bytes in the ring of csrc/queue/ns_ring.h, for exporters that take bytes. `ObjectQueue` holds the spans
-themselves, for any other exporter. Both are bounded, drop the newest when full and count it, and never wait.
+`EncodedQueue` stores OTLP bytes in the ring of csrc/queue/ns_ring.h, for exporters of bytes. `ObjectQueue` stores the spans,
+for any other exporter. Both are bounded; a full queue drops the new span and counts it. Adding a span never blocks.
 """
 
 from collections import deque
@@ -21,8 +21,8 @@ from nanospan._compat import sdk as private
 from nanospan._native.base.fork cimport generation_address
 from nanospan._native.base.patches cimport set_attribute
 from nanospan._native.base.threads cimport (
-    FREE, claim, give_back, load_flag, load_flag_ordered, load_u32, load_u64, seen_u32, show_u32, store_flag,
-    store_flag_ordered, store_u32
+    FREE, claim, load_acquire_u32, load_flag, load_flag_seq_cst, load_u32, load_u64, release_flag, store_flag,
+    store_flag_seq_cst, store_release_u32, store_u32
 )
 from nanospan._native.encoding.batch cimport EncodedBatch, frame_records
 from nanospan._native.encoding.csrc cimport NS_OTLP_FIXED_ROOM, ns_buf_init, ns_record
@@ -47,30 +47,30 @@ cdef const uint32_t *GENERATION = generation_address()
 cdef const SpanCalls *CALLS_OF_READABLE = readable_calls()
 
 cdef enum:
-    STACK_BYTES = 4096  # nearly all spans are smaller; a larger one moves to the heap
-    FEW_RECORDS = 64
+    STACK_BYTES = 4096  # nearly all spans are smaller; larger ones use the heap
+    DRAIN_RECORDS = 64
 
 
 cdef class SpanQueue:
-    """What both queues share: counting, waking the worker, noticing a fork."""
+    """Base of all queues: accounting, wake-up of the export thread, detection of forks."""
 
     def __cinit__(self, *args, **kwargs):
-        self.generation = GENERATION[0] - 1  # of no process: the first reset_after_fork() is as any other
+        self.generation = GENERATION[0] - 1  # never current: the constructor's reset_after_fork() runs
         self.stopped = self.wants_starts = self.takes_unsampled = False
         self.on_fork = None
 
-    # --- the application's side ---------------------------------------------------------------------------------------
+    # --- application threads ------------------------------------------------------------------------------------------
 
     cdef int end(self, SpanView *view) except -1:
-        """Takes an ended span. Raises only what Python code in the span raises that is not an Exception."""
-        if seen_u32(&self.generation) != GENERATION[0]:
+        """Takes an ended span. Raises only a BaseException that is not an Exception, from Python code of the span."""
+        if load_acquire_u32(&self.generation) != GENERATION[0]:
             self.notice_fork()
         ns_count(&self.counters, NS_ENDED, 1)
         cdef bint wanted = False
         try:
             if not self.takes_unsampled and not view.calls.is_sampled(view.span):
                 ns_count(&self.counters, NS_SAMPLED_OUT, 1)
-            elif load_flag(&self.stopped):
+            elif load_flag(&self.stopped):  # relaxed: a shortcut, `put` checks again
                 ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
             else:
                 wanted = True
@@ -78,7 +78,7 @@ cdef class SpanQueue:
         except Exception:
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         except BaseException:
-            # SystemExit of a signal handler, for example, was raised while Python code ran: the span itself is whole.
+            # For example SystemExit of a signal handler that ran during Python code: the span itself is valid, so retry.
             self.put_again(view, wanted)
             raise
         return 0
@@ -106,10 +106,10 @@ cdef class SpanQueue:
         return 0
 
     cdef bint reset_after_fork(self) except -1:
-        """Makes the state of a new process. False if another thread has done so meanwhile.
+        """Makes the state of a new process, in the queue's critical section. False: another thread already did.
 
-        Within the section of the queue. What can run Python code, and so let other threads in, comes first and last; between
-        `claim_generation` and `publish_generation` nothing does, so that no thread meets half of it."""
+        No Python code runs between `claim_generation` and `publish_generation`: it could let another thread enter the
+        section while the state is incomplete."""
         raise NotImplementedError
 
     cdef bint claim_generation(self) noexcept:
@@ -120,10 +120,11 @@ cdef class SpanQueue:
         return True
 
     cdef void publish_generation(self) noexcept:
-        # Whoever sees this number goes on without the section, and must find all of it.
-        show_u32(&self.generation, GENERATION[0])
+        # Publish last: readers of the generation take no lock and need the complete state. Release pairs with the acquire
+        # load in `end`.
+        store_release_u32(&self.generation, GENERATION[0])
 
-    # --- the worker's side --------------------------------------------------------------------------------------------
+    # --- export thread ------------------------------------------------------------------------------------------------
 
     cdef uint32_t ticket_now(self) noexcept nogil:
         return 0
@@ -135,7 +136,7 @@ cdef class SpanQueue:
         return self.spans_now() >= self.wake_spans
 
     cdef bint may_sleep(self) noexcept nogil:
-        """Announces sleep and looks again; False if there is no reason to sleep after all."""
+        """Announces the sleep, then checks again, so that no wake-up is lost (ns_wake.h). False: do not sleep."""
         ns_wake_announce(&self.wake)
         if self.is_due() or ns_wake_requested(&self.wake):
             ns_wake_cancel(&self.wake)
@@ -143,33 +144,34 @@ cdef class SpanQueue:
         return True
 
     cdef bint sleep(self, double timeout) noexcept nogil:
-        """Sleeps until a batch is due, somebody asks, or `timeout` seconds have passed. False for the last."""
+        """Sleeps until a batch is due or requested. False: `timeout` seconds passed first."""
         return ns_wake_sleep(&self.wake, <int64_t> (timeout * 1e9))
 
     def check_fork(self):
-        """Empty the queue if it was made before a fork that this process came from."""
-        if seen_u32(&self.generation) != GENERATION[0]:
+        """Empty the queue if it was created before a fork of this process."""
+        if load_acquire_u32(&self.generation) != GENERATION[0]:
             self.notice_fork()
 
     def request(self):
-        """Wake the worker, whatever the queue holds."""
+        """Wake the export thread, even if no batch is due."""
         ns_wake_request(&self.wake)
 
     def has_work(self):
-        """Whether a batch is due or somebody has asked for the worker: for one that must not wait in `next_batch`."""
+        """Whether a batch is due or requested; for a caller that must not block in `next_batch`."""
         return self.is_due() or ns_wake_requested(&self.wake)
 
     @cython.critical_section
     def stop(self):
-        """Count everything that ends from now on as dropped by shutdown."""
-        store_flag_ordered(&self.stopped, True)
+        """Count every span that ends from now on as dropped by shutdown."""
+        # Sequentially consistent: see EncodedQueue.push.
+        store_flag_seq_cst(&self.stopped, True)
 
     def close(self):
-        """Say that nothing more will be read, after `stop`; what comes in all the same is counted as dropped by shutdown."""
+        """After `stop`: the queue is not read any more. Spans left in it or added later count as dropped by shutdown."""
 
     @property
     def ticket(self):
-        """Spans queued so far, modulo 2**32: all of them are out when a batch has this ``ticket`` or a later one."""
+        """Spans queued so far, modulo 2**32. All have left the queue when a batch has this ``ticket`` or a later one."""
         return self.ticket_now()
 
     @property
@@ -184,22 +186,21 @@ cdef class SpanQueue:
         return True
 
     def settle(self, exported, rejected, failed):
-        """Count where the spans of one batch went."""
+        """Count the outcomes of the spans of one batch."""
         ns_count(&self.counters, NS_EXPORTED, exported)
         ns_count(&self.counters, NS_REJECTED, rejected)
         ns_count(&self.counters, NS_DROPPED_EXPORT_FAILED, failed)
 
     def abandon(self, count):
-        """Count spans that a shutdown left behind."""
+        """Count spans that the shutdown dropped."""
         ns_count(&self.counters, NS_DROPPED_SHUTDOWN, count)
 
     cdef tuple figures(self):
-        """``(queue_full, oversize, held, sampled_out, evicted)``, all of one moment, the last three of traces that wait, or
-        waited, for a decision."""
+        """``(queue_full, oversize, held, sampled_out, evicted)``, read at one moment; the last three: tail queue only."""
         return ns_counted(&self.counters, NS_DROPPED_QUEUE_FULL), 0, 0, 0, 0
 
     def detail(self):
-        """Figures beside the accounting."""
+        """Counts beside the accounting."""
         return {}
 
     def stats(self):
@@ -210,7 +211,7 @@ cdef class SpanQueue:
         encode_failed = ns_counted(&self.counters, NS_DROPPED_ENCODE_FAILED)
         export_failed = ns_counted(&self.counters, NS_DROPPED_EXPORT_FAILED)
         shutdown = ns_counted(&self.counters, NS_DROPPED_SHUTDOWN)
-        # After those: a span that is held now was in none of them when they were read.
+        # Read after the outcomes: a span that is held now was not yet in any of them.
         queue_full, oversize, held, sampled_out, evicted = self.figures()
         sampled_out += unsampled
         dropped = {
@@ -221,7 +222,7 @@ cdef class SpanQueue:
             "export_failed": export_failed,
             "shutdown": shutdown,
         }
-        # Last: every span counted above has ended before.
+        # Read last: every span counted above was counted as ended before.
         ended = ns_counted(&self.counters, NS_ENDED)
         return {
             "ended": ended,
@@ -240,13 +241,13 @@ include "span_queue_objects.pxi"
 
 
 cdef class NativeBatchProcessor:
-    """The calls that the SDK makes for every span. Everything else is `nanospan.BatchSpanProcessor`."""
+    """The methods that the SDK calls for every span. `nanospan.BatchSpanProcessor` has all others."""
 
     def __setattr__(self, str name, value):
         set_attribute(self, name, value, name in ("on_start", "_on_ending", "on_end"), &self.patched)
 
     def on_start(self, span, parent_context=None):
-        """Pass the start on to a queue that wants starts."""
+        """Report the start of a span to a queue that wants starts."""
         cdef SpanView view
         cdef SpanQueue queue = <SpanQueue> queue_of(self)
         if queue is not None and queue.wants_starts:
@@ -258,7 +259,7 @@ cdef class NativeBatchProcessor:
         pass
 
     def on_end(self, span):
-        """Queue an ended span and return: at most one system call, no lock, no wait."""
+        """Queue an ended span: at most one system call, no lock, never blocks."""
         cdef SpanView view
         cdef SpanQueue queue = <SpanQueue> queue_of(self)
         if queue is not None:  # None while a subclass is being constructed
@@ -268,7 +269,7 @@ cdef class NativeBatchProcessor:
 
     def _attach_queue(self, SpanQueue queue not None):
         if self._queue is not None:
-            # Constructed once more: other threads may be in the first queue.
+            # __init__ was called again: other threads may be using the first queue.
             self.kept_alive = [self.kept_alive, self._queue]
         attach(self, queue)
 

@@ -1,7 +1,7 @@
-# The queue of exporters that take bytes; included by span_queue.pyx.
+# The queue of exporters of bytes; included by span_queue.pyx.
 
 cdef class EncodedQueue(SpanQueue):
-    """Spans as OTLP bytes, in a ring bounded by spans and by bytes."""
+    """OTLP bytes in a ring bounded by spans and bytes."""
 
     def __cinit__(self, max_spans, wake_spans, max_bytes):
         self.max_spans = max_spans
@@ -23,7 +23,7 @@ cdef class EncodedQueue(SpanQueue):
         sources = SourceTable()
         if not self.claim_generation():
             return False
-        old_sources = self.sources  # kept until all is in place: letting go of it may run Python code
+        old_sources = self.sources  # released last: its destructor may run Python code
         self.sources = sources
         ns_ring_reset(self.ring)
         memset(&self.encode_counts, 0, sizeof(self.encode_counts))
@@ -58,7 +58,7 @@ cdef class EncodedQueue(SpanQueue):
         if source < 0:
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
         elif load_flag(&self.stopped):
-            # Meanwhile: encoding may have let other threads in.
+            # Checked again: encoding may have let other threads in.
             self.sources.release(<uint32_t> source)
             ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
         elif ns_ring_push(self.ring, <uint32_t> source, encoded.data, <uint32_t> encoded.len,
@@ -68,38 +68,38 @@ cdef class EncodedQueue(SpanQueue):
             if (reservation.spans >= self.wake_spans
                     or <uint64_t> reservation.units * NS_RING_UNIT >= self.wake_bytes):
                 ns_wake_up(&self.wake)
-            # With an interpreter lock, nobody stops the queue between the look and the push. Without one, `stopped` is
-            # looked at again: the push, this look, the store in `stop` and the last look at the ring are in one order, so
-            # that a span which that look did not find is found here.
-            if FREE and load_flag_ordered(&self.stopped):
+            # With the interpreter lock, no thread stops the queue between the check above and the push. Without it, check
+            # again: the push, this load, the store in `stop` and the last read of the ring are sequentially consistent, so
+            # either that read finds the span or this load finds the stop.
+            if FREE and load_flag_seq_cst(&self.stopped):
                 self.drop_late()
         return 0
 
     @cython.critical_section
     cdef int drop_late(self) except -1:
-        """After a push that a stop has overtaken: if the ring was read for the last time, the span is dropped."""
+        """For a push that raced with a stop: drops the span if the ring was read for the last time."""
         if self.closed:
             self.drop_all()
         return 0
 
     @cython.critical_section
     def close(self):
-        store_flag_ordered(&self.closed, True)
+        store_flag_seq_cst(&self.closed, True)
         self.drop_all()
 
     cdef int drop_all(self) except -1:
-        cdef ns_record records[FEW_RECORDS]
+        cdef ns_record records[DRAIN_RECORDS]
         cdef ns_ring_stretch stretch
         while not claim(&self.is_read):
             with nogil:
-                sched_yield()  # until the last reader, who came before the ring was closed, has copied what he reads
+                sched_yield()  # a reader that started before the close is still copying its batch
         stretch.count = 1
         while stretch.count:
-            stretch = ns_ring_read(self.ring, records, FEW_RECORDS, <size_t> -1)
+            stretch = ns_ring_read(self.ring, records, DRAIN_RECORDS, <size_t> -1)
             self.sources.release_all(records, stretch.count)
             ns_ring_release(self.ring, stretch, False)
             ns_count(&self.counters, NS_DROPPED_SHUTDOWN, stretch.count)
-        give_back(&self.is_read)
+        release_flag(&self.is_read)
         return 0
 
     cdef uint32_t ticket_now(self) noexcept nogil:
@@ -114,9 +114,9 @@ cdef class EncodedQueue(SpanQueue):
     def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
         """Wait up to ``timeout`` seconds for a batch to be due, then take it.
 
-        Takes the oldest spans, at most ``max_spans``, into one request of about ``max_bytes``. Returns an `EncodedBatch`,
-        or None if there was nothing. Waiting, reading and framing happen without the interpreter lock: the ring has its
-        room back before this thread has to compete for it.
+        Takes the oldest spans, at most ``max_spans``, into one request of about ``max_bytes``. Returns an `EncodedBatch`, or
+        None if the queue is empty. Waits, reads and frames without the interpreter lock, so that the room in the ring is
+        free again before this thread competes for the lock.
         """
         cdef ns_record *records = NULL
         cdef ns_ring_stretch stretch
@@ -130,7 +130,7 @@ cdef class EncodedQueue(SpanQueue):
                 woken = self.sleep(timeout)
             ns_wake_take_request(&self.wake)
             memset(&stretch, 0, sizeof(stretch))
-            # A ring has one reader at a time. Where another is at it, or drops what came after the end, there is nothing here.
+            # The ring allows one reader: while another thread reads or drains it, return nothing.
             if claim(&self.is_read):
                 depth = ns_ring_depth(self.ring)
                 if depth > max_spans:
@@ -141,11 +141,11 @@ cdef class EncodedQueue(SpanQueue):
                     stretch = ns_ring_read(self.ring, records, depth, max_bytes)
                 if stretch.count:
                     failed = frame_records(records, stretch.count, self.sources, &body, &size)
-                    # A queue that is emptied by the clock is a quiet one: give its pages back.
+                    # A batch due by the timeout means low traffic: return pages to the system.
                     ns_ring_release(self.ring, stretch, not woken)
                 if not woken:
                     ns_ring_trim(self.ring)
-                give_back(&self.is_read)
+                release_flag(&self.is_read)
         if stretch.count == 0:
             free(records)
             return None

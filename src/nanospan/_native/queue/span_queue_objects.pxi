@@ -1,7 +1,7 @@
-# The queue of exporters that take the spans themselves; included by span_queue.pyx.
+# The queue of exporters of span objects; included by span_queue.pyx.
 
 cdef class ObjectQueue(SpanQueue):
-    """The spans themselves, in a deque bounded by spans."""
+    """Span objects in a bounded deque."""
 
     def __cinit__(self, max_spans, wake_spans):
         self.max_spans = max_spans
@@ -13,7 +13,7 @@ cdef class ObjectQueue(SpanQueue):
         spans = deque()
         if not self.claim_generation():
             return False
-        old_spans = self.spans  # kept until all is in place: letting go of spans may run Python code
+        old_spans = self.spans  # released last: destructors of spans may run Python code
         self.spans = spans
         store_u32(&self.pushed, 0)
         store_u32(&self.taken, 0)
@@ -23,12 +23,12 @@ cdef class ObjectQueue(SpanQueue):
     cdef int put(self, SpanView *view) except -1:
         return self.append(view.calls.readable(view.span))
 
-    # No other object refers to the deque: in the critical sections below nothing waits, runs Python code or releases the lock.
+    # The deque has no other references: the critical sections below neither block nor run Python code.
 
     @cython.critical_section
     cdef int append(self, object span) except -1:
         cdef size_t depth = len(self.spans)
-        if self.stopped:  # meanwhile: making the span may have let other threads in
+        if self.stopped:  # checked again: making the ReadableSpan may have let other threads in
             ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
             return 0
         if depth >= self.max_spans:
@@ -44,27 +44,27 @@ cdef class ObjectQueue(SpanQueue):
         return load_u32(&self.pushed)
 
     cdef uint32_t spans_now(self) noexcept nogil:
-        # In this order: what is taken was pushed before.
-        cdef uint32_t taken = seen_u32(&self.taken)
+        # Acquire: the later load of `pushed` then counts every span that is counted in `taken`.
+        cdef uint32_t taken = load_acquire_u32(&self.taken)
         return load_u32(&self.pushed) - taken
 
     @cython.critical_section
     cdef bint announce_sleep(self):
-        # `put` holds the section too: either it sees the sleeper or this sees its span.
+        # `append` runs in the same section: either it sees the announced sleep, or this call sees its span.
         return self.may_sleep()
 
     @cython.critical_section
     cdef tuple take(self, uint32_t max_spans, uint32_t *ticket):
         cdef uint32_t count = min(self.spans_now(), max_spans)
         taken = tuple([self.spans.popleft() for _ in range(count)])
-        show_u32(&self.taken, self.taken + count)
+        store_release_u32(&self.taken, self.taken + count)  # release: pairs with the acquire load in spans_now
         ticket[0] = self.taken
         return taken
 
     def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
         """Wait up to ``timeout`` seconds for a batch to be due, then take it, as an `ObjectBatch` or None.
 
-        ``max_bytes`` is not looked at: the size of an object in some exporter's format is not known.
+        ``max_bytes`` is ignored: the size of a span in the exporter's format is unknown.
         """
         cdef uint32_t ticket = 0
         if timeout > 0 and self.announce_sleep():
@@ -80,7 +80,7 @@ cdef class ObjectQueue(SpanQueue):
 
 
 cdef class ObjectBatch:
-    """Spans for an exporter that takes `opentelemetry.sdk.trace.ReadableSpan` objects."""
+    """A batch of `opentelemetry.sdk.trace.ReadableSpan` objects."""
 
     cdef readonly tuple spans
     cdef public uint32_t ticket

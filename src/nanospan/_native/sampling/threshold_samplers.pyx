@@ -17,7 +17,7 @@ from posix.time cimport CLOCK_PROCESS_CPUTIME_ID, clockid_t
 from nanospan._native.base.csrc cimport ns_clock_coarse, ns_clock_monotonic, ns_clock_read
 from nanospan._native.base.fork cimport generation_address
 from nanospan._native.base.threads cimport (
-    claim, enter, leave, load_flag, load_u64, nspy_section, seen_u32, show_u32, store_u64
+    claim, enter, leave, load_acquire_u32, load_flag, load_u64, nspy_section, store_release_u32, store_u64
 )
 from nanospan._native.sampling.cost_meter cimport add_reader, meter_after_fork, process_meter, remove_reader
 from nanospan._native.sampling.csrc cimport (
@@ -79,7 +79,7 @@ cdef class NativeOwnSampler(NativeSampler):
 
     cdef int answer(self, SamplingInput *given, SamplingOutput *output) except -2:
         cdef int decision
-        if seen_u32(&self.generation) != generation_now[0]:
+        if load_acquire_u32(&self.generation) != generation_now[0]:
             self.check_fork()
         decision = self.decide_full(given, output)
         nspy_count_sample(&self.asked)
@@ -94,7 +94,7 @@ cdef class NativeOwnSampler(NativeSampler):
             store_u64(&self.sampled, 0)
             self.reset_after_fork()
             # Publish last: readers of the generation take no lock and need the complete state.
-            show_u32(&self.generation, generation_now[0])
+            store_release_u32(&self.generation, generation_now[0])
         return 0
 
     cdef int reset_after_fork(self) except -1:

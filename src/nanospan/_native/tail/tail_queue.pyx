@@ -14,7 +14,7 @@ from libc.string cimport memset
 from nanospan._native.base.csrc cimport ns_clock_coarse, ns_clock_monotonic
 from nanospan._native.base.fork cimport generation_address
 from nanospan._native.base.threads cimport (
-    leave_lock, load_flag, load_u64, reset_lock, seen_u32, store_flag_ordered, take_lock
+    leave_lock, load_acquire_u32, load_flag, load_u64, reset_lock, store_flag_seq_cst, take_lock
 )
 from nanospan._native.encoding.batch cimport EncodedBatch, frame_records
 from nanospan._native.encoding.csrc cimport NS_OTLP_FIXED_ROOM, ns_buf_init, ns_source
@@ -149,7 +149,7 @@ cdef class TailQueue(SpanQueue):
 
     cdef int started(self, SpanView *view) except -1:
         cdef TraceKey key
-        if seen_u32(&self.generation) != GENERATION[0]:
+        if load_acquire_u32(&self.generation) != GENERATION[0]:
             self.notice_fork()
         try:
             if view.calls.trace_key(view.span, &key):
@@ -250,7 +250,7 @@ cdef class TailQueue(SpanQueue):
     def stop(self):
         """Decide on all held traces. Spans that end later count as dropped by shutdown."""
         take_lock(&self.table_lock)
-        store_flag_ordered(&self.stopped, True)
+        store_flag_seq_cst(&self.stopped, True)
         if self.has_table:
             ns_trace_table_decide_all(&self.table)
         leave_lock(&self.table_lock)

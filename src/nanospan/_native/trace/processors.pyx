@@ -16,7 +16,7 @@ from nanospan._native.queue.span_queue cimport NativeBatchProcessor, SpanQueue, 
 
 cdef extern from *:
     """
-    #define nspy_only_of(processors)       ((PyObject *)NSPY_SEEN((processors)->only))
+    #define nspy_only_of(processors)       ((PyObject *)NSPY_LOAD_ACQUIRE((processors)->only))
     #define nspy_set_only(processors, one) NSPY_REPLACE((processors)->only, one)
     """
     PyObject *only_of "nspy_only_of"(NativeProcessors processors)

@@ -4,7 +4,7 @@
 cdef extern from *:
     """
     #include "base/threads.h"
-    #define nspy_shared_of(span)         ((PyObject *)NSPY_SEEN((span)->shared))
+    #define nspy_shared_of(span)         ((PyObject *)NSPY_LOAD_ACQUIRE((span)->shared))
     #define nspy_set_shared(span, value) NSPY_REPLACE((span)->shared, value)
     """
     PyObject *shared_of "nspy_shared_of"(SpanFields span)

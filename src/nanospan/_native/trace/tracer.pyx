@@ -27,7 +27,7 @@ from nanospan._native.base.threads cimport (
     FREE, add_u32, claim, enter, keep_alive, leave, load_flag, load_u32, nspy_section, store_flag, store_u32
 )
 from nanospan._native.context.csrc cimport ns_trace_id
-from nanospan._native.context.current_context cimport Activated, look_at_runtime, make_current, span_in, undo_current
+from nanospan._native.context.current_context cimport Activated, make_current, refresh_runtime, span_in, undo_current
 from nanospan._native.context.identity cimport Ids, NativeSpanBase, ids_are_valid, new_non_recording_span
 from nanospan._native.context.ids cimport new_root_ids, new_span_id
 from nanospan._native.sampling.cost_meter cimport meter_readers, process_meter
@@ -79,11 +79,11 @@ cdef NativeSampler foreign_sampler = NativeSampler()
 cdef extern from *:
     """
     #include "base/threads.h"
-    #define nspy_shared_of(tracer)     ((PyObject *)NSPY_SEEN((tracer)->shared))
-    #define nspy_native_sampler_of(tracer)      ((PyObject *)NSPY_SEEN((tracer)->native_sampler))
-    #define nspy_scope_name_of(tracer) ((PyObject *)NSPY_SEEN((tracer)->scope_name))
-    #define nspy_ids_of(tracer)        ((PyObject *)NSPY_SEEN((tracer)->native_ids))
-    #define nspy_metrics_of(tracer)    ((PyObject *)NSPY_SEEN((tracer)->metrics))
+    #define nspy_shared_of(tracer)     ((PyObject *)NSPY_LOAD_ACQUIRE((tracer)->shared))
+    #define nspy_native_sampler_of(tracer)      ((PyObject *)NSPY_LOAD_ACQUIRE((tracer)->native_sampler))
+    #define nspy_scope_name_of(tracer) ((PyObject *)NSPY_LOAD_ACQUIRE((tracer)->scope_name))
+    #define nspy_ids_of(tracer)        ((PyObject *)NSPY_LOAD_ACQUIRE((tracer)->native_ids))
+    #define nspy_metrics_of(tracer)    ((PyObject *)NSPY_LOAD_ACQUIRE((tracer)->metrics))
     #define nspy_set_shared(tracer, value)     NSPY_REPLACE((tracer)->shared, value)
     #define nspy_set_native_sampler(tracer, value)      NSPY_REPLACE((tracer)->native_sampler, value)
     #define nspy_set_scope_name(tracer, value) NSPY_REPLACE((tracer)->scope_name, value)

@@ -33,11 +33,11 @@ cdef extern from *:
     /* If several threads enter or leave one activation, exactly one succeeds. */
     #if NSPY_FREE
     #define nspy_claim_entry(activation)     nspy_claim(&(activation)->entered)
-    #define nspy_show_span(activation, owned) NSPY_SHOW((activation)->span, owned)
+    #define nspy_publish_span(activation, owned) NSPY_STORE_RELEASE((activation)->span, owned)
     #define nspy_take_span(activation)       __atomic_exchange_n(&(activation)->span, NULL, __ATOMIC_ACQ_REL)
     #else
     #define nspy_claim_entry(activation)     ((activation)->entered ? false : ((activation)->entered = true))
-    #define nspy_show_span(activation, owned) ((void)((activation)->span = (owned)))
+    #define nspy_publish_span(activation, owned) ((void)((activation)->span = (owned)))
     #define nspy_take_span(activation)       nspy_taken(&(activation)->span)
     #endif
     static inline PyObject *nspy_taken(PyObject **field) {
@@ -47,7 +47,7 @@ cdef extern from *:
     }
     """
     bint claim_entry "nspy_claim_entry"(SpanActivation activation)
-    void show_span "nspy_show_span"(SpanActivation activation, PyObject *owned)
+    void publish_span "nspy_publish_span"(SpanActivation activation, PyObject *owned)
     PyObject *take_span "nspy_take_span"(SpanActivation activation)
 
 
@@ -106,7 +106,7 @@ cdef class SpanActivation:
             raise RuntimeError("a span can be entered only once: call start_as_current_span again")
         tracer = <object> self.tracer
         if self.context is not NULL:
-            look_at_runtime()  # without a context, starting the span calls it
+            refresh_runtime()  # without a context, starting the span calls it
         if (type(tracer) is tracer_class and not load_flag(&(<NativeTracer> tracer).patched)
                 and is_original(&start_span_guard)):
             metered = load_u32(readers_of_meter) != 0
@@ -139,7 +139,7 @@ cdef class SpanActivation:
             if began:
                 record_start_cost(span, began)
                 self.cost = elapsed_ns(began)
-        show_span(self, new_reference(span))
+        publish_span(self, new_reference(span))
         return span
 
     cdef bint leave(self, object exc_val) except -1:
