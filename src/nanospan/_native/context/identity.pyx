@@ -158,14 +158,14 @@ cdef class NativeSpanBase:
         cdef bint as_numbers
         state.state = NULL
         as_numbers = read_context(context, &ids, &state)  # may run Python code: no field is changed before
-        old = self.context, self.trace_state, self.cell  # released last: their destructors may run Python code
+        _old = self.context, self.trace_state, self.cell  # released last: their destructors may run Python code
         self.as_numbers = as_numbers
         if as_numbers:
             self.ids = ids
         self.trace_state = <object> state.state if as_numbers and state.state is not NULL else None
         self.context = context
         self.has_context = True
-        self.cell = None  # started children keep their parent's old context
+        self.cell = None  # started children keep their parent's _old context
         return 0
 
     def get_span_context(self):
@@ -244,6 +244,7 @@ def bind_non_recording_class(cls):
     non_recording_class = cls
     nspy_freelist_install(&free_list, cls, dealloc, reset)
     return cls
+
 
 cdef object span_class = None
 

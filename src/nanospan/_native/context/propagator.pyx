@@ -4,13 +4,12 @@ The common case is handled here: ASCII strings, ids within range. Everything els
 together with the headers read so far, so that no header is read from a carrier twice.
 """
 
-from libc.stdint cimport uint8_t, uint64_t
 from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.tuple cimport PyTuple_GET_ITEM
 
 from nanospan._native.base.csrc cimport NS_TEXT_UTF8, ns_text
-from nanospan._native.base.pycompat cimport nspy_text, nspy_trace_id
+from nanospan._native.base.pycompat cimport nspy_text
 from nanospan._native.base.threads cimport enter, leave, nspy_section
 from nanospan._native.context.csrc cimport (
     NS_TRACEPARENT_LENGTH, NS_TRACEPARENT_MAX_LENGTH, ns_traceparent, ns_traceparent_read, ns_traceparent_write

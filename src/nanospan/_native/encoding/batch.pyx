@@ -9,12 +9,10 @@ from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 
-from nanospan._native.encoding.csrc cimport (
-    ns_buf, ns_buf_init, ns_buf_rewind, ns_buf_save, ns_frame, ns_frame_free, ns_savepoint
-)
+from nanospan._native.encoding.csrc cimport ns_buf_init, ns_buf_rewind, ns_buf_save, ns_frame, ns_frame_free, ns_savepoint
 from nanospan._native.encoding.encoder cimport buffer_free, encode_span, readable_calls
 from nanospan._native.encoding.sources cimport SourceTable
-from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView, clear_view, object_or_none, release_view
+from nanospan._native.encoding.span_view cimport SpanView, clear_view, object_or_none, release_view
 
 
 cdef int frame_records(ns_record *records, size_t count, SourceTable sources, uint8_t **body,

@@ -211,7 +211,7 @@ cdef int put_span(ns_buf *buf, SpanView *view, EncodeCounts *counts) except -1:
     if view.links is not NULL:
         put_items_safely(buf, <object> view.links, put_link, counts)
     tail.dropped_links = view.dropped_links
-    message = fill_status(&tail, object_or_none(view.status), counts)
+    _message = fill_status(&tail, object_or_none(view.status), counts)
     tail.flags = view.flags
     counts.repaired += ns_otlp_span_end(buf, &tail)
     return 0

@@ -7,22 +7,16 @@ for any other exporter. Both are bounded; a full queue drops the new span and co
 from collections import deque
 
 cimport cython
-from cpython.long cimport PyLong_AsLong
-from cpython.object cimport PyObject_GenericGetAttr, PyObject_GenericSetAttr
-from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext
 
-from nanospan._compat import sdk as private
 from nanospan._native.base.fork cimport generation_address
 from nanospan._native.base.patches cimport set_attribute
 from nanospan._native.base.threads cimport (
-    FREE, claim, load_acquire_u32, load_flag, load_flag_seq_cst, load_u32, load_u64, release_flag, store_flag,
-    store_flag_seq_cst, store_release_u32, store_u32
+    FREE, claim, load_acquire_u32, load_flag, load_flag_seq_cst, load_u32, load_u64, release_flag, store_flag_seq_cst,
+    store_release_u32, store_u32
 )
 from nanospan._native.encoding.batch cimport EncodedBatch, frame_records
 from nanospan._native.encoding.csrc cimport NS_OTLP_FIXED_ROOM, ns_buf_init, ns_record
@@ -33,11 +27,11 @@ from nanospan._native.encoding.span_view cimport (
 )
 from nanospan._native.queue.csrc cimport (
     NS_DROPPED_ENCODE_FAILED, NS_DROPPED_EXPORT_FAILED, NS_DROPPED_QUEUE_FULL, NS_DROPPED_SHUTDOWN, NS_ENDED, NS_EXPORTED,
-    NS_REJECTED, NS_RING_MAX_BYTES, NS_RING_MAX_SPANS, NS_RING_MIN_BYTES, NS_RING_OK, NS_RING_UNIT, NS_SAMPLED_OUT,
-    ns_count, ns_counted, ns_counters_reset, ns_reservation, ns_ring_depth, ns_ring_dropped_full, ns_ring_dropped_oversize,
-    ns_ring_map, ns_ring_max_record, ns_ring_push, ns_ring_read, ns_ring_refuse, ns_ring_release, ns_ring_reset,
-    ns_ring_spans_of, ns_ring_status, ns_ring_stretch, ns_ring_ticket, ns_ring_trim, ns_ring_unmap, ns_ring_used_bytes,
-    ns_wake_announce, ns_wake_cancel, ns_wake_request, ns_wake_requested, ns_wake_sleep, ns_wake_take_request, ns_wake_up
+    NS_REJECTED, NS_RING_OK, NS_RING_UNIT, NS_SAMPLED_OUT, ns_count, ns_counted, ns_counters_reset, ns_reservation,
+    ns_ring_depth, ns_ring_dropped_full, ns_ring_dropped_oversize, ns_ring_map, ns_ring_max_record, ns_ring_push,
+    ns_ring_read, ns_ring_refuse, ns_ring_release, ns_ring_reset, ns_ring_spans_of, ns_ring_stretch, ns_ring_ticket,
+    ns_ring_trim, ns_ring_unmap, ns_ring_used_bytes, ns_wake_announce, ns_wake_cancel, ns_wake_request, ns_wake_requested,
+    ns_wake_sleep, ns_wake_take_request, ns_wake_up
 )
 
 cdef extern from "<sched.h>" nogil:
@@ -272,4 +266,3 @@ cdef class NativeBatchProcessor:
             # __init__ was called again: other threads may be using the first queue.
             self.kept_alive = [self.kept_alive, self._queue]
         attach(self, queue)
-

@@ -71,7 +71,6 @@ cdef class AttributeMatch:
 
     cdef bint holds(self, object attributes) except -1:
         cdef PyObject *found
-        cdef bint result
         if type(attributes) is dict:
             found = nspy_dict_value(<PyObject *> attributes, <PyObject *> self.key)
             if found is NULL:

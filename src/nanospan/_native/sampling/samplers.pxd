@@ -139,4 +139,4 @@ cdef int write_ot(const SamplingInput *given, SamplingOutput *output, uint64_t t
 cdef object state_of_threshold(uint64_t threshold)
 
 # The shortcuts past the SDK's Python code that are valid for this SDK release. They change speed only.
-cdef int shortcuts_in_use(bint *context_is_tuple, bint *result_has_three_fields) except -1
+cdef int shortcuts_in_use(bint *span_context_is_plain, bint *result_has_three_fields) except -1

@@ -22,8 +22,8 @@ from nanospan._native.base.threads cimport claim, load_flag, store_flag
 from nanospan._native.context.current_context cimport span_in
 from nanospan._native.context.identity cimport context_is_tuple
 from nanospan._native.sampling.csrc cimport (
-    NS_OT_MAX_LENGTH, NS_OT_NONE, NS_THRESHOLD_DIGITS, ns_ot_read, ns_ot_write, ns_randomness_decode, ns_randomness_of_trace,
-    ns_ratio_keeps, ns_threshold_decode, ns_threshold_encode, ns_threshold_keeps, ns_threshold_of_probability
+    NS_OT_MAX_LENGTH, NS_OT_NONE, NS_THRESHOLD_DIGITS, ns_ot_read, ns_ot_write, ns_randomness_of_trace, ns_ratio_keeps,
+    ns_threshold_encode, ns_threshold_keeps, ns_threshold_of_probability
 )
 
 cdef extern from "Python.h":
@@ -291,7 +291,7 @@ def threshold_from_probability(double probability, unsigned precision=4):
     return threshold
 
 
-cdef int shortcuts_in_use(bint *context_is_tuple, bint *result_has_three_fields) except -1:
-    context_is_tuple[0] = span_context_is_tuple
+cdef int shortcuts_in_use(bint *span_context_is_plain, bint *result_has_three_fields) except -1:
+    span_context_is_plain[0] = span_context_is_tuple
     result_has_three_fields[0] = result_by_fields
     return 0

@@ -12,12 +12,12 @@ from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free
 from posix.stdlib cimport posix_memalign
-from posix.time cimport CLOCK_PROCESS_CPUTIME_ID, clockid_t
+from posix.time cimport CLOCK_PROCESS_CPUTIME_ID
 
 from nanospan._native.base.csrc cimport ns_clock_coarse, ns_clock_monotonic, ns_clock_read
 from nanospan._native.base.fork cimport generation_address
 from nanospan._native.base.threads cimport (
-    claim, enter, leave, load_acquire_u32, load_flag, load_u64, nspy_section, store_release_u32, store_u64
+    claim, enter, leave, load_acquire_u32, load_flag, nspy_section, store_release_u32, store_u64
 )
 from nanospan._native.sampling.cost_meter cimport add_reader, meter_after_fork, process_meter, remove_reader
 from nanospan._native.sampling.csrc cimport (

@@ -13,9 +13,7 @@ from libc.string cimport memset
 
 from nanospan._native.base.csrc cimport ns_clock_coarse, ns_clock_monotonic
 from nanospan._native.base.fork cimport generation_address
-from nanospan._native.base.threads cimport (
-    leave_lock, load_acquire_u32, load_flag, load_u64, reset_lock, store_flag_seq_cst, take_lock
-)
+from nanospan._native.base.threads cimport leave_lock, load_acquire_u32, load_u64, reset_lock, store_flag_seq_cst, take_lock
 from nanospan._native.encoding.batch cimport EncodedBatch, frame_records
 from nanospan._native.encoding.csrc cimport NS_OTLP_FIXED_ROOM, ns_buf_init, ns_source
 from nanospan._native.encoding.encoder cimport buffer_free, encode_span
@@ -126,7 +124,7 @@ cdef class TailQueue(SpanQueue):
             if made:
                 ns_trace_table_free(&table)
             return False
-        old = self.sources, self.policies  # released only when the new state is complete: that may run Python code
+        _old = self.sources, self.policies  # released only when the new state is complete: that may run Python code
         reset_lock(&self.table_lock)
         if had_table:
             old_table = self.table

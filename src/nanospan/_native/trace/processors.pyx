@@ -65,7 +65,7 @@ cdef class NativeProcessors:
     @_span_processors.setter
     @cython.critical_section
     def _span_processors(self, tuple members not None):
-        was = self.members  # released only when the new state is complete: that may run Python code
+        _was = self.members  # released only when the new state is complete: that may run Python code
         self.members = members
         self.divide()
 
@@ -94,11 +94,11 @@ cdef class NativeProcessors:
 
     cdef int started(self, SpanView *view, object parent_context) except -1:
         cdef nspy_section section
-        cdef NativeBatchProcessor kept
+        cdef NativeBatchProcessor _kept
         cdef PyObject *only = only_of(self)
         if only is not <PyObject *> None and not load_flag(&(<NativeBatchProcessor> only).patched):
             if not FREE:
-                kept = <NativeBatchProcessor> only  # own a reference: Python code may remove it from the members
+                _kept = <NativeBatchProcessor> only  # own a reference: Python code may remove it from the members
             pass_start(<NativeBatchProcessor> only, view)
             return 0
         if load_flag(&self.empty):
@@ -118,11 +118,11 @@ cdef class NativeProcessors:
 
     cdef int ended(self, SpanView *view) except -1:
         cdef nspy_section section
-        cdef NativeBatchProcessor kept
+        cdef NativeBatchProcessor _kept
         cdef PyObject *only = only_of(self)
         if only is not <PyObject *> None and not load_flag(&(<NativeBatchProcessor> only).patched):
             if not FREE:
-                kept = <NativeBatchProcessor> only  # own a reference, as in `started`
+                _kept = <NativeBatchProcessor> only  # own a reference, as in `started`
             return pass_end(<NativeBatchProcessor> only, view)
         if load_flag(&self.empty):
             return 0

@@ -15,7 +15,7 @@ from cpython.long cimport PyLong_FromUnsignedLongLong
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject, PyObject_GenericGetAttr
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memmove
 
 from opentelemetry.attributes import BoundedAttributes
@@ -31,7 +31,7 @@ from nanospan._native.base.freelist cimport nspy_freelist, nspy_freelist_dealloc
 from nanospan._native.base.pycompat cimport nspy_hash
 from nanospan._native.base.threads cimport FREE, add_u32, enter, leave, load_u32, nspy_section, store_u32
 from nanospan._native.context.csrc cimport ns_span_id_store, ns_trace_id, ns_trace_id_store
-from nanospan._native.context.identity cimport BorrowedState, Ids, NativeSpanBase, make_context, read_context, set_span_class
+from nanospan._native.context.identity cimport BorrowedState, Ids, NativeSpanBase, read_context, set_span_class
 from nanospan._native.encoding.csrc cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE
 from nanospan._native.encoding.encoder cimport dropped_attributes_of, dropped_items_of, fill_from_readable, time_of
 from nanospan._native.encoding.span_view cimport AttributePair, EncodeCounts, SpanCalls, SpanView, TraceKey, new_reference

@@ -24,7 +24,7 @@ from nanospan._native.base.csrc cimport ns_clock_monotonic
 from nanospan._native.base.patches cimport MethodGuard, guard, is_original, set_attribute
 from nanospan._native.base.pycompat cimport nspy_trace_id
 from nanospan._native.base.threads cimport (
-    FREE, add_u32, claim, enter, keep_alive, leave, load_flag, load_u32, nspy_section, store_flag, store_u32
+    FREE, add_u32, enter, keep_alive, leave, load_flag, load_u32, nspy_section, store_flag, store_u32
 )
 from nanospan._native.context.csrc cimport ns_trace_id
 from nanospan._native.context.current_context cimport Activated, make_current, refresh_runtime, span_in, undo_current
@@ -166,7 +166,7 @@ cdef class NativeTracer:
     @id_generator.setter
     @cython.critical_section
     def id_generator(self, id_generator):
-        was = self.own_id_generator
+        _was = self.own_id_generator
         self.own_id_generator = id_generator
         keep_alive_in(self, set_ids(self, id_generator if type(id_generator) is id_generator_class else None))
 
@@ -213,7 +213,7 @@ cdef class NativeTracer:
     @_tracer_config.setter
     @cython.critical_section
     def _tracer_config(self, config):
-        was = self.config
+        _was = self.config
         self.config = config
         store_flag(&self.enabled, config.is_enabled)
 
