@@ -104,17 +104,15 @@ cdef int decide_in_python(object sampler, const Ids *ids, object context, object
     return decision
 
 
-cdef inline int decide(NativeTracer self, NativeSampler sampler, SpanShared shared, const Ids *ids, int parent,
-                       object trace_state, object context, object name, object kind, object attributes, object links,
-                       SamplingOutput *output) except -2:
-    """The decision on a span. If the sampler raises an Exception, it is logged and the span dropped."""
-    cdef int decision
+cdef int decide(NativeTracer self, NativeSampler sampler, SpanShared shared, const Ids *ids, int parent, object trace_state,
+                object context, object name, object kind, object attributes, object links, SamplingOutput *output) except -2:
+    """The decision of a sampler that trace id and flags are not enough for. If the sampler raises an Exception, it is logged
+    and the span dropped."""
+    cdef int decision = UNDECIDED
     output.state = output.attributes = NULL
     output.state_changed = False
     try:
-        if load_flag(&sampler.decides_by_id):
-            decision = sampler.decide(ids.trace_low, parent)
-        else:
+        if not load_flag(&sampler.decides_by_id):
             decision = decide_full(self, sampler, ids, parent, trace_state, context, name, kind, attributes, links or (),
                                    output)
         if decision == UNDECIDED:
@@ -157,8 +155,8 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     cdef SamplingOutput output
     cdef NativeSampler kept
     cdef PyObject *sampler = sampler_of_tracer(self)
-    cdef PyObject *generator = ids_of(self)  # read once: another thread may assign it
-    cdef int decision, parent_bits = 0
+    cdef PyObject *generator
+    cdef int decision = UNDECIDED, parent_bits = 0
     cdef bint metered, as_numbers = True
     if not FREE:
         kept = <NativeSampler> sampler  # own a reference: Python code may assign another sampler
@@ -174,6 +172,7 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
                                    set_status_on_exception)
     if not load_flag(&self.enabled):
         return NonRecordingSpan(current.get_span_context())
+    generator = ids_of(self)  # read once: another thread may assign it
     if generator is <PyObject *> None or load_flag(&(<NativeIdGenerator> generator).patched):
         # A foreign generator may return any ids.
         return start_generally(self, name, context, kind, attributes, links, start_time, record_exception,
@@ -191,16 +190,22 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
         new_ids(&ids, NULL)
         trace_state = None
 
-    decision = decide(self, <NativeSampler> sampler, shared, &ids, parent_bits, trace_state, context, name, kind, attributes,
-                      links, &output)
-    if output.state_changed:
-        trace_state = None if output.state is NULL else steal_reference(output.state)
-    if output.attributes is not NULL:
-        attributes = steal_reference(output.attributes)
+    if load_flag(&(<NativeSampler> sampler).decides_by_id):
+        decision = (<NativeSampler> sampler).decide(ids.trace_low, parent_bits)
+    if decision == UNDECIDED:
+        decision = decide(self, <NativeSampler> sampler, shared, &ids, parent_bits, trace_state, context, name, kind,
+                          attributes, links, &output)
+        if output.state_changed:
+            trace_state = None if output.state is NULL else steal_reference(output.state)
+        if output.attributes is not NULL:
+            attributes = steal_reference(output.attributes)
     if decision == RECORD_AND_SAMPLE:
         ids.flags |= SAMPLED
 
-    started = new_non_recording_span() if decision == DROP else new_span()
+    if decision == DROP:
+        started = new_non_recording_span()
+    else:
+        started = new_span()
     started.ids = ids
     started.as_numbers = True
     if trace_state is not None and trace_state is not default_trace_state:
