@@ -5,67 +5,54 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 from faults import Schedule, Strike
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
-from http_side import MAX_HANG, partial_success
+from http_side import MAX_HANG
 from journal import Arrival, Journal
+from support.receivers import GrpcServer, partial_success
 
 __all__ = ["GrpcSide"]
 
-SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 RECENT_SECONDS = 1.0
 """An answer given so short before an abrupt end of the server may not have left it."""
 
 REFUSALS = {"INVALID_ARGUMENT", "INTERNAL"}
 
 
-class GrpcSide:
+class GrpcSide(GrpcServer):
     """Serves a port of 127.0.0.1, with pauses in which nobody does; some begin abruptly, with calls under way."""
 
     def __init__(self, journal: Journal, schedule: Schedule) -> None:
         self._journal = journal
         self._schedule = schedule
-        self._stopping = threading.Event()
         self._recent: dict[int, float] = {}
         self._lock = threading.Lock()
-        self.port = 0
-        self._server = self._start()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        super().__init__(workers=24)
+        self._thread = threading.Thread(target=self._have_outages, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping.set()
+        self.stopping.set()
         self._thread.join()
-        self._server.stop(5.0).wait()
+        self.close(grace=5.0)
 
-    def _start(self) -> Any:
-        server = grpc.server(ThreadPoolExecutor(24), options=[("grpc.so_reuseport", 0)])
-        handler = grpc.unary_unary_rpc_method_handler(self._export)
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Export": handler}),))
-        self.port = server.add_insecure_port(f"127.0.0.1:{self.port}")
-        server.start()
-        return server
-
-    def _run(self) -> None:
+    def _have_outages(self) -> None:
         outages = self._schedule.outages("grpc")
-        if outages is None:
-            return
-        while not self._stopping.wait(outages.uniform(3, 15)):
+        while outages and not self.stopping.wait(outages.uniform(3, 15)):
             abrupt = outages.random() < 0.5
             self._journal.note(outage="grpc", abrupt=abrupt)
             began = time.monotonic()
-            self._server.stop(None if abrupt else 2.0).wait()
+            self.stop_listening(None if abrupt else 2.0)
             # Also when graceful: what takes longer than the grace is cut off.
             self._doubt(began)
-            self._stopping.wait(outages.uniform(0.2, 3))
+            self.stopping.wait(outages.uniform(0.2, 3))
             while True:
                 try:
-                    self._server = self._start()
+                    self.listen()
                     break
                 except RuntimeError:
                     time.sleep(0.05)  # the port is not free yet
@@ -86,7 +73,7 @@ class GrpcSide:
             self._recent[arrival.number] = now
         arrival.settle(fate, rejected)
 
-    def _export(self, body: bytes, context: Any) -> bytes:
+    def export(self, body: bytes, context: Any) -> bytes:
         service = dict(context.invocation_metadata()).get("soak-service", "")
         strike = self._schedule.next("grpc", service)
         arrival = self._journal.arrive("grpc", service, strike.fault, body)
@@ -101,7 +88,7 @@ class GrpcSide:
             ended.wait(MAX_HANG)
             context.abort(grpc.StatusCode.UNAVAILABLE, "as planned")
         if fault in ("slow", "late"):
-            self._stopping.wait(chance.uniform(0.05, 1.0) if fault == "slow" else chance.uniform(1.0, 6.0))
+            self.stopping.wait(chance.uniform(0.05, 1.0) if fault == "slow" else chance.uniform(1.0, 6.0))
         code = fault.partition(" ")[0]
         if hasattr(grpc.StatusCode, code):
             if fault.endswith("delay"):
@@ -117,6 +104,6 @@ class GrpcSide:
         if fault == "partial success":
             asked = chance.randint(1, 20)
             self._settle(arrival, "acknowledged", min(asked, arrival.spans))
-            return partial_success(asked)
+            return partial_success(asked, "as planned")
         self._settle(arrival, "acknowledged")
         return b"\xff\xff\xff" if fault == "garbage body" else b""

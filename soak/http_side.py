@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import struct
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -14,18 +11,11 @@ from typing import BinaryIO
 
 from faults import Schedule, Strike
 from journal import Arrival, Journal
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from support.receivers import HttpServer, Request, head, partial_success, reset_when_closed
 
-__all__ = ["HttpSide", "partial_success"]
+__all__ = ["HttpSide"]
 
 MAX_HANG = 15.0
-
-
-def partial_success(rejected: int) -> bytes:
-    answer = ExportTraceServiceResponse()
-    answer.partial_success.rejected_spans = rejected
-    answer.partial_success.error_message = "as planned"
-    return answer.SerializeToString()
 
 
 @dataclass
@@ -38,7 +28,7 @@ class Exchange:
     stopping: threading.Event
 
     def send(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self.connection.sendall(_head(status, len(body), **headers) + body)
+        self.connection.sendall(head(status, len(body), **headers) + body)
 
     def acknowledge(self, body: bytes = b"", rejected: int = 0) -> bool:
         try:
@@ -56,18 +46,8 @@ class Exchange:
 
     def reset(self, fate: str) -> bool:
         self.arrival.settle(fate)
-        _reset(self.connection)
+        reset_when_closed(self.connection)
         return False
-
-
-def _head(status: int, length: int, **headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status} Planned", f"Content-Length: {length}"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-
-def _reset(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _slow(exchange: Exchange) -> bool:
@@ -87,7 +67,7 @@ def _hang(exchange: Exchange) -> bool:
 
 
 def _reset_in_the_answer(exchange: Exchange) -> bool:
-    exchange.connection.sendall(_head(200, 1000) + b"half")
+    exchange.connection.sendall(head(200, 1000) + b"half")
     return exchange.reset("broken")
 
 
@@ -97,9 +77,9 @@ def _stale_connection(exchange: Exchange) -> bool:
 
 
 def _drip(exchange: Exchange) -> bool:
-    body = partial_success(0)
+    body = partial_success(0, "as planned")
     try:
-        for octet in _head(200, len(body))[:-1] + b"\n" + body:
+        for octet in head(200, len(body)) + body:
             exchange.connection.sendall(bytes([octet]))
             exchange.stopping.wait(0.005)
     except OSError:
@@ -111,7 +91,7 @@ def _drip(exchange: Exchange) -> bool:
 
 def _partial_success(exchange: Exchange) -> bool:
     asked = exchange.strike.chance.randint(1, 20)
-    return exchange.acknowledge(partial_success(asked), min(asked, exchange.arrival.spans))
+    return exchange.acknowledge(partial_success(asked, "as planned"), min(asked, exchange.arrival.spans))
 
 
 def _garbage(exchange: Exchange) -> bool:
@@ -143,66 +123,39 @@ ANSWERS: dict[str, Callable[[Exchange], bool]] = {
 }
 
 
-class HttpSide:
+class HttpSide(HttpServer):
     """Listens on a port of 127.0.0.1, with pauses in which nobody does."""
 
     def __init__(self, journal: Journal, schedule: Schedule) -> None:
         self._journal = journal
         self._schedule = schedule
-        self._stopping = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        super().__init__()
+        self._thread = threading.Thread(target=self._have_outages, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping.set()
+        self.stopping.set()
         self._thread.join()
-        self._listener.close()
+        self.close()
 
-    def _run(self) -> None:
+    def _have_outages(self) -> None:
         outages = self._schedule.outages("http")
-        while not self._stopping.is_set():
-            self._accept_until(time.monotonic() + (outages.uniform(3, 15) if outages else 3600))
-            if outages is None or self._stopping.is_set():
-                continue
-            self._listener.close()
+        while outages and not self.stopping.wait(outages.uniform(3, 15)):
+            self.stop_listening()
             self._journal.note(outage="http")
-            self._stopping.wait(outages.uniform(0.2, 3))
-            self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+            self.stopping.wait(outages.uniform(0.2, 3))
+            self.listen()
 
-    def _accept_until(self, end: float) -> None:
-        self._listener.settimeout(0.1)
-        while time.monotonic() < end and not self._stopping.is_set():
-            try:
-                connection, _ = self._listener.accept()
-            except TimeoutError:
-                continue
-            connection.settimeout(None)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        # A client that breaks off, or was killed, is nothing to report.
-        with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
-            while self._one(connection, stream):
-                pass
-
-    def _one(self, connection: socket.socket, stream: BinaryIO) -> bool:
-        if not stream.readline():
-            return False
-        headers: dict[str, str] = {}
-        while line := stream.readline().decode("latin-1").strip():
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
-        length = int(headers.get("content-length", 0))
-        strike = self._schedule.next("http", headers.get("soak-service", ""))
+    def serve(self, connection: socket.socket, stream: BinaryIO, request: Request) -> bool:
+        service = request.headers.get("soak-service", "")
+        strike = self._schedule.next("http", service)
         if strike.fault == "cut":
-            stream.read(length // 2)
-            _reset(connection)
+            stream.read(request.length // 2)
+            reset_when_closed(connection)
             return False
-        body = stream.read(length)
-        if len(body) < length:
+        body = stream.read(request.length)
+        if len(body) < request.length:
             self._journal.note(cut_off="http")  # the sender was killed within its request
             return False
-        arrival = self._journal.arrive("http", headers.get("soak-service", ""), strike.fault, body)
-        return ANSWERS[strike.fault](Exchange(connection, arrival, strike, self._stopping))
+        arrival = self._journal.arrive("http", service, strike.fault, body)
+        return ANSWERS[strike.fault](Exchange(connection, arrival, strike, self.stopping))

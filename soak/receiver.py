@@ -1,3 +1,4 @@
+
 """A receiver of OTLP over HTTP and gRPC that fails by a seeded schedule and writes down all that it gets and says.
 
     python soak/receiver.py --folder records --seed 1 [--calm]
@@ -11,6 +12,8 @@ import argparse
 import json
 import sys
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))  # for the scripted servers of support.receivers
 
 from faults import Schedule
 from http_side import HttpSide

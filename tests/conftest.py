@@ -2,25 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+from support import examples
 from support.one_thread import reason_for_one_thread
+from support.slow_tests import is_named, reason_for_slow
 
 if TYPE_CHECKING:
     from support.receivers import HttpReceiver
     from support.tail_pipeline import Pipeline
 
-# How long an example takes depends on the machine.
-settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all",
+        action="store_true",
+        help="run the slow tests too (see tests/support/slow_tests.py), and each property over all its examples",
+    )
+    parser.addoption("--slow", action="store_true", help="run only what plain `pytest` leaves out")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    examples.register_profiles()
+    if not config.getoption("hypothesis_profile", None):
+        settings.load_profile(examples.ALL if config.getoption("all") or config.getoption("slow") else examples.FAST)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     if reason := reason_for_one_thread(item):
         item.add_marker(pytest.mark.thread_unsafe(reason=reason))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("all"):
+        return
+    if config.getoption("slow"):
+        left_out = {item for item in items if not reason_for_slow(item)}
+    else:
+        left_out = {item for item in items if reason_for_slow(item) and not is_named(item)}
+    if left_out:
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escape lone surrogates, which tests print and log and which pytest-xdist cannot send between its processes."""
+    return _without_surrogates((yield))
+
+
+def _without_surrogates(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_without_surrogates(key): _without_surrogates(one) for key, one in value.items()}
+        case list() | tuple():
+            return type(value)(map(_without_surrogates, value))
+        case _:
+            return value
 
 
 SECOND = 1_000_000_000

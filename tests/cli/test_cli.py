@@ -325,6 +325,7 @@ class TestReport:
 
 
 class TestCost:
+    @pytest.mark.slow("starts eight pipelines one after another")
     def test_the_pipelines_take_turns_and_lose_nothing(self):
         heard: list[CostRun] = []
         pipelines = [PROCESSOR_ONLY, NANOSPAN, STOCK_SPAN, PAUSES]
@@ -377,6 +378,7 @@ def test_the_service_of_the_demo_is_traced_by_nanospan():
     assert (type(provider), type(processor)) == (TracerProvider, BatchSpanProcessor)
 
 
+@pytest.mark.slow("runs the whole demo")
 def test_demo(monkeypatch):
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     result = run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import subprocess
 import sys
 import threading
@@ -90,8 +91,10 @@ def test_a_finalizer_that_ends_spans_while_the_table_is_swept():
 
 def test_more_pairs_than_slots_cost_the_spans_that_find_none():
     queue, processor = queued(max_spans=70_000)
-    for number in range(65_600):
-        processor.on_end(ended_span(resource=Resource({"number": number})))
+    resources = [Resource({"number": number}) for number in range(257)]
+    scopes = [InstrumentationScope(str(number)) for number in range(256)]
+    for resource, scope in itertools.islice(itertools.product(resources, scopes), 65_600):
+        processor.on_end(ended_span(resource=resource, instrumentation_scope=scope))
     stats = queue.stats()
     assert stats["dropped"]["encode_failed"] == 64
     assert queue.depth == 65_536

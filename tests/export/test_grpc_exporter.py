@@ -1,5 +1,5 @@
 # ruff: noqa: E402 - what may be missing is looked for before it is imported
-"""The gRPC exporter: what it sends, its arguments, its channel."""
+"""What the gRPC exporter has of its own: endpoints, metadata, the channel."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,41 +21,10 @@ pytest.importorskip(
 )
 
 import trustme
-from google.rpc.error_details_pb2 import RetryInfo
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from support.grpc_steps import accept, exporter, fail
+from support.grpc_steps import exporter
 from support.receivers import DONE, FAILED, WAIT, GrpcReceiver, batch, levels, names
 
-from nanospan.export import EncodedSpanExporter, ExportOutcome
 from nanospan.export.grpc import Compression, OTLPSpanExporter
-
-
-def test_request_as_the_specification_wants_it(caplog: pytest.LogCaptureFixture) -> None:
-    with GrpcReceiver() as receiver:
-        sent = batch(3)
-        assert exporter(receiver).export_encoded(sent) == (3, 0, 0)
-        assert receiver.bodies == [sent]
-        agent = receiver.metadata[0]["user-agent"]
-    assert agent.startswith("OTel-OTLP-Exporter-Python/")
-    assert " nanospan/" in agent
-    assert not levels(caplog)
-
-
-def test_is_both_kinds_of_exporter() -> None:
-    sender = OTLPSpanExporter()
-    assert isinstance(sender, SpanExporter)
-    assert isinstance(sender, EncodedSpanExporter)
-    assert sender.force_flush() is True
-    sender.shutdown()
-
-
-def test_batch_that_is_a_buffer_and_not_bytes() -> None:
-    class Buffer(bytearray):
-        count = 2
-
-    with GrpcReceiver() as receiver:
-        assert exporter(receiver).export_encoded(Buffer(batch(2))) == (2, 0, 0)  # type: ignore[arg-type]
-        assert receiver.span_names() == ["s0", "s1"]
 
 
 @pytest.mark.parametrize("endpoint", ["http://{}", "http://{}/some/path", "{}", "ipv4:{}", "dns:///{}"])
@@ -125,29 +92,6 @@ def test_channel_options_win() -> None:
         sender = exporter(receiver, channel_options=(("grpc.primary_user_agent", "mine"),))
         assert sender.export_encoded(batch()) == DONE
         assert receiver.metadata[0]["user-agent"].startswith("mine")
-
-
-def test_shutdown_interrupts_a_waiting_retry(
-    retry_waits: threading.Event, caplog: pytest.LogCaptureFixture
-) -> None:
-    info = RetryInfo()
-    info.retry_delay.seconds = 3000
-    trailing = (("google.rpc.retryinfo-bin", info.SerializeToString()),)
-    step = fail(grpc.StatusCode.UNAVAILABLE, trailing=trailing)
-    with GrpcReceiver(step) as receiver:
-        sender = exporter(receiver, timeout=36000)
-        outcomes: list[ExportOutcome] = []
-        thread = threading.Thread(target=lambda: outcomes.append(sender.export_encoded(batch())))
-        thread.start()
-        assert retry_waits.wait(WAIT)
-        sender.shutdown()
-        thread.join(WAIT)
-        assert outcomes == [FAILED]
-        caplog.clear()
-        assert sender.export_encoded(batch()) == FAILED
-        assert sender.export_encoded(batch()) == FAILED
-        assert len(receiver.bodies) == 1
-        assert levels(caplog) == [logging.WARNING]
 
 
 def test_channel_closed_by_another_thread_is_opened_again(no_backoff: list[int]) -> None:
@@ -239,51 +183,6 @@ def test_tls_and_mutual_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_
         )
         sender = OTLPSpanExporter(f"localhost:{receiver.port}", credentials=own, timeout=WAIT)
         assert sender.export_encoded(batch()) == DONE
-
-
-def test_export_of_spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = ModuleType("nanospan._native.encoding.batch")
-    encoder.encode_batch = lambda spans: batch(len(spans))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "nanospan._native.encoding.batch", encoder)
-    spans: list[Any] = [object(), object()]
-    with GrpcReceiver(accept, fail(grpc.StatusCode.INTERNAL)) as receiver:
-        sender = exporter(receiver)
-        assert sender.export([]) is SpanExportResult.SUCCESS
-        assert sender.export(spans) is SpanExportResult.SUCCESS
-        assert receiver.span_names() == ["s0", "s1"]
-        assert sender.export(spans) is SpanExportResult.FAILURE
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "named"),
-    [
-        ({"endpoint": "ftp://c"}, ValueError, "endpoint"),
-        ({"endpoint": 4317}, TypeError, "endpoint"),
-        ({"credentials": "pem"}, TypeError, "credentials"),
-        ({"timeout": -1}, ValueError, "timeout"),
-        ({"compression": "zstd"}, ValueError, "compression"),
-        ({"headers": {"a": 1}}, TypeError, "headers"),
-        ({"headers": {"a!": "x"}}, ValueError, "headers"),
-        ({"headers": {"a-bin": "x"}}, ValueError, "headers"),
-        ({"headers": {"a": "ä"}}, ValueError, "headers"),
-        ({"channel_options": [1]}, TypeError, "channel_options"),
-        ({"retryable_error_codes": ["UNAVAILABLE"]}, TypeError, "retryable_error_codes"),
-    ],
-)
-def test_wrong_arguments_are_named(arguments: dict[str, Any], error: type[Exception], named: str) -> None:
-    with pytest.raises(error, match=named):
-        OTLPSpanExporter(**arguments)
-
-
-def test_arguments_are_those_of_the_official_exporter() -> None:
-    official = pytest.importorskip(
-        "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
-        reason="opentelemetry-exporter-otlp-proto-grpc is not installed",
-    )
-    import inspect
-
-    theirs = list(inspect.signature(official.OTLPSpanExporter.__init__).parameters)
-    assert list(inspect.signature(OTLPSpanExporter.__init__).parameters) == theirs
 
 
 def test_without_grpcio_the_import_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

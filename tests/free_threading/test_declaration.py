@@ -11,7 +11,8 @@ import pytest
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import nanospan._native
-modules = [module.name for module in pkgutil.walk_packages(nanospan._native.__path__, "nanospan._native.") if not module.ispkg]
+found = pkgutil.walk_packages(nanospan._native.__path__, "nanospan._native.")
+modules = [module.name for module in found if not module.ispkg]
 assert len(modules) >= 18, modules
 for name in modules:
     importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""The fuzz targets of the bindings over their seeds and some hundred inputs of Hypothesis: no fuzzer is needed.
+"""The fuzz targets of the bindings over their seeds and inputs of Hypothesis: no fuzzer is needed.
 
 `make fuzz` runs the same targets under atheris, guided by coverage."""
 
@@ -11,10 +11,11 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 
 FUZZ = Path(__file__).parent
 NO_TARGETS = {"__init__", "draw", "run"}
-TARGETS = sorted(path.stem for path in FUZZ.glob("*.py") if path.stem not in NO_TARGETS and not path.stem.startswith("test_"))
+TARGETS = sorted({path.stem for path in FUZZ.glob("*.py")} - {path.stem for path in FUZZ.glob("test_*.py")} - NO_TARGETS)
 
 
 def loaded(name: str) -> ModuleType:
@@ -37,7 +38,7 @@ def test_seeds(name: str) -> None:
 def test_other_inputs(name: str) -> None:
     target = loaded(name)
 
-    @settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(300), database=None, suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=200))
     def run(data: bytes) -> None:
         target.check(data)

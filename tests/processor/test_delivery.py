@@ -20,12 +20,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, use_span
 from support.accounting import WAIT, ended_span, lost, wait_until
+from support.examples import examples
 from support.receivers import HttpReceiver, unused_port
 
 import nanospan
 
 THREADS = 4
-SPANS = 200_000
+SPANS = examples(200_000)
 LINKED = SpanContext(0x1234, 0x5678, is_remote=True, trace_flags=TraceFlags(1))
 
 rotel = pytest.importorskip("rotel", reason="the collector, PyPI package rotel, is not installed")

@@ -92,38 +92,6 @@ def test_arguments_go_before_variables(made: Any, monkeypatch: pytest.MonkeyPatc
     assert settings(processor) == (7, 8, 0.008, 6)
 
 
-@pytest.mark.parametrize("argument", ARGUMENTS)
-@pytest.mark.parametrize("value", [0, -1, 1 << 40])
-def test_number_out_of_range_raises(made: Any, argument: str, value: int) -> None:
-    with pytest.raises(ValueError, match=argument):
-        made(**{argument: value})
-
-
-@pytest.mark.parametrize("argument", ARGUMENTS)
-@pytest.mark.parametrize("value", ["512", True, [1]])
-def test_value_of_the_wrong_type_raises(made: Any, argument: str, value: object) -> None:
-    with pytest.raises(TypeError, match=argument):
-        made(**{argument: value})
-
-
-@pytest.mark.parametrize("argument", ["max_queue_size", "max_export_batch_size", "max_queue_bytes"])
-def test_fraction_of_a_span_raises(made: Any, argument: str) -> None:
-    with pytest.raises(TypeError, match=argument):
-        made(**{argument: 100000.5})
-
-
-@pytest.mark.parametrize("argument", ["schedule_delay_millis", "export_timeout_millis"])
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_time_that_is_no_time_raises(made: Any, argument: str, value: float) -> None:
-    with pytest.raises(ValueError, match=argument):
-        made(**{argument: value})
-
-
-def test_batch_larger_than_the_queue_raises(made: Any) -> None:
-    with pytest.raises(ValueError, match=r"max_export_batch_size.*100"):
-        made(max_queue_size=100, max_export_batch_size=101)
-
-
 def test_nothing_is_left_behind_by_a_constructor_that_raises(made: Any) -> None:
     import threading
 

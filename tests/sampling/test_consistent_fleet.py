@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from support.examples import examples
 
-TRACES = 20_000
+TRACES = examples(20_000)
 PROGRAM = """
 import random, sys
 from opentelemetry.sdk.trace import TracerProvider

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from support.accounting import WAIT
+from support.locks import locked
 
 from nanospan.receiver import Receiver, Span, TraceStore
 
@@ -72,17 +73,18 @@ def environment_with(config: pytest.Config, *requirements: str) -> Environment:
     if key in _not_to_be_had:
         pytest.skip(_not_to_be_had[key])
     folder = _kept(config) / hashlib.sha256(key).hexdigest()[:16]
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        venv.create(folder, symlinks=True, with_pip=False)
-        made = next((folder / "lib").glob("python*")) / "site-packages"
-        # addsitedir: what is installed for every process there (as by scripts/coverage/coverage.sh) is so here too.
-        (made / "below.pth").write_text(f"import site; site.addsitedir({site!r})\n")
-        if requirements and (problem := _install(folder, requirements)):
-            # One attempt has to do for all tests: with no network it takes its time.
-            _not_to_be_had[key] = f"{' '.join(requirements)} cannot be installed: {problem}"
-            pytest.skip(_not_to_be_had[key])
-        (folder / "complete").touch()
+    with locked(folder):
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            venv.create(folder, symlinks=True, with_pip=False)
+            made = next((folder / "lib").glob("python*")) / "site-packages"
+            # addsitedir: what is installed for every process there (as by scripts/coverage/coverage.sh) is so here too.
+            (made / "below.pth").write_text(f"import site; site.addsitedir({site!r})\n")
+            if requirements and (problem := _install(folder, requirements)):
+                # One attempt has to do for all tests: with no network it takes its time.
+                _not_to_be_had[key] = f"{' '.join(requirements)} cannot be installed: {problem}"
+                pytest.skip(_not_to_be_had[key])
+            (folder / "complete").touch()
     return Environment(folder)
 
 

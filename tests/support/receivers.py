@@ -1,5 +1,6 @@
-"""Receivers for the exporters' tests: a scripted HTTP server on a raw socket, a gRPC server, and batches to
-send.
+"""Scripted OTLP receivers: an HTTP server on a raw socket, a gRPC server, what they can answer, and batches to send.
+
+The soak's receiver is built on `HttpServer` and `GrpcServer`. Nothing of nanospan is imported.
 """
 
 from __future__ import annotations
@@ -11,21 +12,21 @@ import ssl
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
 
-from nanospan.export import ExportOutcome
+if TYPE_CHECKING:
+    import pytest
 
-DONE = ExportOutcome(1, 0, 0)
-FAILED = ExportOutcome(0, 0, 1)
-"""What becomes of a batch of one span."""
+DONE = (1, 0, 0)
+FAILED = (0, 0, 1)
+"""The ``ExportOutcome`` of a batch of one span."""
 
 WAIT = 60.0
 """Seconds for conditions that hold at once unless something is broken."""
@@ -95,7 +96,11 @@ class Request:
     connection: int
     line: str
     headers: dict[str, str]
-    raw: bytes
+    raw: bytes = b""
+
+    @property
+    def length(self) -> int:
+        return int(self.headers.get("content-length", 0))
 
     @property
     def body(self) -> bytes:
@@ -111,13 +116,22 @@ class Step(Protocol):
     def __call__(self, connection: socket.socket, server: HttpReceiver) -> bool: ...
 
 
+def head(status: int, length: int, **headers: str) -> bytes:
+    """The head of a response; underscores in the names of ``headers`` stand for hyphens."""
+    lines = [f"HTTP/1.1 {status} Scripted", f"Content-Length: {length}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def reset_when_closed(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def answer(status: int, body: bytes = b"", *, close: bool = False, **headers: str) -> Step:
-    """A well-formed response; underscores in the names of ``headers`` stand for hyphens."""
+    """A well-formed response."""
 
     def step(connection: socket.socket, server: HttpReceiver) -> bool:
-        lines = [f"HTTP/1.1 {status} Scripted", f"Content-Length: {len(body)}"]
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body)
+        connection.sendall(head(status, len(body), **headers) + body)
         # ``close`` without announcing it: the client is left with a stale connection.
         return not close
 
@@ -132,15 +146,20 @@ def hang(connection: socket.socket, server: HttpReceiver) -> bool:
 
 def reset(connection: socket.socket, server: HttpReceiver) -> bool:
     """Break the connection after the request was read, without a word."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_when_closed(connection)
     return False
+
+
+def reset_in_request(connection: socket.socket, server: HttpReceiver) -> bool:
+    """Break the connection when half of the request's body has been read."""
+    return reset(connection, server)
 
 
 def reset_in_answer(status: int = 200) -> Step:
     """Send half of a response, then break the connection."""
 
     def step(connection: socket.socket, server: HttpReceiver) -> bool:
-        connection.sendall(f"HTTP/1.1 {status} Scripted\r\nContent-Length: 1000\r\n\r\nhalf".encode())
+        connection.sendall(head(status, 1000) + b"half")
         return reset(connection, server)
 
     return step
@@ -156,38 +175,98 @@ def raw(text: bytes) -> Step:
     return step
 
 
-@dataclass
-class HttpReceiver:
-    """Answers the requests it gets by the steps of ``script`` in turn, the last of them for ever."""
+class HttpServer:
+    """A port of 127.0.0.1 that reads the heads of requests; a subclass reads the rest and answers, rightly or not."""
 
-    script: list[Step] = field(default_factory=lambda: [answer(200)])
-    tls: ssl.SSLContext | None = None
-
-    def __post_init__(self) -> None:
-        self.requests: list[Request] = []
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
+        self.port = 0
         self.connections = 0
         self.stopping = threading.Event()
         self._changed = threading.Condition()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._open: set[socket.socket] = set()
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
+        self._open: dict[threading.Thread, socket.socket] = {}
+        self.listen()
+
+    def serve(self, connection: socket.socket, stream: BinaryIO, request: Request) -> bool:
+        """Read the body, of which nothing is read yet, and answer; returns whether the connection stays open."""
+        raise NotImplementedError
+
+    def listen(self) -> None:
+        """Open the port: at first any free one, later the same one again."""
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
+        self._acceptor = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
+        self._acceptor.start()
+
+    def stop_listening(self) -> None:
+        """Refuse new connections; those that are open stay so."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join(WAIT)
+        self._listener.close()
+
+    def close(self) -> None:
+        self.stopping.set()
+        self.stop_listening()
+        with self._changed:
+            threads = dict(self._open)
+            for connection in threads.values():
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(WAIT)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            thread = threading.Thread(target=self._run, args=(connection, self.connections), daemon=True)
+            with self._changed:
+                self._open[thread] = connection
+            thread.start()
+
+    def _run(self, connection: socket.socket, number: int) -> None:
+        try:
+            # A client that breaks off is nothing to report: the tests look at what arrived before.
+            with contextlib.suppress(OSError):
+                if self.tls is not None:
+                    connection = self.tls.wrap_socket(connection, server_side=True)
+                with connection, connection.makefile("rb") as stream:
+                    with self._changed:
+                        self._open[threading.current_thread()] = connection
+                    while (request := _read_head(stream, number)) and self.serve(connection, stream, request):
+                        pass
+        finally:
+            with self._changed:
+                del self._open[threading.current_thread()]
+
+
+def _read_head(stream: BinaryIO, connection: int) -> Request | None:
+    line = stream.readline().decode("latin-1").strip()
+    if not line:
+        return None
+    headers: dict[str, str] = {}
+    while header := stream.readline().decode("latin-1").strip():
+        name, _, value = header.partition(":")
+        headers[name.lower()] = value.strip()
+    return Request(connection, line, headers)
+
+
+class HttpReceiver(HttpServer):
+    """Keeps the requests and answers them by the steps of ``script`` in turn, the last of them for ever."""
+
+    def __init__(self, script: list[Step] | None = None, tls: ssl.SSLContext | None = None) -> None:
+        self.script = script or [answer(200)]
+        self.requests: list[Request] = []
+        super().__init__(tls)
 
     def __enter__(self) -> HttpReceiver:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.stopping.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._threads[0].join(WAIT)
-        self._listener.close()
-        with self._changed:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(WAIT)
+        self.close()
 
     @property
     def url(self) -> str:
@@ -200,51 +279,20 @@ class HttpReceiver:
     def span_names(self) -> list[str]:
         return [name for request in self.requests for name in names(request.body)]
 
-    def _accept(self) -> None:
-        while not self.stopping.is_set():
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            thread = threading.Thread(target=self._serve, args=(connection, self.connections), daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, connection: socket.socket, number: int) -> None:
-        # A client that breaks off is nothing to report: the tests look at what arrived before.
-        with contextlib.suppress(OSError):
-            if self.tls is not None:
-                connection = self.tls.wrap_socket(connection, server_side=True)
-            with connection, connection.makefile("rb") as stream, self._until_closed(connection):
-                while self._one(connection, stream, number):
-                    pass
-
-    @contextlib.contextmanager
-    def _until_closed(self, connection: socket.socket) -> Iterator[None]:
-        """So long, the end of the receiver ends the connection."""
+    def serve(self, connection: socket.socket, stream: BinaryIO, request: Request) -> bool:
+        # The one step that is due before the body has been read.
+        if self._next_step() is reset_in_request:
+            stream.read(request.length // 2)
+        else:
+            request.raw = stream.read(request.length)
         with self._changed:
-            self._open.add(connection)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._open.discard(connection)
-
-    def _one(self, connection: socket.socket, stream: Any, number: int) -> bool:
-        line = stream.readline().decode("latin-1").strip()
-        if not line:
-            return False
-        headers: dict[str, str] = {}
-        while header := stream.readline().decode("latin-1").strip():
-            name, _, value = header.partition(":")
-            headers[name.lower()] = value.strip()
-        request = Request(number, line, headers, stream.read(int(headers.get("content-length", 0))))
-        with self._changed:
+            step = self._next_step()
             self.requests.append(request)
-            step = self.script[min(len(self.requests), len(self.script)) - 1]
             self._changed.notify_all()
         return step(connection, self)
+
+    def _next_step(self) -> Step:
+        return self.script[min(len(self.requests), len(self.script) - 1)]
 
 
 def unused_port() -> int:
@@ -253,46 +301,70 @@ def unused_port() -> int:
         return int(listener.getsockname()[1])
 
 
-class GrpcReceiver:
-    """A trace service that answers by a script of functions ``(request, context) -> response``, in bytes."""
+class GrpcServer:
+    """A trace service on a port of 127.0.0.1; a subclass answers."""
 
     METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
     def __init__(
         self,
-        *script: Callable[[bytes, Any], bytes],
+        *,
+        workers: int = 4,
         credentials: Any | None = None,
         port: int = 0,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
+        self._workers, self._credentials, self._options = workers, credentials, options
+        self.port = port
+        self.stopping = threading.Event()
+        self.listen()
+
+    def export(self, body: bytes, context: Any) -> bytes:
+        raise NotImplementedError
+
+    def listen(self) -> None:
+        """Open the port: at first the given one, or any free one, later the same one again."""
         from concurrent.futures import ThreadPoolExecutor
 
         import grpc
 
+        options = [("grpc.so_reuseport", 0), *self._options]
+        server = grpc.server(ThreadPoolExecutor(self._workers), options=options)
+        handler = grpc.unary_unary_rpc_method_handler(self.export)
+        service, method = self.METHOD.split("/")[1:]
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        address = f"127.0.0.1:{self.port}"
+        if self._credentials is None:
+            self.port = server.add_insecure_port(address)
+        else:
+            self.port = server.add_secure_port(address, self._credentials)
+        server.start()
+        self._server = server
+
+    def stop_listening(self, grace: float | None = None) -> None:
+        """Close the port and all connections; calls under way may take ``grace`` seconds more."""
+        self._server.stop(grace).wait(WAIT)
+
+    def close(self, grace: float | None = None) -> None:
+        self.stopping.set()
+        self.stop_listening(grace)
+
+
+class GrpcReceiver(GrpcServer):
+    """Keeps the requests and answers by a script of functions ``(request, context) -> response``, in bytes."""
+
+    def __init__(self, *script: Callable[[bytes, Any], bytes], **settings: Any) -> None:
         self.script = script or (lambda body, context: b"",)
         self.bodies: list[bytes] = []
         self.metadata: list[dict[str, Any]] = []
-        self.stopping = threading.Event()
         self._changed = threading.Condition()
-        self._server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0), *options])
-        handler = grpc.unary_unary_rpc_method_handler(self._export)
-        self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(self.METHOD.split("/")[1], {"Export": handler}),)
-        )
-        address = f"127.0.0.1:{port}"
-        self.port = (
-            self._server.add_insecure_port(address)
-            if credentials is None
-            else self._server.add_secure_port(address, credentials)
-        )
-        self._server.start()
+        super().__init__(**settings)
 
     def __enter__(self) -> GrpcReceiver:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.stopping.set()
-        self._server.stop(None).wait(WAIT)
+        self.close()
 
     @property
     def target(self) -> str:
@@ -305,7 +377,7 @@ class GrpcReceiver:
     def span_names(self) -> list[str]:
         return [name for body in self.bodies for name in names(body)]
 
-    def _export(self, body: bytes, context: Any) -> bytes:
+    def export(self, body: bytes, context: Any) -> bytes:
         with self._changed:
             self.bodies.append(body)
             self.metadata.append(dict(context.invocation_metadata()))

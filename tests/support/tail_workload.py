@@ -1,6 +1,6 @@
 """Many traces through tail sampling, interleaved and out of order, into a real receiver; and what became of each.
 
-    python tests/tail/tail_workload.py [--traces 1000000] [--depth 10000] [--threads 4] [--num-traces N]
+    python tests/support/tail_workload.py [--traces 1000000] [--depth 10000] [--threads 4] [--num-traces N]
 
 One in a hundred traces has an error, one in a hundred is slow, both in a span that is not the root; the policies keep these
 and one hundredth of the others. ``--depth`` traces are open at a time. Each trace has one to nine spans, which end in any

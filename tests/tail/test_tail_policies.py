@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
+from support.examples import examples
 from support.policies import compile_policies
 
 from nanospan._native.sampling.samplers import threshold_from_probability
@@ -335,7 +336,7 @@ def verdict(policies: list[Policy], trace: dict[str, int]) -> tuple[bool, int, i
     return (True, RAISE, threshold) if threshold else LEFT
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=examples(300))
 @given(top_level, facts_of_traces)
 def test_trees(policies: list[Policy], trace: dict[str, int]) -> None:
     assert decide(*policies, **trace, now=SECOND) == verdict(policies, trace)

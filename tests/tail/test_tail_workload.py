@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import tail_workload
 from support.accounting import check_balance, lost
-from support.tail_workload import BASELINE
 
-ALL = os.environ.get("NANOSPAN_SUITES", "1") != "0"
-TRACES = 1_000_000 if ALL else 100_000
+TRACES = 1_000_000 if os.environ.get("NANOSPAN_SUITES", "1") != "0" else 100_000
 DEPTH = 10_000
 LIVE_SPAN = 1200
 """Bytes that a span, its context and the test's own records take while it has not ended; measured: about 900."""
@@ -28,7 +27,7 @@ STANDARD_DEVIATIONS = 5
 
 
 def run(*arguments: str) -> dict[str, Any]:
-    script = Path(__file__).with_name("tail_workload.py")
+    script = Path(tail_workload.__file__)
     command = [sys.executable, str(script), "--traces", str(TRACES), "--depth", str(DEPTH), *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -67,8 +66,8 @@ def test_every_error_and_every_slow_trace_arrives_whole() -> None:
     for kind in ("error", "slow"):
         assert report["kept"][kind] == report["offered"][kind] == TRACES // 100
     plain = report["offered"]["plain"]
-    spread = math.sqrt(plain * BASELINE * (1 - BASELINE))
-    assert abs(report["kept"]["plain"] - plain * BASELINE) <= STANDARD_DEVIATIONS * spread
+    spread = math.sqrt(plain * tail_workload.BASELINE * (1 - tail_workload.BASELINE))
+    assert abs(report["kept"]["plain"] - plain * tail_workload.BASELINE) <= STANDARD_DEVIATIONS * spread
 
 
 @pytest.mark.timeout(900)

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from opentelemetry.sdk import trace as sdk
+from support.examples import examples
 from support.parity.implementation import STOCK, Implementation
 from support.parity.machine import ParityMachine
 
 SETTINGS = settings(
     deadline=None,
-    max_examples=200,
+    max_examples=examples(200),
     stateful_step_count=40,
     derandomize=True,
     database=None,
@@ -28,7 +29,7 @@ def run(left: Implementation, right: Implementation, **changed: Any) -> None:
 
 def test_stock_shows_the_same_as_stock() -> None:
     """Whatever differs here is a fault of the machine."""
-    run(STOCK, STOCK, max_examples=30)
+    run(STOCK, STOCK, max_examples=examples(30))
 
 
 def test_native_shows_the_same_as_stock(native_implementation: Implementation) -> None:
