@@ -59,12 +59,13 @@ demo: build/sdist/.made ## a traced service with the embedded receiver: spans, a
 
 ##@ Test
 
+# The fast tests run in as many processes as there are CPUs. The slow ones start processes themselves, one after the other.
 test: build/sdist/.made ## the fast tests on one interpreter (PYTHON, PYTEST_ARGS)
 	$(call install,$(PYTHON),grpc$(,)cli,--group test)
 	$(call install_testing,$(call venv_of,$(PYTHON)))
 	@echo "== $$($(PYTHON) --version)"
-	@NANOSPAN_SUITES=$(if $(filter --all --slow,$(PYTEST_ARGS)),1,0) \
-	    $(call venv_of,$(PYTHON))/bin/python -m pytest $(PYTEST_ARGS)
+	@NANOSPAN_SUITES=$(if $(filter --all --slow,$(PYTEST_ARGS)),1,0) $(call venv_of,$(PYTHON))/bin/python -m pytest \
+	    $(if $(filter --all --slow,$(PYTEST_ARGS)),,-n $(shell nproc)) $(PYTEST_ARGS)
 
 # NANOSPAN_SUITES=1 adds the suites of the instrumentations, which are fetched.
 test-all: build/sdist/.made ## every test on the first CPython of 3.11 to 3.14, the fast ones on the others, and lint
