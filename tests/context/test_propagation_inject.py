@@ -6,7 +6,6 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
-import nanospan_testing as native
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from support.propagation_carriers import OURS, REMOTE, THEIRS, Headers, KeptSett
 from support.propagation_headers import HEADER, tracestates
 
 import nanospan
+from nanospan._native.context import propagator
 from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON
 
 
@@ -128,7 +128,7 @@ class TestInject:
     @thoroughly
     @given(trace_id=st.integers(1, 2**128 - 1), span_id=st.integers(0, 2**64 - 1), flags=st.integers(0, 255))
     def test_text(self, trace_id: int, span_id: int, flags: int) -> None:
-        text = native.traceparent_to_text(SpanContext(trace_id, span_id, False, TraceFlags(flags)))
+        text = propagator.traceparent_to_text(SpanContext(trace_id, span_id, False, TraceFlags(flags)))
         assert text == f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"
         assert (text.isascii(), len(text), hash(text)) == (True, 55, hash(str(text.encode(), "ascii")))
 
@@ -152,7 +152,7 @@ class TestInject:
     @pytest.mark.parametrize("span_context", [None, SpanContext(0, 1, False), SpanContext(1, 2**64, False)])
     def test_what_is_not_written_in_c(self, span_context: Any) -> None:
         with pytest.raises(ValueError, match="span_context"):
-            native.traceparent_to_text(span_context)
+            propagator.traceparent_to_text(span_context)
 
     def test_spans_of_nanospan(self) -> None:
         parent = SpanContext(REMOTE.trace_id, REMOTE.span_id, True, TraceFlags(3), TraceState([("a", "1")]))

@@ -4,11 +4,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF
 from libc.stdint cimport uint8_t, uint64_t
 
-from nanospan._native.base.pycompat cimport nspy_trace_id
 from nanospan._native.base.threads cimport load_flag
-from nanospan._native.context.csrc cimport NS_TRACEPARENT_MAX_LENGTH, ns_traceparent
-from nanospan._native.context.identity cimport BorrowedState
-from nanospan._native.context.propagator cimport REFUSED, UNUSUAL, Verdict, read_traceparent, traceparent_of
 from nanospan._native.encoding.batch cimport RecordList
 from nanospan._native.sampling.csrc cimport ns_randomness_of_trace
 from nanospan._native.sampling.samplers cimport (
@@ -101,35 +97,6 @@ cdef uint64_t splitmix64(uint64_t *state) noexcept nogil:
     mixed = (mixed ^ mixed >> 30) * <uint64_t> 0xBF58476D1CE4E5B9
     mixed = (mixed ^ mixed >> 27) * <uint64_t> 0x94D049BB133111EB
     return mixed ^ mixed >> 31
-
-
-# --- headers ----------------------------------------------------------------------------------------------------------
-
-def traceparent_from_text(text):
-    """The trace id, span id and flags of a header, read in C; None if it is refused.
-
-    Raises ValueError for what is not read in C: no str, a character beyond ASCII, or more than 512 characters.
-    """
-    cdef ns_traceparent parsed
-    cdef Verdict verdict = read_traceparent(text, &parsed)
-    if verdict == UNUSUAL:
-        raise ValueError(f"text must be ASCII and of at most {NS_TRACEPARENT_MAX_LENGTH} characters, not {text!r}")
-    if verdict == REFUSED:
-        return None
-    return nspy_trace_id(parsed.trace_id_high, parsed.trace_id_low), parsed.span_id, parsed.flags
-
-
-def traceparent_to_text(span_context):
-    """The header of a SpanContext, written in C.
-
-    Raises ValueError for what is not written in C: an id that is 0 (the trace's) or out of range, flags above 255,
-    any class but the API's own.
-    """
-    cdef BorrowedState trace_state
-    text = traceparent_of(span_context, &trace_state)
-    if text is None:
-        raise ValueError(f"span_context must be a plain SpanContext with ids in their range, not {span_context!r}")
-    return text
 
 
 # --- encoding ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.tuple cimport PyTuple_GET_ITEM
 
 from nanospan._native.base.csrc cimport NS_TEXT_UTF8, ns_text
-from nanospan._native.base.pycompat cimport nspy_text
+from nanospan._native.base.pycompat cimport nspy_text, nspy_trace_id
 from nanospan._native.base.threads cimport enter, leave, nspy_section
 from nanospan._native.context.csrc cimport (
     NS_TRACEPARENT_LENGTH, NS_TRACEPARENT_MAX_LENGTH, ns_traceparent, ns_traceparent_read, ns_traceparent_write
@@ -56,6 +56,12 @@ cdef object empty_context = Context()
 
 
 # ---- traceparent ----
+
+cdef enum Verdict:
+    READ
+    REFUSED
+    UNUSUAL  # only the API's own code can read it
+
 
 cdef Verdict read_traceparent(object header, ns_traceparent *parsed) noexcept:
     cdef ns_text text
@@ -314,3 +320,30 @@ def fast_paths():
         "context_is_dict": bool(context_is_dict()),
         "span_has_one_field": context_field is not None,
     }
+
+
+def traceparent_from_text(text):
+    """The trace id, span id and flags of a header, read in C; None if it is refused.
+
+    Raises ValueError for what is not read in C: no str, a character beyond ASCII, or more than 512 characters.
+    """
+    cdef ns_traceparent parsed
+    cdef Verdict verdict = read_traceparent(text, &parsed)
+    if verdict == UNUSUAL:
+        raise ValueError(f"text must be ASCII and of at most {NS_TRACEPARENT_MAX_LENGTH} characters, not {text!r}")
+    if verdict == REFUSED:
+        return None
+    return nspy_trace_id(parsed.trace_id_high, parsed.trace_id_low), parsed.span_id, parsed.flags
+
+
+def traceparent_to_text(span_context):
+    """The header of a SpanContext, written in C.
+
+    Raises ValueError for what is not written in C: an id that is 0 (the trace's) or out of range, flags above 255,
+    any class but the API's own.
+    """
+    cdef BorrowedState trace_state
+    text = traceparent_of(span_context, &trace_state)
+    if text is None:
+        raise ValueError(f"span_context must be a plain SpanContext with ids in their range, not {span_context!r}")
+    return text

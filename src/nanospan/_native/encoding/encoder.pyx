@@ -75,7 +75,6 @@ cdef inline object field(object owner, str name):
     return PyObject_GenericGetAttr(owner, name)
 
 
-include "encoder_fields.pxi"
 include "encoder_values.pxi"
 
 

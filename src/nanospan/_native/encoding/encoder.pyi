@@ -1,1 +1,0 @@
-# No Python function: other native modules use it through encoder.pxd.
