@@ -6,6 +6,7 @@ PYTHON  ?= $(firstword $(PYTHONS) python3)
 PYTEST_ARGS ?=
 # What `make test-all` runs with the first interpreter: `--slow` after `make test` has run the rest.
 FIRST ?= --all
+SUITES ?= 1
 
 SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src csrc -name build -prune -o -type f -print \
              | grep -v __pycache__)
@@ -64,13 +65,14 @@ test: build/sdist/.made ## the fast tests on one interpreter (PYTHON, PYTEST_ARG
 	$(call install,$(PYTHON),grpc$(,)cli,--group test)
 	$(call install_testing,$(call venv_of,$(PYTHON)))
 	@echo "== $$($(PYTHON) --version)"
-	@NANOSPAN_SUITES=$(if $(filter --all --slow,$(PYTEST_ARGS)),1,0) $(call venv_of,$(PYTHON))/bin/python -m pytest \
-	    $(if $(filter --all --slow,$(PYTEST_ARGS)),,-n $(shell nproc)) $(PYTEST_ARGS)
+	@NANOSPAN_SUITES=$(SUITES) $(call venv_of,$(PYTHON))/bin/python -m pytest \
+	    $(if $(filter --all --slow,$(PYTEST_ARGS)),,-n $(shell nproc) --dist worksteal) $(PYTEST_ARGS)
 
-# NANOSPAN_SUITES=1 adds the suites of the instrumentations, which are fetched.
+# SUITES=0 leaves out what is the same with every interpreter, and the suites of other packages.
 test-all: build/sdist/.made ## every test on the first CPython of 3.11 to 3.14, the fast ones on the others, and lint
 	@test -n "$(PYTHONS)" || { echo "no CPython from 3.11 to 3.14 with headers found"; exit 1; }
 	@set -e; for python in $(PYTHONS); do $(MAKE) --no-print-directory test PYTHON=$$python \
+	    SUITES=$$(test $$python != $(firstword $(PYTHONS)) && echo 0 || echo 1) \
 	    PYTEST_ARGS="$$(test $$python != $(firstword $(PYTHONS)) || echo $(FIRST)) $(PYTEST_ARGS)"; done
 	@$(MAKE) --no-print-directory lint PYTHON=$(firstword $(PYTHONS))
 
@@ -90,9 +92,9 @@ test-free-threaded: build/sdist/.made ## the tests on a free-threaded CPython wi
 	$(call install,$(FREE_THREADED),cli,--group test-free-threaded --group test-parallel)
 	$(call install_testing,$(call venv_of,$(FREE_THREADED)))
 	@echo "== $$($(FREE_THREADED) --version), PYTHON_GIL=0"
-	@PYTHON_GIL=0 NANOSPAN_SUITES=0 $(call venv_of,$(FREE_THREADED))/bin/python -m pytest $(PYTEST_ARGS)
+	@PYTHON_GIL=0 NANOSPAN_SUITES=0 $(call venv_of,$(FREE_THREADED))/bin/python -m pytest --all $(PYTEST_ARGS)
 	@echo "== the same, four threads a test"
-	@PYTHON_GIL=0 NANOSPAN_SUITES=0 $(call venv_of,$(FREE_THREADED))/bin/python -m pytest --parallel-threads 4 \
+	@PYTHON_GIL=0 NANOSPAN_SUITES=0 $(call venv_of,$(FREE_THREADED))/bin/python -m pytest --all --parallel-threads 4 \
 	    --skip-thread-unsafe True --mark-hypothesis-as-unsafe -r fE -o thread_unsafe_functions='subprocess.*' $(PYTEST_ARGS)
 
 FREE_THREADED_TSAN_BUILT := build/pythons/3.13t-tsan/bin/python3.13t

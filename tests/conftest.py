@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
-from support import examples
-from support.one_thread import reason_for_one_thread
-from support.slow_tests import is_named, reason_for_slow
+from support.selection import examples
+from support.selection.one_thread import reason_for_one_thread
+from support.selection.slow_tests import is_named, reason_for_slow
 
 if TYPE_CHECKING:
     from support.receivers import HttpReceiver
@@ -20,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--all",
         action="store_true",
-        help="run the slow tests too (see tests/support/slow_tests.py), and each property over all its examples",
+        help="run the slow tests too (see tests/support/selection/slow_tests.py), and each property over all its examples",
     )
     parser.addoption("--slow", action="store_true", help="run only what plain `pytest` leaves out")
 
@@ -54,14 +55,22 @@ def pytest_report_to_serializable() -> Generator[None, Any, Any]:
     return _without_surrogates((yield))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
+    if isinstance(warning_message.message, Warning):
+        warning_message.message.args = _without_surrogates(warning_message.message.args)
+
+
 def _without_surrogates(value: Any) -> Any:
     match value:
         case str():
             return value.encode("utf-8", "backslashreplace").decode()
         case dict():
             return {_without_surrogates(key): _without_surrogates(one) for key, one in value.items()}
-        case list() | tuple():
-            return type(value)(map(_without_surrogates, value))
+        case list():
+            return [_without_surrogates(one) for one in value]
+        case tuple():
+            return tuple(_without_surrogates(one) for one in value)
         case _:
             return value
 

@@ -59,7 +59,7 @@ tests=${COVERAGE_TESTS:-tests --ignore tests/ecosystem --ignore tests/reference 
 failed=0
 make --no-print-directory -C "$tree/csrc" check COVERAGE=1 > "$out/csrc.log" 2>&1 || { tail -20 "$out/csrc.log"; failed=1; }
 # Counting makes everything slower: what waits for a time of its own may fail here, and not in `make test`.
-(cd "$here" && "$venv/bin/python" -m pytest -q --tb=short -p no:cacheprovider \
+(cd "$here" && "$venv/bin/python" -m pytest --all -q --tb=short -p no:cacheprovider \
     $tests) > "$out/tests.log" 2>&1 || { grep -E '^(FAILED|ERROR)' "$out/tests.log" || tail -20 "$out/tests.log"; failed=1; }
 
 rm -f "$hook"

@@ -69,6 +69,6 @@ for python in "$@"; do
     "$tested/bin/python" scripts/import_cost.py | tee -a "$wheelhouse/report.md"
     echo "== $("$python" --version): tests on $(basename "$wheel")"
     # shellcheck disable=SC2086 # several arguments in one variable
-    NANOSPAN_SUITES=0 "$tested/bin/python" -m pytest ${WHEEL_TESTS:-}
+    NANOSPAN_SUITES=0 "$tested/bin/python" -m pytest ${WHEEL_TESTS:---all}
 done
 echo "wheels and report.md: $wheelhouse"

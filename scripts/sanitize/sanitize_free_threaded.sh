@@ -53,7 +53,7 @@ tests="tests/free_threading tests/trace/concurrency/test_threads.py tests/trace/
     tests/encoding/test_sources.py tests/processor tests/tail tests/sampling/test_adaptive.py tests/sampling/test_rate_limited.py
     --ignore tests/processor/test_delivery.py --ignore tests/processor/test_faults.py --ignore tests/processor/test_memory.py
     --ignore tests/tail/test_tail_workload.py"
-# Run by three threads at once each (see tests/support/one_thread.py).
+# Run by three threads at once each (see tests/support/selection/one_thread.py).
 parallel="tests/context tests/trace/parity tests/sampling tests/encoding/test_poisoned_spans.py
     tests/trace/concurrency/test_odd_orders.py tests/trace/concurrency/test_patches.py
     tests/trace/concurrency/test_visibility.py

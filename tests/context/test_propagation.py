@@ -19,7 +19,7 @@ from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import default_getter, default_setter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
 from opentelemetry.trace.propagation import tracecontext as api
-from support.propagation_carriers import (
+from support.propagation.carriers import (
     CARRIERS,
     GETTER_SHAPES,
     OURS,
@@ -36,7 +36,7 @@ from support.propagation_carriers import (
     shapes,
     thoroughly,
 )
-from support.propagation_headers import HEADER, IDS, traceparents, tracestates
+from support.propagation.headers import HEADER, IDS, traceparents, tracestates
 
 from nanospan import propagation
 from nanospan._native.context import propagator

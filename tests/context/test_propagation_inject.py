@@ -14,8 +14,8 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Setter, default_setter
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags, TraceState, set_span_in_context
-from support.propagation_carriers import OURS, REMOTE, THEIRS, Headers, KeptSetter, Mapped, described, outcome, thoroughly
-from support.propagation_headers import HEADER, tracestates
+from support.propagation.carriers import OURS, REMOTE, THEIRS, Headers, KeptSetter, Mapped, described, outcome, thoroughly
+from support.propagation.headers import HEADER, tracestates
 
 import nanospan
 from nanospan._native.context import propagator

@@ -15,7 +15,7 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.span import TraceState
-from support.examples import examples
+from support.selection.examples import examples
 
 from nanospan import encode_spans
 from nanospan._native.encoding.batch import encode_batch

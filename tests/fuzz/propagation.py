@@ -7,7 +7,7 @@ from typing import Any
 
 from fuzz.draw import Draw
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
-from support.propagation_carriers import OURS, THEIRS, Headers, Mapped, outcome
+from support.propagation.carriers import OURS, THEIRS, Headers, Mapped, outcome
 
 CARRIERS = [dict, dict, Headers, Mapped]
 HEADERS = ["", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "01-" + "1" * 32 + "-" + "2" * 16 + "-ff-rest"]

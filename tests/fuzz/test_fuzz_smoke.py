@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.examples import examples
+from support.selection.examples import examples
 
 FUZZ = Path(__file__).parent
 NO_TARGETS = {"__init__", "draw", "run"}

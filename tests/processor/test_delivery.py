@@ -20,8 +20,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, use_span
 from support.accounting import WAIT, ended_span, lost, wait_until
-from support.examples import examples
 from support.receivers import HttpReceiver, unused_port
+from support.selection.examples import examples
 
 import nanospan
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from support.accounting import WAIT, check_balance, clear_environment, ended_span, lost, spans_in, wait_until
-from support.examples import runs_all
 from support.receivers import (
     HttpReceiver,
     Step,
@@ -25,6 +24,7 @@ from support.receivers import (
     reset_in_request,
     unused_port,
 )
+from support.selection.examples import runs_all
 
 import nanospan
 from nanospan.export._delivery import delivery

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from support.examples import examples
+from support.selection.examples import examples
 
 TRACES = examples(20_000)
 PROGRAM = """

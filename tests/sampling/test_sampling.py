@@ -23,7 +23,7 @@ from opentelemetry.trace import (
     TraceState,
     set_span_in_context,
 )
-from support.examples import examples
+from support.selection.examples import examples
 
 from nanospan import sampling
 

@@ -5,6 +5,7 @@ Such an environment sees everything of the one that runs the tests, nanospan and
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -14,7 +15,8 @@ import sys
 import sysconfig
 import tempfile
 import venv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +25,18 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from support.accounting import WAIT
-from support.locks import locked
 
 from nanospan.receiver import Receiver, Span, TraceStore
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock of all of pytest-xdist's processes, for what they make once at ``path`` and keep."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(path.name + ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
 
 _not_to_be_had: dict[bytes, str] = {}
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
-from support.examples import examples
 from support.policies import compile_policies
+from support.selection.examples import examples
 
 from nanospan._native.sampling.samplers import threshold_from_probability
 from nanospan.tail import (

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from opentelemetry.sdk import trace as sdk
-from support.examples import examples
 from support.parity.implementation import STOCK, Implementation
 from support.parity.machine import ParityMachine
+from support.selection.examples import examples
 
 SETTINGS = settings(
     deadline=None,

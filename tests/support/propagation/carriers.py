@@ -14,14 +14,14 @@ from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter, Setter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
 from opentelemetry.trace.propagation import tracecontext as api
-from support.examples import examples
+from support.selection.examples import examples
 
 from nanospan import propagation
 
 OURS = propagation.TraceContextTextMapPropagator()
 THEIRS = api.TraceContextTextMapPropagator()
 thoroughly = settings(max_examples=examples(500), suppress_health_check=[HealthCheck.too_slow])
-# What propagation_headers.HEADER says.
+# What headers.HEADER says.
 REMOTE = SpanContext(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, True, TraceFlags(1))
 
 
