@@ -169,7 +169,7 @@ def test_an_interrupted_call_is_made_again_at_once_over_a_new_channel(no_backoff
     pytest.importorskip("grpc", reason="grpcio is not installed")
     from support.grpc_steps import accept, exporter
 
-    from nanospan.export._delivery.retry import FREE_INTERRUPTIONS
+    from nanospan.export._delivery.backoff import FREE_INTERRUPTIONS
     from nanospan.export._transport.grpc_fork_gate import fork_gate
 
     arrived = threading.Event()

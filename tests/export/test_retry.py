@@ -8,8 +8,7 @@ import pytest
 
 from nanospan._common import log
 from nanospan._common.log import WindowedLog, one_line
-from nanospan.export._delivery import retry
-from nanospan.export._delivery.retry import Deadline, backoff_seconds, retry_after_seconds
+from nanospan.export._delivery.backoff import Deadline, backoff_seconds, retry_after_seconds
 
 
 @pytest.mark.parametrize("retry", range(6))

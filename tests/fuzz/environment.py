@@ -10,7 +10,7 @@ from unittest.mock import patch
 from fuzz.draw import Draw
 from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG
 
-from nanospan.export._delivery import retry
+from nanospan.export._delivery import backoff
 from nanospan.export._settings import endpoint, environment
 from nanospan.processor._settings import MAX_MILLIS, resolve_settings
 from nanospan.sampling.configuration.environment import own_sampler, standard_sampler
@@ -82,5 +82,5 @@ def check_settings() -> None:
 
 
 def check_retry_after(value: str) -> None:
-    seconds = retry.retry_after_seconds(value, 1_700_000_000.0)
+    seconds = backoff.retry_after_seconds(value, 1_700_000_000.0)
     assert seconds is None or 0 <= seconds < math.inf

@@ -165,7 +165,7 @@ cdef class NativeSpanBase:
         self.trace_state = <object> state.state if as_numbers and state.state is not NULL else None
         self.context = context
         self.has_context = True
-        self.cell = None  # started children keep their parent's _old context
+        self.cell = None  # started children keep their parent's old context
         return 0
 
     def get_span_context(self):

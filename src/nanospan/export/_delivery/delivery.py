@@ -1,4 +1,7 @@
-"""Delivery of one batch over any transport: attempts, retries, splitting, accounting, logging."""
+"""Delivery of one batch over any transport, HTTP or gRPC: attempts, retries, splitting, accounting, logging.
+
+The transport says which of its replies are worth a retry; `backoff` says when.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from typing import NamedTuple, Protocol
 
 from nanospan._common.log import WindowedLog, one_line
 from nanospan.export import EncodedBatch, ExportOutcome
+from nanospan.export._delivery.backoff import FREE_INTERRUPTIONS, MAX_ATTEMPTS, Deadline, backoff_seconds
 from nanospan.export._delivery.metrics import REJECTED, ExporterMetrics
 from nanospan.export._delivery.reply import Reply, Verdict, partial_success
-from nanospan.export._delivery.retry import FREE_INTERRUPTIONS, MAX_ATTEMPTS, Deadline, backoff_seconds
 
 __all__ = ["Body", "Delivery", "Transport"]
 

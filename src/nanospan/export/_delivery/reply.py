@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nanospan._common.log import one_line
-from nanospan.export._delivery.retry import retry_after_seconds
+from nanospan.export._delivery.backoff import retry_after_seconds
 
 __all__ = ["PartialSuccess", "Reply", "Verdict", "partial_success", "reply_to_http_status"]
 

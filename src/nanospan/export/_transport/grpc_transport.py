@@ -10,9 +10,9 @@ from typing import Any
 import grpc
 
 from nanospan._common.log import one_line
+from nanospan.export._delivery.backoff import Deadline
 from nanospan.export._delivery.delivery import Body
 from nanospan.export._delivery.reply import Reply, Verdict
-from nanospan.export._delivery.retry import Deadline
 from nanospan.export._transport.grpc_fork_gate import InFlightCall, fork_gate
 
 __all__ = ["DEFAULT_RETRYABLE", "ChannelOption", "GrpcTransport"]

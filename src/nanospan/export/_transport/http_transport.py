@@ -9,9 +9,9 @@ from functools import partial
 import urllib3
 
 from nanospan._common.log import one_line
+from nanospan.export._delivery.backoff import Deadline
 from nanospan.export._delivery.delivery import Body
 from nanospan.export._delivery.reply import Reply, Verdict, reply_to_http_status
-from nanospan.export._delivery.retry import Deadline
 from nanospan.export._settings.compression import Compression, compress
 from nanospan.export._settings.endpoint import HttpEndpoint
 from nanospan.export._transport.http_pool import new_pool
