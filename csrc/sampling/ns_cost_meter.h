@@ -8,9 +8,9 @@
  * time is not a cost of the span: one wait of 5 ms would weigh as much as five thousand spans. A span is therefore recorded
  * with at most NS_COST_METER_MAX.
  *
- * All operations are relaxed: each word is an independent sum, nothing is published through it, and the law divides sums of
- * thousands, in which a span counted in one word and not yet in the other has no effect. Items are added after their
- * nanoseconds and read before them; no order is guaranteed.
+ * All operations are relaxed: each word is an independent sum, nothing is published through it, and the control law divides sums of
+ * thousands, in which a span counted in one word and not yet in the other has no effect. A count is added
+ * after its nanoseconds and read before them, which keeps averages close; relaxed order does not guarantee it.
  */
 #ifndef NS_COST_METER_H
 #define NS_COST_METER_H

@@ -22,7 +22,7 @@ typedef struct ns_trace_entry {
     uint16_t sources[NS_TRACE_SOURCES];
 } ns_trace_entry;
 
-_Static_assert(sizeof(ns_trace_entry) == 2 * NS_CACHE_LINE, "the layout that the memory mathematics of the docs go by");
+_Static_assert(sizeof(ns_trace_entry) == 2 * NS_CACHE_LINE, "docs/sampling/tail.md calculates with this size");
 
 typedef struct ns_chunk {
     uint32_t next;

@@ -8,6 +8,7 @@ import pytest
 
 from nanospan._common import log
 from nanospan._common.log import WindowedLog, one_line
+from nanospan.export._delivery import backoff
 from nanospan.export._delivery.backoff import Deadline, backoff_seconds, retry_after_seconds
 
 
@@ -43,7 +44,7 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 
 def test_deadline_counts_down_to_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(retry.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(backoff.time, "monotonic", lambda: now[0])
     deadline = Deadline(10.0)
     assert deadline.remaining() == 10.0
     assert deadline.allows(9.9)
