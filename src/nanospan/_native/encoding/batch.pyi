@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from typing import Any, TypedDict, type_check_only
+from typing import Any
 
 from typing_extensions import Buffer
 
@@ -13,12 +13,6 @@ class EncodedBatch(Buffer):
         """Bytes of the request."""
     def split(self) -> tuple[EncodedBatch, EncodedBatch]:
         """Two batches that together hold the same spans in the same order; ValueError if there is only one."""
-
-@type_check_only
-class EncodeReport(TypedDict):
-    repaired: int
-    lost: int
-    failed: int
 
 class RecordList: ...
 
