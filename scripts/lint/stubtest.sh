@@ -5,7 +5,7 @@
 #
 # stubtest_allowlist.txt names what may differ, and why.
 set -eu
-python=$(command -v "$1")
+python=$(realpath -s "$(command -v "$1")")
 cd "$(dirname "$0")/../.."
 allowlist=$PWD/scripts/lint/stubtest_allowlist.txt
 # In a folder without sources, where the installed package is found.

@@ -15,7 +15,7 @@ __all__ = ["OtlpGrpcServer"]
 SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 MAX_MESSAGE_BYTES = 64 << 20
 
-_SUCCESS = ExportTraceServiceResponse().SerializeToString()
+_SUCCESS: bytes = ExportTraceServiceResponse().SerializeToString()
 
 
 class OtlpGrpcServer:
