@@ -15,10 +15,13 @@ PUBLIC_TYPES = Path(__file__).with_name("public_types.py")
 
 
 @pytest.fixture
-def mypy(pytestconfig: pytest.Config):
+def mypy(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory):
+    cache = getattr(pytestconfig, "cache", None)  # absent with -p no:cacheprovider
+    folder = tmp_path_factory.mktemp("mypy") if cache is None else cache.mkdir("mypy")
+
     def check(file: Path) -> subprocess.CompletedProcess[str]:
         # Without a configuration, as for a user; what was found about the SDK is kept from one run to the next.
-        options = ["--strict", "--config-file=", "--cache-dir", str(pytestconfig.cache.mkdir("mypy"))]
+        options = ["--strict", "--config-file=", "--cache-dir", str(folder)]
         command = [sys.executable, "-m", "mypy", *options, str(file)]
         return subprocess.run(command, capture_output=True, text=True, cwd=file.parent, timeout=150)
 
