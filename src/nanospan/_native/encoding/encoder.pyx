@@ -28,7 +28,7 @@ from nanospan._native.base.pycompat cimport nspy_id_bytes, nspy_id_halves, nspy_
 from nanospan._native.base.threads cimport FREE
 from nanospan._native.encoding.csrc cimport *
 from nanospan._native.encoding.span_view cimport (
-    EncodeCounts, SpanCalls, SpanView, TraceKey, new_reference, object_or_none
+    EncodeCounts, SpanCalls, SpanView, TraceKey, reference_or_null, object_or_none
 )
 
 cdef dict FIELDS = private.READABLE_SPAN_FIELDS

@@ -18,7 +18,7 @@ cdef int fill_identity(SpanView *view, object context, object parent, object sta
         id_bytes(context_item(parent, 1, "span_id"), view.head.parent_span_id, 8, counts)
     view.head.start_time = timestamp(start_time, counts)
     view.head.end_time = timestamp(end_time, counts)
-    view.trace_state = new_reference(context_item(context, 4, "trace_state"))
+    view.trace_state = reference_or_null(context_item(context, 4, "trace_state"))
     view.flags = flags_of(context, parent, counts)
     return 0
 
@@ -29,17 +29,17 @@ cdef int fill_from_sdk_span(SpanView *view, object span, EncodeCounts *counts) e
     events = field(span, EVENTS)
     links = field(span, LINKS)
     fill_identity(view, field(span, CONTEXT), field(span, PARENT), field(span, START_TIME), field(span, END_TIME), counts)
-    view.name = new_reference(field(span, NAME))
-    view.kind = new_reference(field(span, KIND))
-    view.attributes = new_reference(attributes)
-    view.events = new_reference(events)
-    view.links = new_reference(links)
-    view.status = new_reference(field(span, STATUS))
+    view.name = reference_or_null(field(span, NAME))
+    view.kind = reference_or_null(field(span, KIND))
+    view.attributes = reference_or_null(attributes)
+    view.events = reference_or_null(events)
+    view.links = reference_or_null(links)
+    view.status = reference_or_null(field(span, STATUS))
     view.dropped_attributes = dropped_from(attributes, BoundedAttributes, counts)
     view.dropped_events = dropped_from(events, BoundedList, counts)
     view.dropped_links = dropped_from(links, BoundedList, counts)
-    view.resource = new_reference(field(span, RESOURCE))
-    view.scope = new_reference(field(span, SCOPE) or None)
+    view.resource = reference_or_null(field(span, RESOURCE))
+    view.scope = reference_or_null(field(span, SCOPE) or None)
     return 0
 
 
@@ -48,17 +48,17 @@ cdef int fill_from_foreign_span(SpanView *view, object span, EncodeCounts *count
     context = span.get_span_context()
     fill_identity(view, context, public_field(span, "parent", counts), public_field(span, "start_time", counts),
                   public_field(span, "end_time", counts), counts)
-    view.name = new_reference(public_field(span, "name", counts))
-    view.kind = new_reference(public_field(span, "kind", counts))
-    view.attributes = new_reference(public_field(span, "attributes", counts))
-    view.events = new_reference(public_field(span, "events", counts))
-    view.links = new_reference(public_field(span, "links", counts))
-    view.status = new_reference(public_field(span, "status", counts))
+    view.name = reference_or_null(public_field(span, "name", counts))
+    view.kind = reference_or_null(public_field(span, "kind", counts))
+    view.attributes = reference_or_null(public_field(span, "attributes", counts))
+    view.events = reference_or_null(public_field(span, "events", counts))
+    view.links = reference_or_null(public_field(span, "links", counts))
+    view.status = reference_or_null(public_field(span, "status", counts))
     view.dropped_attributes = dropped_count(public_field(span, "dropped_attributes", counts), counts)
     view.dropped_events = dropped_count(public_field(span, "dropped_events", counts), counts)
     view.dropped_links = dropped_count(public_field(span, "dropped_links", counts), counts)
-    view.resource = new_reference(span.resource)
-    view.scope = new_reference(span.instrumentation_scope or None)
+    view.resource = reference_or_null(span.resource)
+    view.scope = reference_or_null(span.instrumentation_scope or None)
     return 0
 
 

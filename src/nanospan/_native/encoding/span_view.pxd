@@ -47,8 +47,8 @@ cdef struct SpanCalls:
 
 
 # The caller sets `span` (borrowed) and `calls`, and keeps the span alive. `fill` sets the rest. Its references are owned,
-# because encoding may run Python code that replaces a field of the span; NULL is None. The pairs are borrowed: they are
-# immutable once the span has ended and live as long as the span.
+# because encoding may run Python code that replaces a field of the span; NULL is None. The pairs are borrowed: nothing
+# changes them after the end, unless an application opens the span again through the private name `_end_time`.
 cdef struct SpanView:
     PyObject *span
     const SpanCalls *calls
@@ -79,7 +79,7 @@ cdef inline void clear_view(SpanView *view) noexcept:
     view.dropped_attributes = view.dropped_events = view.dropped_links = 0
 
 
-cdef inline PyObject *new_reference(object value) noexcept:
+cdef inline PyObject *reference_or_null(object value) noexcept:
     """An owned reference; NULL if the value is None."""
     if value is None:
         return NULL

@@ -34,7 +34,9 @@ from nanospan._native.context.csrc cimport ns_span_id_store, ns_trace_id, ns_tra
 from nanospan._native.context.identity cimport BorrowedState, Ids, NativeSpanBase, read_context, set_span_class
 from nanospan._native.encoding.csrc cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE
 from nanospan._native.encoding.encoder cimport dropped_attributes_of, dropped_items_of, fill_from_readable, time_of
-from nanospan._native.encoding.span_view cimport AttributePair, EncodeCounts, SpanCalls, SpanView, TraceKey, new_reference
+from nanospan._native.encoding.span_view cimport (
+    AttributePair, EncodeCounts, SpanCalls, SpanView, TraceKey, reference_or_null
+)
 from nanospan._native.sampling.cost_meter cimport process_meter
 from nanospan._native.sampling.csrc cimport ns_cost_meter_timed
 from nanospan._native.trace.processors cimport NativeProcessors
@@ -296,27 +298,27 @@ cdef class NativeSpan(SpanContent):
         view.head.start_time = (
             self.start_number if self.start_state == TIME_NUMBER else time_of(self._start_time, counts))
         view.head.end_time = self.end_number if self.end_state == TIME_NUMBER else time_of(self._end_time, counts)
-        view.trace_state = new_reference(self.trace_state)
-        view.name = new_reference(self.name)
-        view.kind = new_reference(self.kind)
-        view.resource = new_reference(shared.resource)
-        view.scope = new_reference(shared.instrumentation_scope or None)
+        view.trace_state = reference_or_null(self.trace_state)
+        view.name = reference_or_null(self.name)
+        view.kind = reference_or_null(self.kind)
+        view.resource = reference_or_null(shared.resource)
+        view.scope = reference_or_null(shared.instrumentation_scope or None)
         if cold_fields is None:
             view.pairs = self.pairs
             view.pair_count = self.pair_count
-            view.status = new_reference(unset_status)
+            view.status = reference_or_null(unset_status)
             return 0
         if self.has_container:
-            view.attributes = new_reference(cold_fields.attributes)
+            view.attributes = reference_or_null(cold_fields.attributes)
             view.dropped_attributes = dropped_attributes_of(cold_fields.attributes, counts)
         else:
             view.pairs = self.pairs
             view.pair_count = self.pair_count
-        view.events = new_reference(cold_fields.events)
+        view.events = reference_or_null(cold_fields.events)
         view.dropped_events = dropped_items_of(cold_fields.events, counts)
-        view.links = new_reference(cold_fields.links)
+        view.links = reference_or_null(cold_fields.links)
         view.dropped_links = dropped_items_of(cold_fields.links, counts)
-        view.status = new_reference(self.own_status())
+        view.status = reference_or_null(self.own_status())
         return 0
 
 
