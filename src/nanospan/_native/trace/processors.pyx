@@ -16,10 +16,8 @@ from nanospan._native.queue.span_queue cimport NativeBatchProcessor, SpanQueue, 
 
 cdef extern from *:
     """
-    #define nspy_only_of(processors)       ((PyObject *)NSPY_LOAD_ACQUIRE((processors)->only))
     #define nspy_set_only(processors, one) NSPY_REPLACE((processors)->only, one)
     """
-    PyObject *only_of "nspy_only_of"(NativeProcessors processors)
     PyObject *set_only "nspy_set_only"(NativeProcessors processors, object one)
 
 cdef tuple METHODS = ("on_start", "_on_ending", "on_end")
@@ -116,6 +114,18 @@ cdef class NativeProcessors:
                 log_callback_error(processor, "on_start")
         return 0
 
+    cdef int ending(self, object span) except -1:
+        cdef nspy_section section
+        enter(&section, self)
+        foreign = self.foreign
+        leave(&section)
+        for processor in foreign:
+            try:
+                processor._on_ending(span)
+            except Exception:
+                log_callback_error(processor, "_on_ending")
+        return 0
+
     cdef int ended(self, SpanView *view) except -1:
         cdef nspy_section section
         cdef NativeBatchProcessor _kept
@@ -137,14 +147,8 @@ cdef class NativeProcessors:
         return 0
 
     cdef int end_beside_foreign(self, SpanView *view, tuple native, tuple foreign) except -1:
-        readable = None
+        readable = view.calls.readable(view.span)
         try:
-            for processor in foreign:
-                try:
-                    processor._on_ending(<object> view.span)
-                except Exception:
-                    log_callback_error(processor, "_on_ending")
-            readable = view.calls.readable(view.span)
             for processor in foreign:
                 try:
                     processor.on_end(readable)
@@ -152,8 +156,6 @@ cdef class NativeProcessors:
                     log_callback_error(processor, "on_end")
         finally:
             # Also for a BaseException, such as KeyboardInterrupt.
-            if native:
-                readable = view.calls.readable(view.span) if readable is None else readable
-                for processor in native:
-                    processor.on_end(readable)
+            for processor in native:
+                processor.on_end(readable)
         return 0

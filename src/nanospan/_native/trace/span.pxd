@@ -56,12 +56,28 @@ cdef class SpanColdFields:
     cdef object trace_config
     cdef list kept_alive_shared  # earlier values of `shared`; other threads may be reading them
 
+    # Exclusion of writes and the end (span_exclusion.pxi). Threads by their ident; 0: none.
+    cdef unsigned long writer     # the thread that has the span, `writer_depth` times
+    cdef unsigned long ending     # the thread whose _on_ending may change the span, or ANY_THREAD
+    cdef uint32_t writer_depth
+    cdef uint32_t waiting_ends
+    cdef uint32_t waiting         # ends and writes
+
+
 
 # Result of `stop_clock`.
 cdef enum Stop:
+    FAILED = -1
     ENDED_BEFORE
     STOPPED
     STOPPED_WITH_METRICS  # the caller must call cold_fields.end_metrics
+
+
+# Who may change a span after `stop_clock`.
+cdef enum Afterwards:
+    NOBODY
+    THIS_THREAD    # until `seal`
+    EVERY_THREAD   # likewise
 
 
 # Access to a span that other threads may know needs its critical section; fields that are read without it say so.
@@ -126,28 +142,45 @@ cdef class SpanContent(SpanFields):
     cdef int put_all(self, object attributes) except -1
     @cython.final
     cdef inline bint has_room(self, Py_ssize_t more) noexcept
-    cdef int insert(self, object key, object value) except -1
     @cython.final
-    cdef int append(self, object key, object value, Py_hash_t hash) except -1
+    cdef bint insert(self, object key, object value) noexcept
     @cython.final
-    cdef bint has_all_events(self, object limits) except -1
+    cdef bint append(self, object key, object value, Py_hash_t hash) noexcept
     @cython.final
-    cdef dict event_attributes(self, object attributes, object limits)
+    cdef int put_slowly(self, object key, object value) except -1
+    @cython.final
+    cdef int put_all_slowly(self, object attributes) except -1
+    @cython.final
+    cdef int put_item(self, object key, object value) except -1
+    @cython.final
+    cdef int put_items(self, object attributes) except -1
+    @cython.final
+    cdef int put_clean(self, object key, object value) except -1
+    @cython.final
+    cdef int count_dropped(self, Py_ssize_t number) except -1
+    @cython.final
+    cdef object value_limit(self)
+    @cython.final
+    cdef int append_event(self, object event) except -1
+    @cython.final
+    cdef int set_links(self, object links) except -1
 
 
 cdef class NativeSpan(SpanContent):
     @cython.final
+    cdef int set_final_status(self, object status, object description) except -1
+    @cython.final
     cdef int begin(self, object start_time, object parent_context) except -1
     @cython.final
-    cdef Stop stop_clock(self, object end_time) except? ENDED_BEFORE
+    cdef Stop stop_clock(self, object end_time, Afterwards afterwards) except FAILED
+    @cython.final
+    cdef int seal(self) except -1
     @cython.final
     cdef int call_end_metrics(self) except -1
     @cython.final
     cdef int finish(self, object end_time) except -1
     @cython.final
     cdef int finish_timed(self, object end_time) except -1
-    @cython.final
-    cdef int end_in_foreign(self, object span_processor) except -1
     @cython.final
     cdef bint is_sampled(self) except -1
     @cython.final
@@ -164,10 +197,16 @@ cdef class NativeEvent:
     cdef readonly object name
     cdef readonly object timestamp
     cdef readonly dict attributes
-    cdef readonly uint32_t dropped_attributes  # always 0; read by the encoder
+    cdef readonly uint32_t dropped_attributes
 
     cdef object as_sdk_event(self, object limits)
 
 
 # A new instance of the public class, without ids, name, kind and shared state.
 cdef NativeSpan new_span()
+
+# "<type>: <text>" of an exception, as the SDK has it in the status of a span.
+cdef str status_text(object exception)
+
+# Whether attributes are certainly empty: of a hostile mapping nothing is certain.
+cdef bint is_empty(object attributes) except -1

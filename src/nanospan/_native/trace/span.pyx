@@ -7,7 +7,10 @@ container, which then replaces the native state, and assigning them works as on 
 
 import logging
 import threading
+from collections.abc import Mapping
 from enum import Enum
+from traceback import format_exception
+from types import MappingProxyType
 
 cimport cython
 from cpython.dict cimport PyDict_Next, PyDict_SetItem, PyDict_Size
@@ -25,7 +28,8 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from nanospan._compat import sdk as private
-from nanospan._common.log import log_callback_error
+from nanospan._common.log import WindowedLog, log_callback_error, one_line
+from nanospan._common.waiting import Waiters
 from nanospan._native.base.csrc cimport ns_clock_monotonic, ns_clock_wall
 from nanospan._native.base.freelist cimport nspy_freelist, nspy_freelist_dealloc, nspy_freelist_install, nspy_freelist_take
 from nanospan._native.base.pycompat cimport nspy_hash
@@ -39,7 +43,7 @@ from nanospan._native.encoding.span_view cimport (
 )
 from nanospan._native.sampling.cost_meter cimport process_meter
 from nanospan._native.sampling.csrc cimport ns_cost_meter_timed
-from nanospan._native.trace.processors cimport NativeProcessors
+from nanospan._native.trace.processors cimport NativeProcessors, are_native, has_foreign
 
 cdef extern from "Python.h":
     Py_ssize_t PyList_GET_SIZE(object)
@@ -59,9 +63,16 @@ cdef object status_type = Status
 cdef object status_code_type = StatusCode
 cdef object UNSET = StatusCode.UNSET
 cdef object OK = StatusCode.OK
+cdef object ERROR = StatusCode.ERROR
 cdef object unset_status = ReadableSpan("").status
 cdef object internal = SpanKind.INTERNAL
+cdef object concurrent_processor = sdk.ConcurrentMultiSpanProcessor
 
+cdef str SETTING_ON_ENDED = "Setting attribute on ended span."
+cdef str CALLED_END_ON_ENDED = "Calling end() on an ended span."
+cdef str CALLED_ON_ENDED = "Tried calling %s on an ended span."
+
+include "span_exclusion.pxi"
 include "span_attributes.pxi"
 include "span_shared.pxi"
 include "span_fields.pxi"
@@ -99,12 +110,16 @@ cdef class NativeSpan(SpanContent):
         self.begin(start_time, parent_context)
 
     @cython.critical_section
-    cdef Stop stop_clock(self, object end_time) except? ENDED_BEFORE:
-        """Marks the span ended."""
+    cdef Stop stop_clock(self, object end_time, Afterwards afterwards) except FAILED:
+        """Marks the span ended, after the writes that other threads have begun."""
         if self.start_state == NO_TIME:
             raise RuntimeError("Calling end() on a not started span.")
+        if self.cold_fields is not None and self.cold_fields.writer:
+            slow_wait(self)
         if self.is_ended():
             return ENDED_BEFORE
+        if afterwards != NOBODY:
+            self.cold().ending = ANY_THREAD if afterwards == EVERY_THREAD else PyThread_get_thread_ident()
         if end_time is None:
             self.end_number = ns_clock_wall()
             self.set_end_state(TIME_NUMBER)
@@ -112,9 +127,17 @@ cdef class NativeSpan(SpanContent):
             # Not through the property: before CPython 3.14, a nested section on the same object releases the outer one.
             self.cold().end_object = end_time
             self.set_end_state(TIME_OBJECT)
-        if self.has_container and isinstance(self.cold_fields.attributes, BoundedAttributes):
-            setattr(self.cold_fields.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
+        if afterwards == NOBODY and self.has_container:
+            self.seal()
         return STOPPED if self.cold_fields is None or self.cold_fields.end_metrics is None else STOPPED_WITH_METRICS
+
+    cdef int seal(self) except -1:
+        """Ends the changes that _on_ending may make. The caller is in the span's critical section."""
+        cdef SpanColdFields cold_fields = self.cold()
+        cold_fields.ending = 0
+        if self.has_container and isinstance(cold_fields.attributes, BoundedAttributes):
+            setattr(cold_fields.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
+        return 0
 
     cdef int finish_timed(self, object end_time) except -1:
         cdef uint64_t began = ns_clock_monotonic()
@@ -131,36 +154,23 @@ cdef class NativeSpan(SpanContent):
         cdef SpanView view
         if load_u32(&self.cost):
             return self.finish_timed(end_time)
-        stop = self.stop_clock(end_time)
+        shared = shared_of(self)
+        if not are_native(processors_of(shared)):
+            return slow_finish(self, <SpanShared> shared, end_time)
+        stop = self.stop_clock(end_time, NOBODY)
         if stop == ENDED_BEFORE:
-            logger.warning("Calling end() on an ended span.")
+            logger.warning(CALLED_END_ON_ENDED)
             return 0
         if stop == STOPPED_WITH_METRICS:
             self.call_end_metrics()
-        shared = shared_of(self)
-        if (<SpanShared> shared).processors is not None:
-            begin_view(self, &view)
-            (<SpanShared> shared).processors.ended(&view)
-        else:
-            self.end_in_foreign((<SpanShared> shared).span_processor)
+        begin_view(self, &view)
+        (<SpanShared> shared).processors.ended(&view)
         return 0
 
     cdef int call_end_metrics(self) except -1:
         end_metrics = self._record_end_metrics
         if end_metrics:
             end_metrics()
-        return 0
-
-    cdef int end_in_foreign(self, object span_processor) except -1:
-        """Ends the span in a span processor that is not NativeProcessors."""
-        try:
-            span_processor._on_ending(self)
-        except Exception:
-            log_callback_error(span_processor, "_on_ending")
-        try:
-            span_processor.on_end(self.readable())
-        except Exception:
-            log_callback_error(span_processor, "on_end")
         return 0
 
     def end(self, end_time=None):
@@ -171,51 +181,71 @@ cdef class NativeSpan(SpanContent):
         self.finish(end_time)
 
     def is_recording(self):
-        """True until the span ends."""
-        return not self.is_ended()
+        """True until the span ends; in an ``_on_ending`` still True."""
+        return may_change(self)
 
     def __enter__(self):
         return self
 
     def __exit__(self, exc_type, exc_val, exc_tb):
         """End the span; an exception is recorded first."""
-        if exc_val is not None:
-            sdk_span.__exit__(self, exc_type, exc_val, exc_tb)
-        else:
+        if exc_val is None:
             self.end()
+            return
+        try:
+            # Looked up on each call: a patch of the SDK's method takes effect here too.
+            sdk_span.__exit__(self, exc_type, exc_val, exc_tb)
+        except Exception as error:
+            # The text of the exception cannot be read: the application is to get its own exception.
+            report_lost("of an exception", error)
+            if not self.is_ended():
+                if self.sets_status:
+                    self.set_status(status_type(ERROR, status_text(exc_val)))
+                self.end()
 
     # --- name and status ----------------------------------------------------------------------------------------------
 
     @cython.critical_section
     def update_name(self, name):
         """Replace the name."""
-        if self.is_ended():
-            logger.warning("Tried calling %s on an ended span.", "update_name")
-        else:
+        if may_change(self):
             self.name = name
+        else:
+            logger.warning(CALLED_ON_ENDED, "update_name")
 
     @cython.critical_section
     def set_status(self, status, description=None):
         """Set the status from a Status or a StatusCode. OK is final; UNSET changes nothing."""
-        if self.is_ended():
-            logger.warning("Tried calling %s on an ended span.", "set_status")
+        cdef Turn turn = take_span(self)
+        if turn == REFUSED:
+            logger.warning(CALLED_ON_ENDED, "set_status")
             return
+        try:
+            self.set_final_status(status, description)
+        except Exception as error:
+            report_lost("of the status", error)
+        finally:
+            give_back(self, turn)
+
+    cdef int set_final_status(self, object status, object description) except -1:
         current = self.own_status()
         if isinstance(status, status_type):
             code = status.status_code
         elif isinstance(status, status_code_type):
             code = status
         else:
-            return
+            return 0
         if (current and current.status_code is OK) or code is UNSET:
-            return
+            return 0
         if status is code:
             status = status_type(status, description)
         elif description is not None:
             logger.warning(
                 "Description %s ignored. Use either `Status` or `(StatusCode, Description)`", description
             )
-        self.cold().status = status
+        if may_change(self):
+            self.cold().status = status
+        return 0
 
     # --- for the processors -------------------------------------------------------------------------------------------
 
@@ -320,6 +350,57 @@ cdef class NativeSpan(SpanContent):
         view.dropped_links = dropped_items_of(cold_fields.links, counts)
         view.status = reference_or_null(self.own_status())
         return 0
+
+
+cdef int finish_beside_foreign(NativeSpan span, SpanShared shared, object end_time) except -1:
+    """Ends a span that has, or may have, span processors other than nanospan's. Their _on_ending may still change it."""
+    cdef nspy_section section
+    cdef SpanView view
+    cdef NativeProcessors processors = shared.processors
+    cdef Afterwards afterwards = THIS_THREAD
+    cdef Stop stop
+    span_processor = shared.span_processor
+    if processors is not None:
+        if not has_foreign(processors):
+            afterwards = NOBODY
+    elif isinstance(span_processor, concurrent_processor):
+        afterwards = EVERY_THREAD  # it calls _on_ending in the threads of its pool
+    stop = span.stop_clock(end_time, afterwards)
+    if stop == ENDED_BEFORE:
+        logger.warning(CALLED_END_ON_ENDED)
+        return 0
+    if stop == STOPPED_WITH_METRICS:
+        span.call_end_metrics()
+    try:
+        if processors is None:
+            try:
+                span_processor._on_ending(span)
+            except Exception:
+                log_callback_error(span_processor, "_on_ending")
+        elif afterwards != NOBODY:
+            processors.ending(span)
+    finally:
+        # Also after a BaseException, such as KeyboardInterrupt.
+        if afterwards != NOBODY:
+            enter(&section, span)
+            span.seal()
+            leave(&section)
+        if processors is not None:
+            begin_view(span, &view)
+            processors.ended(&view)
+        else:
+            try:
+                span_processor.on_end(span.readable())
+            except Exception:
+                log_callback_error(span_processor, "on_end")
+    return 0
+
+
+# Called by address, because inlined they would cost the common case some 30 instructions.
+cdef int (*slow_finish)(NativeSpan span, SpanShared shared, object end_time) except -1
+cdef int (*slow_wait)(SpanFields span) except -1
+slow_finish = finish_beside_foreign
+slow_wait = wait_for_writer
 
 
 # --- the SpanCalls of a native span -----------------------------------------------------------------------------------

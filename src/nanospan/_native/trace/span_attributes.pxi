@@ -9,6 +9,9 @@ cdef enum:
     # The pairs are searched linearly; with more of them the SDK's container, a dict, is faster.
     MAX_PAIRS = 192
 
+cdef object LOST = object()  # in place of a value that cannot be read
+cdef object lost_log = WindowedLog(logging.getLogger("nanospan"))
+
 
 cdef inline bint is_plain(object value) noexcept:
     """Whether cleaning never changes a value of this type."""
@@ -35,39 +38,139 @@ cdef object clean_items(object values, Py_ssize_t max_length):
     return tuple(values)
 
 
-cdef object clean(object value, Py_ssize_t max_length):
-    """The value as the SDK stores it; `max_length` of strings, -1: no limit. May run Python code."""
+cdef object clean_without_python(object value, Py_ssize_t max_length):
+    """The value as the SDK stores it; `max_length` of strings, -1: no limit. LOST if that needs the SDK's Python code."""
     if type(value) is str:
-        if 0 <= max_length < PyUnicode_GET_LENGTH(value):
-            return clean_attribute_value(value, max_length)
-        return value
+        return LOST if 0 <= max_length < PyUnicode_GET_LENGTH(value) else value
     if is_plain(value):
         return value
     if type(value) is list or type(value) is tuple:
         cleaned = clean_items(value, max_length)
         if cleaned is not None:
             return cleaned
-    return clean_attribute_value(value, None if max_length < 0 else max_length)
+    return LOST
 
 
-cdef dict clean_all(dict attributes, Py_ssize_t max_length, bint *plain):
-    """The dict itself if its values are clean, else a new one. Sets `plain` to whether its values may be stored as pairs."""
+cdef object clean(object value, Py_ssize_t max_length):
+    """As above, by the SDK's function where it is needed. May run Python code, which may raise."""
+    cleaned = clean_without_python(value, max_length)
+    return clean_attribute_value(value, as_limit(max_length)) if cleaned is LOST else cleaned
+
+
+cdef object clean_or_lost(object key, object value, Py_ssize_t max_length):
+    """The value as the SDK stores it; LOST, with a line in the log, if reading it raises an Exception."""
+    try:
+        return clean(value, max_length)
+    except Exception as error:
+        report_lost(key, error)
+        return LOST
+
+
+cdef int report_lost(object key, object error) except -1:
+    """Says once in a window that an attribute is left out. Never raises: the error may be that of the recursion limit."""
+    try:
+        lost_log.log(logging.WARNING, type(error), "The attribute %s was left out: reading it raised %s",
+                     one_line(key) if isinstance(key, str) else type(key).__name__, type(error).__name__)
+    except Exception:
+        pass
+    return 0
+
+
+cdef bint has_plain_keys(dict attributes) noexcept:
     cdef PyObject *key
+    cdef Py_ssize_t position = 0
+    while PyDict_Next(attributes, &position, &key, NULL):
+        if not is_plain_key(<object> key):
+            return False
+    return True
+
+
+cdef bint is_clean(dict attributes, Py_ssize_t max_length) noexcept:
+    """Whether cleaning would change nothing."""
     cdef PyObject *value
     cdef Py_ssize_t position = 0
-    cdef bint is_clean = True
-    plain[0] = True
-    while is_clean and PyDict_Next(attributes, &position, &key, &value):
-        is_clean = is_plain(<object> value) or (
-            type(<object> value) is str and not 0 <= max_length < PyUnicode_GET_LENGTH(<object> value))
-    if is_clean:
-        return attributes
+    while PyDict_Next(attributes, &position, NULL, &value):
+        if not is_plain(<object> value) and (
+                type(<object> value) is not str or 0 <= max_length < PyUnicode_GET_LENGTH(<object> value)):
+            return False
+    return True
+
+
+cdef bint is_empty(object attributes) except -1:
+    if type(attributes) is dict:
+        return PyDict_Size(attributes) == 0
+    try:
+        return not attributes
+    except Exception:
+        return False
+
+
+cdef object dict_of(object proxy):
+    try:
+        return dict(proxy)
+    except Exception:
+        return proxy
+
+
+cdef list read_items(object attributes):
+    """The items of a mapping; as many as can be read."""
+    cdef list items = []
+    try:
+        if not isinstance(attributes, Mapping):
+            raise TypeError(f"attributes must be a mapping, not {type(attributes).__name__}")
+        for item in attributes.items():
+            items.append(item)
+    except Exception as error:
+        report_lost("(all that follow)" if items else "(all)", error)
+    return items
+
+
+cdef dict clean_mapping(object attributes, object max_items, object max_length, uint32_t *dropped):
+    """The attributes of an event or a link as the SDK stores them. Adds to `dropped` how many are left out."""
     cdef dict cleaned = {}
-    # Iterate over a copy: cleaning may run code that changes the dict.
-    for name, content in attributes.copy().items():
-        content = clean(content, max_length)
-        plain[0] = plain[0] and may_be_kept(content)
-        cleaned[name] = content
+    cdef Py_ssize_t limit = -1 if max_length is None else max_length
+    if type(attributes) is dict and (max_items is None or len(<dict> attributes) <= max_items):
+        if FREE:
+            attributes = (<dict> attributes).copy()  # other threads cannot change the copy
+        if has_plain_keys(<dict> attributes):
+            if is_clean(<dict> attributes, limit):
+                return (<dict> attributes).copy()
+            # Iterate over a copy: cleaning may run code that changes the dict.
+            for key, value in (<dict> attributes).copy().items():
+                value = clean_or_lost(key, value, limit)
+                if value is LOST:
+                    dropped[0] += 1
+                else:
+                    cleaned[key] = value
+            return cleaned
+    made = BoundedAttributes(max_items, None, False, max_length)
+    if max_items == 0:
+        dropped[0] += <uint32_t> len(attributes)
+        return cleaned
+    for key, value in clean_items_of(attributes, max_length, dropped):
+        made._setitem_locked(key, value)
+    dropped[0] += <uint32_t> made.dropped
+    return <dict?> getattr(made, BOUNDED_ATTRIBUTES_DICT)
+
+
+cdef list clean_items_of(object attributes, object max_length, uint32_t *dropped):
+    """The items of any mapping as the SDK stores them, each cleaned by itself: a value that raises costs no other. Adds to
+    `dropped` how many are left out."""
+    cdef list cleaned = []
+    for item in read_items(attributes):
+        try:
+            key, value = item
+            if is_plain_key(key):
+                cleaned.append((key, clean(value, number_of_limit(max_length))))
+                continue
+            made = clean_attribute_value({key: value}, max_length)  # the SDK knows what becomes of other keys
+            if made:
+                cleaned.extend(made.items())
+            else:
+                dropped[0] += 1
+        except Exception as error:
+            dropped[0] += 1
+            report_lost((<tuple> item)[0] if type(item) is tuple and <tuple> item else item, error)
     return cleaned
 
 
@@ -78,21 +181,40 @@ cdef object bounded_attributes(dict items, object max_items, object max_length):
     return made
 
 
+cdef int set_in_container(object attributes, str key, object value) except -1:
+    """Sets a clean value in the SDK's container without cleaning it again. Runs Python code only if the container is full."""
+    items = PyObject_GenericGetAttr(attributes, BOUNDED_ATTRIBUTES_DICT)
+    max_items = PyObject_GenericGetAttr(attributes, "maxlen")
+    if type(items) is not dict or (max_items is not None and len(<dict> items) >= max_items):
+        attributes._setitem_locked(key, value)
+        return 0
+    if key in <dict> items:
+        del (<dict> items)[key]  # an existing key moves to the end
+    (<dict> items)[key] = value
+    return 0
+
+
 cdef inline object as_limit(Py_ssize_t limit):
     return None if limit < 0 else limit
+
+
+cdef inline Py_ssize_t number_of_limit(object limit) except? -1:
+    return -1 if limit is None else limit
 
 
 cdef inline bint same_key(const AttributePair *pair, object key, Py_hash_t hash) noexcept:
     return pair.hash == hash and (pair.key == <PyObject *> key or PyUnicode_Compare(<object> pair.key, key) == 0)
 
 
-cdef AttributePair *grow_pairs(AttributePair *pairs, uint32_t *capacity, uint32_t needed) except NULL:
+cdef bint grow_pairs(AttributePair **pairs, uint32_t *capacity, uint32_t needed) noexcept:
+    """False without memory."""
     cdef uint32_t larger = max(needed, 2 * capacity[0])
-    cdef void *moved = PyMem_Realloc(pairs, larger * sizeof(AttributePair))
+    cdef void *moved = PyMem_Realloc(pairs[0], larger * sizeof(AttributePair))
     if moved is NULL:
-        raise MemoryError
+        return False
+    pairs[0] = <AttributePair *> moved
     capacity[0] = larger
-    return <AttributePair *> moved
+    return True
 
 
 cdef void release_pairs(AttributePair *pairs, uint32_t count) noexcept:
@@ -100,3 +222,41 @@ cdef void release_pairs(AttributePair *pairs, uint32_t count) noexcept:
     for i in range(count):
         Py_DECREF(<object> pairs[i].key)
         Py_DECREF(<object> pairs[i].value)
+
+
+# --- exceptions -------------------------------------------------------------------------------------------------------
+
+cdef str UNREADABLE = "<exception str() failed>"  # as Python's own tracebacks say it
+
+
+cdef str text_of_exception(object exception):
+    try:
+        return str(exception)
+    except Exception:
+        return UNREADABLE
+
+
+cdef str status_text(object exception):
+    return f"{type(exception).__name__}: {text_of_exception(exception)}"
+
+
+cdef dict described_exception(object exception, object attributes, object escaped):
+    """The attributes of the event of an exception that the SDK could not read."""
+    kind = type(exception)
+    cdef dict described = {
+        "exception.type": kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}",
+        "exception.message": text_of_exception(exception),
+    }
+    try:
+        described["exception.stacktrace"] = "".join(format_exception(exception))
+    except Exception as error:
+        report_lost("exception.stacktrace", error)
+    described["exception.escaped"] = str(bool(escaped))
+    if attributes is not None:
+        for item in read_items(attributes):
+            try:
+                key, value = item
+                described[key] = value
+            except Exception as error:
+                report_lost("of an exception", error)
+    return described

@@ -7,12 +7,15 @@ cdef class SpanContent(SpanFields):
 
     @cython.critical_section
     def set_attribute(self, key, value):
-        """Set one attribute: a non-empty str key, and a value that OpenTelemetry allows (others are converted to str)."""
+        """Set one attribute: a non-empty str key, and a value that OpenTelemetry allows (others are converted to str).
+
+        A value that cannot be read is left out and counted as a dropped attribute.
+        """
         cdef uint64_t began = ns_clock_monotonic() if load_u32(&self.cost) else 0
-        if self.is_ended():
-            logger.warning("Setting attribute on ended span.")
-        else:
+        if may_change(self):
             self.put(key, value)
+        else:
+            logger.warning(SETTING_ON_ENDED)
         if began:
             add_u32(&self.cost, <uint32_t> (ns_clock_monotonic() - began))
 
@@ -20,55 +23,50 @@ cdef class SpanContent(SpanFields):
     def set_attributes(self, attributes):
         """Set several attributes from a mapping."""
         cdef uint64_t began = ns_clock_monotonic() if load_u32(&self.cost) else 0
-        if self.is_ended():
-            logger.warning("Setting attribute on ended span.")
-        else:
+        if may_change(self):
             self.put_all(attributes)
+        else:
+            logger.warning(SETTING_ON_ENDED)
         if began:
             add_u32(&self.cost, <uint32_t> (ns_clock_monotonic() - began))
 
     cdef int put(self, object key, object value) except -1:
+        """Without Python code as long as pairs and plain values do."""
+        cdef object clean_value = value
         if self.has_container or not is_plain_key(key):
-            self.container()[key] = value
-            return 0
+            return self.put_slowly(key, value)
         if type(value) is not str or self.shared.max_value_length >= 0:
-            if not is_plain(value) and not self.has_room(1):
-                # The container cleans the value; cleaning it twice would truncate a str that the first pass created.
-                self.container()[key] = value
-                return 0
-            value = clean(value, self.shared.max_value_length)
-            if not may_be_kept(value):
-                self.container()  # makes `insert` use it
-        return self.insert(key, value)
+            clean_value = clean_without_python(value, self.shared.max_value_length)
+            # The new tuple may have started the garbage collector, and so other code.
+            if clean_value is LOST or not may_change(self):
+                return self.put_slowly(key, value)
+        if not self.insert(key, clean_value):
+            return self.put_slowly(key, value)
+        return 0
 
     cdef int put_all(self, object attributes) except -1:
         cdef PyObject *key
         cdef PyObject *value
         cdef Py_ssize_t position = 0
-        cdef Py_ssize_t size
-        cdef bint may_be_pairs = True
-        cdef bint is_plain_dict = type(attributes) is dict and not self.has_container
-        if is_plain_dict:
-            if FREE:
-                attributes = (<dict> attributes).copy()  # other threads cannot change the copy
-            size = PyDict_Size(attributes)
-            is_plain_dict = self.has_room(size)
-            while is_plain_dict and PyDict_Next(attributes, &position, &key, NULL):
-                is_plain_dict = is_plain_key(<object> key)
-        if not is_plain_dict:
-            self.container()._set_items(attributes)
+        cdef uint32_t size
+        if type(attributes) is MappingProxyType:  # a SamplingResult's
+            attributes = dict_of(attributes)
+        if type(attributes) is not dict or self.has_container:
+            return self.put_all_slowly(attributes)
+        if FREE:
+            attributes = (<dict> attributes).copy()  # other threads cannot change the copy
+        if not (self.has_room(PyDict_Size(attributes)) and has_plain_keys(attributes)
+                and is_clean(attributes, self.shared.max_value_length)):
+            return self.put_all_slowly(attributes)
+        # From here on no Python code runs.
+        size = <uint32_t> PyDict_Size(attributes)
+        if self.pair_count + size > self.pair_capacity and not grow_pairs(
+                &self.pairs, &self.pair_capacity, self.pair_count + size):
+            return self.put_all_slowly(attributes)
+        if self.pair_count:
+            while PyDict_Next(attributes, &position, &key, &value):
+                self.insert(<object> key, <object> value)
             return 0
-        # Clean all before setting any: cleaning may raise, and may set attributes itself.
-        attributes = clean_all(attributes, self.shared.max_value_length, &may_be_pairs)
-        if not may_be_pairs:
-            self.container()
-        if self.has_container or self.pair_count or self.is_ended():
-            for name, content in (<dict> attributes).items():
-                self.insert(name, content)
-            return 0
-        if size > self.pair_capacity:
-            self.pairs = grow_pairs(self.pairs, &self.pair_capacity, <uint32_t> size)
-        position = 0
         while PyDict_Next(attributes, &position, &key, &value):
             # Append without a search: the keys of a dict are distinct.
             self.append(<object> key, <object> value, nspy_hash(<object> key))
@@ -79,16 +77,14 @@ cdef class SpanContent(SpanFields):
         more += self.pair_count
         return more <= MAX_PAIRS and not 0 <= self.shared.max_attributes < more
 
-    cdef int insert(self, object key, object value) except -1:
-        """Sets a cleaned value under a plain key. An existing key moves to the end, as in the SDK."""
+    cdef bint insert(self, object key, object value) noexcept:
+        """Sets a clean value under a plain key in the pairs. An existing key moves to the end, as in the SDK. Runs no Python
+        code. False if the attribute belongs into a container, or memory is short."""
         cdef Py_hash_t hash = nspy_hash(key)
         cdef uint32_t i
         cdef AttributePair old
-        if self.has_container or self.is_ended():
-            # Check again: cleaning may have run Python code or other threads.
-            if not self.is_ended():
-                self.cold_fields.attributes[key] = value
-            return 0
+        if self.has_container:
+            return False
         for i in range(self.pair_count):
             if same_key(&self.pairs[i], key, hash):
                 old = self.pairs[i]
@@ -97,16 +93,16 @@ cdef class SpanContent(SpanFields):
                 self.append(key, value, hash)  # cannot fail: one pair was just removed
                 Py_DECREF(<object> old.key)
                 Py_DECREF(<object> old.value)
-                return 0
+                return True
         if self.pair_count == self.shared.max_attributes or self.pair_count == MAX_PAIRS:
-            self.container()[key] = value
-            return 0
+            return False
         return self.append(key, value, hash)
 
-    cdef inline int append(self, object key, object value, Py_hash_t hash) except -1:
+    cdef inline bint append(self, object key, object value, Py_hash_t hash) noexcept:
+        """False without memory."""
         cdef AttributePair *pair
-        if self.pair_count == self.pair_capacity:
-            self.pairs = grow_pairs(self.pairs, &self.pair_capacity, INITIAL_CAPACITY)
+        if self.pair_count == self.pair_capacity and not grow_pairs(&self.pairs, &self.pair_capacity, INITIAL_CAPACITY):
+            return False
         Py_INCREF(key)
         Py_INCREF(value)
         pair = &self.pairs[self.pair_count]
@@ -114,7 +110,92 @@ cdef class SpanContent(SpanFields):
         pair.key = <PyObject *> key
         pair.value = <PyObject *> value
         self.pair_count += 1
+        return True
+
+    # --- attributes that need Python code --------------------------------------------------------------------------------
+
+    cdef int put_slowly(self, object key, object value) except -1:
+        cdef Turn turn = take_span(self)
+        if turn == REFUSED:
+            logger.warning(SETTING_ON_ENDED)
+            return 0
+        try:
+            self.put_item(key, value)
+        except Exception as error:
+            report_lost(key, error)
+        finally:
+            give_back(self, turn)
         return 0
+
+    cdef int put_all_slowly(self, object attributes) except -1:
+        cdef Turn turn = take_span(self)
+        if turn == REFUSED:
+            logger.warning(SETTING_ON_ENDED)
+            return 0
+        try:
+            self.put_items(attributes)
+        except Exception as error:
+            report_lost("(all)", error)
+        finally:
+            give_back(self, turn)
+        return 0
+
+    cdef int put_item(self, object key, object value) except -1:
+        if self.shared.max_attributes == 0:
+            return self.count_dropped(1)
+        if not is_plain_key(key):
+            # The SDK's container knows what becomes of it.
+            attributes = self.container()
+            if may_change(self):
+                attributes[key] = value
+            return 0
+        value = clean_or_lost(key, value, number_of_limit(self.value_limit()))
+        if value is LOST:
+            return self.count_dropped(1)
+        return self.put_clean(key, value)
+
+    cdef int put_items(self, object attributes) except -1:
+        cdef uint32_t dropped = 0
+        if self.shared.max_attributes == 0:
+            return self.count_dropped(len(attributes))
+        # Clean all before setting any: cleaning may set attributes itself.
+        cleaned = clean_items_of(attributes, self.value_limit(), &dropped)
+        if dropped:
+            self.count_dropped(dropped)
+        for key, value in cleaned:
+            self.put_clean(key, value)
+        return 0
+
+    cdef int put_clean(self, object key, object value) except -1:
+        """Sets a clean value under any valid key."""
+        if not may_change(self):  # cleaning may have run code that ended the span
+            logger.warning(SETTING_ON_ENDED)
+            return 0
+        if not self.has_container and is_plain_key(key) and may_be_kept(value) and self.insert(key, value):
+            return 0
+        attributes = self.container()
+        if not may_change(self):
+            logger.warning(SETTING_ON_ENDED)
+        elif type(attributes) is not BoundedAttributes:
+            attributes[key] = value
+        elif getattr(attributes, BOUNDED_ATTRIBUTES_IMMUTABLE):  # opened again by an assignment to _end_time
+            logger.warning(SETTING_ON_ENDED)
+        elif is_plain_key(key):
+            set_in_container(attributes, key, value)
+        else:
+            attributes._setitem_locked(key, value)
+        return 0
+
+    cdef int count_dropped(self, Py_ssize_t number) except -1:
+        attributes = self.container()
+        if may_change(self) and type(attributes) is BoundedAttributes:
+            attributes.dropped += number
+        return 0
+
+    cdef object value_limit(self):
+        if self.has_container and type(self.cold_fields.attributes) is BoundedAttributes:
+            return self.cold_fields.attributes.max_value_len
+        return as_limit(self.shared.max_value_length)
 
     # --- events -------------------------------------------------------------------------------------------------------
 
@@ -122,75 +203,125 @@ cdef class SpanContent(SpanFields):
     def add_event(self, name, attributes=None, timestamp=None):
         """Add an event. ``timestamp``: nanoseconds since the epoch; now if None."""
         cdef NativeEvent event
-        cdef dict cleaned = None
         limits = self.shared.limits
-        if not self.has_event_container and not self.is_ended() and limits is not None:
-            cleaned = self.event_attributes(attributes, limits)
-        if cleaned is None:
+        if limits is None:
             sdk_span.add_event(self, name, attributes, timestamp)
             return
         event = NativeEvent.__new__(NativeEvent)
         event.name = name
+        event.attributes = {} if attributes is None or is_empty(attributes) else clean_mapping(
+            attributes, limits.max_event_attributes, limits.max_attribute_length, &event.dropped_attributes)
         event.timestamp = PyLong_FromUnsignedLongLong(ns_clock_wall()) if timestamp is None else timestamp
-        event.attributes = cleaned
-        # Check again: cleaning may have run Python code or other threads.
-        if self.has_event_container or self.is_ended() or self.has_all_events(limits):
-            self._add_event(event.as_sdk_event(limits))
+        max_events = limits.max_events
+        if self.has_event_container or not may_change(self):
+            self.append_event(event.as_sdk_event(limits))
         elif self.cold().events is None:
-            self.cold_fields.events = [event]
-        else:
+            if max_events == 0:
+                self.append_event(event.as_sdk_event(limits))
+            else:
+                self.cold_fields.events = [event]
+        elif max_events is None or len(<list> self.cold_fields.events) < max_events:
             (<list> self.cold_fields.events).append(event)
+        else:
+            self.append_event(event.as_sdk_event(limits))
 
-    cdef bint has_all_events(self, object limits) except -1:
-        """Whether the native list of events is full."""
-        if limits.max_events is None:
-            return False
-        cdef Py_ssize_t max_events = limits.max_events
-        return max_events <= (
-            0 if self.cold_fields is None or self.cold_fields.events is None else len(<list> self.cold_fields.events))
-
-    cdef dict event_attributes(self, object attributes, object limits):
-        """The cleaned attributes of an event; None if it needs the SDK's own code."""
-        cdef dict cleaned = {}
-        cdef Py_ssize_t max_attributes, max_length
-        if self.has_all_events(limits):
-            return None
-        if attributes is None:
-            return cleaned
-        max_attributes = -1 if limits.max_event_attributes is None else limits.max_event_attributes
-        if type(attributes) is not dict or 0 <= max_attributes < len(<dict> attributes):
-            return None
-        max_length = -1 if limits.max_attribute_length is None else limits.max_attribute_length
-        if FREE:
-            attributes = (<dict> attributes).copy()
-        for key, value in (<dict> attributes).items():
-            if not is_plain_key(key):
-                return None
-            if type(value) is not str or max_length >= 0:
-                value = clean(value, max_length)
-            cleaned[key] = value
-        return cleaned
+    cdef int append_event(self, object event) except -1:
+        cdef Turn turn = take_span(self)
+        if turn == REFUSED:
+            logger.warning(CALLED_ON_ENDED, "_add_event")
+            return 0
+        try:
+            events = self.event_container()
+            if may_change(self):
+                events.append(event)
+        except Exception as error:
+            report_lost("of an event", error)
+        finally:
+            give_back(self, turn)
+        return 0
 
     @cython.critical_section
     def _add_event(self, event):
-        if self.is_ended():
-            logger.warning("Tried calling %s on an ended span.", "_add_event")
-        else:
-            self.event_container().append(event)
+        self.append_event(event)
+
+    # --- links ----------------------------------------------------------------------------------------------------------
+
+    def add_link(self, context, attributes=None):
+        """Add a link to the span of ``context``."""
+        cdef uint32_t dropped = 0
+        try:
+            sdk_span.add_link(self, context, attributes)
+        except Exception as error:
+            # The link without the attributes that cannot be read.
+            report_lost("of a link", error)
+            try:
+                limits = (<SpanShared> shared_of(self)).limits
+                sdk_span.add_link(self, context, clean_mapping(
+                    attributes, limits.max_link_attributes, limits.max_attribute_length, &dropped))
+            except Exception as second:
+                report_lost("of a link", second)
 
     @cython.critical_section
     def _add_link(self, link):
-        if self.is_ended():
-            logger.warning("Tried calling %s on an ended span.", "_add_link")
-        else:
-            self.link_container().append(link)
+        cdef Turn turn = take_span(self)
+        if turn == REFUSED:
+            logger.warning(CALLED_ON_ENDED, "_add_link")
+            return
+        try:
+            links = self.link_container()
+            if may_change(self):
+                links.append(link)
+        except Exception as error:
+            report_lost("of a link", error)
+        finally:
+            give_back(self, turn)
+
+    cdef int set_links(self, object links) except -1:
+        """The links of a span that starts."""
+        try:
+            self._links = self._new_links(links)
+            return 0
+        except Exception as error:
+            report_lost("of a link", error)
+        # One at a time, so that a link that cannot be read costs no other.
+        try:
+            links = list(links)
+        except Exception as error:
+            report_lost("of a link", error)
+            return 0
+        for link in links:
+            try:
+                if link is not None:
+                    self.add_link(link.context, link.attributes)
+            except Exception as error:
+                report_lost("of a link", error)
+        return 0
+
+    # --- exceptions -----------------------------------------------------------------------------------------------------
+
+    def record_exception(self, exception, attributes=None, timestamp=None, escaped=False):
+        """Record an exception as an event. What of it cannot be read is left out."""
+        try:
+            # Looked up on each call: a patch of the SDK's method takes effect here too.
+            sdk_span.record_exception(
+                self, exception, attributes=attributes, timestamp=timestamp, escaped=escaped)
+        except Exception as error:
+            report_lost("of an exception", error)
+            try:
+                self.add_event("exception", described_exception(exception, attributes, escaped), timestamp)
+            except Exception as second:
+                report_lost("of an exception", second)
 
     @property
     @cython.critical_section
     def attributes(self):
         """A read-only view of the attributes."""
         attributes = self.container()
-        if type(attributes) is BoundedAttributes:
-            # Read the dict: the truth value of a BoundedAttributes is a Python call.
-            return PyDictProxy_New(attributes if PyObject_GenericGetAttr(attributes, BOUNDED_ATTRIBUTES_DICT) else {})
-        return PyDictProxy_New(attributes or {})
+        if type(attributes) is not BoundedAttributes:
+            return PyDictProxy_New(attributes or {})
+        # Read the dict: the truth value of a BoundedAttributes is a Python call.
+        items = PyObject_GenericGetAttr(attributes, BOUNDED_ATTRIBUTES_DICT)
+        if not items:
+            return PyDictProxy_New({})
+        # The container of a span that may still change iterates over a copy.
+        return PyDictProxy_New(items if is_sealed(self) else attributes)

@@ -13,6 +13,10 @@ cdef extern from *:
     void store_time_state "nspy_store"(TimeState *state, TimeState value) nogil
 
 
+cdef inline PyObject *processors_of(PyObject *shared) noexcept:
+    return <PyObject *> (<SpanShared> shared).processors
+
+
 cdef inline object number_or_none(TimeState state, uint64_t number):
     return PyLong_FromUnsignedLongLong(number) if state == TIME_NUMBER else None
 
@@ -94,7 +98,7 @@ cdef class SpanFields(NativeSpanBase):
                 PyDict_SetItem(items, <object> self.pairs[i].key, <object> self.pairs[i].value)
             cold_fields.attributes = made
             self.has_container = True
-            if self.is_ended():
+            if is_sealed(self):
                 setattr(made, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
         return cold_fields.attributes
 
@@ -197,6 +201,9 @@ cdef class SpanFields(NativeSpanBase):
     @_end_time.setter
     @cython.critical_section
     def _end_time(self, end_time):
+        if end_time is None and self.is_ended() and not self.has_container:
+            # The span is opened again. An encoder may be reading the pairs, so that nothing may change them any more.
+            setattr(self.container(), BOUNDED_ATTRIBUTES_IMMUTABLE, False)
         self.cold().end_object = end_time
         self.set_end_state(NO_TIME if end_time is None else TIME_OBJECT)
 

@@ -51,5 +51,6 @@ cdef class NativeEvent:
 
     cdef object as_sdk_event(self, object limits):
         attributes = bounded_attributes(self.attributes, limits.max_event_attributes, limits.max_attribute_length)
+        attributes.dropped = self.dropped_attributes
         setattr(attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
         return Event(self.name, attributes, self.timestamp)

@@ -6,8 +6,6 @@ classes. A tracer of exactly that class takes the native path; all others take t
 (nanospan.trace.tracer).
 """
 
-from types import MappingProxyType
-
 cimport cython
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
@@ -36,7 +34,7 @@ from nanospan._native.sampling.samplers cimport (
     DROP, PARENT_RANDOM, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, RECORD_ONLY, UNDECIDED,
     NativeSampler, SamplingInput, SamplingOutput, decision_of, warn_of_split_traces
 )
-from nanospan._native.trace.span cimport NativeSpan, SpanShared, bounds_of, new_span
+from nanospan._native.trace.span cimport NativeSpan, SpanShared, bounds_of, is_empty, new_span, status_text
 
 cdef enum:
     SAMPLED = 1

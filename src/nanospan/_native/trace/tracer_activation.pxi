@@ -166,10 +166,17 @@ cdef class SpanActivation:
     cdef int record_error(self, object span, object exception) except -1:
         if not isinstance(span, api_span) or not span.is_recording():
             return 0
+        # Nothing may take the place of the application's own exception.
         if self.record_exception:
-            span.record_exception(exception)
+            try:
+                span.record_exception(exception)
+            except Exception:
+                log_callback_error(span, "record_exception")
         if self.set_status_on_exception:
-            span.set_status(Status(StatusCode.ERROR, f"{type(exception).__name__}: {exception}"))
+            try:
+                span.set_status(Status(StatusCode.ERROR, status_text(exception)))
+            except Exception:
+                log_callback_error(span, "set_status")
         return 0
 
     def _recreate_cm(self):

@@ -137,11 +137,10 @@ cdef inline int fill_span(NativeSpan span, SpanShared shared, object name, objec
         span.parent_cell = parent.shared_cell()
         if parent_state is not None:
             span.cold().parent_state = parent_state
-    if attributes:
-        # The SDK wraps the attributes in the same view, so anything but a mapping raises TypeError.
-        span.put_all(attributes if type(attributes) is dict else MappingProxyType(attributes))
+    if attributes is not None and not is_empty(attributes):
+        span.put_all(attributes)
     if links:
-        span._links = span._new_links(links)
+        span.set_links(links)
     return 0
 
 
