@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from opentelemetry.sdk.trace import id_generator as sdk
-
+from nanospan._compat import stock
 from nanospan._native.context.ids import NativeIdGenerator
 
 __all__ = ["RandomIdGenerator"]
 
 
-class RandomIdGenerator(NativeIdGenerator, sdk.RandomIdGenerator):
+class RandomIdGenerator(NativeIdGenerator, stock.RandomIdGenerator):
     """The SDK's RandomIdGenerator, native inside.
 
     Ids are non-zero and all their bits are random (W3C Trace Context level 2, random-trace-id flag). Each thread has its own

@@ -1,7 +1,12 @@
 """The W3C trace context propagator (`traceparent` and `tracestate`), native inside.
 
 A drop-in for `opentelemetry.trace.propagation.tracecontext.TraceContextTextMapPropagator`, from which it derives: same
-constructor, same headers read, refused and written, same warnings.
+constructor, same headers written, same warnings. It reads by level 2 of the specification where that class follows level
+1: several `traceparent` headers start a new trace; of several members of a `tracestate` with one key the first counts; keys
+have level 2's grammar.
+
+It is not the default of the API. `OTEL_PYTHON_CONFIGURATOR=nanospan` installs it; otherwise
+`OTEL_PROPAGATORS=nanospan_tracecontext,baggage`, or in code::
 
     from opentelemetry import propagate
     from nanospan.propagation import TraceContextTextMapPropagator
@@ -13,21 +18,18 @@ Specification: W3C Trace Context level 2 (https://www.w3.org/TR/trace-context-2/
 
 from __future__ import annotations
 
-from opentelemetry.trace.propagation import tracecontext as api
-
-from nanospan._native.context.propagator import NativeTraceContextPropagator, bind_propagator_class
+from nanospan._native.context.propagator import ApiPropagator, NativeTraceContextPropagator, bind_propagator_class
 
 __all__ = ["TraceContextTextMapPropagator"]
 
 
 @bind_propagator_class
-class TraceContextTextMapPropagator(NativeTraceContextPropagator, api.TraceContextTextMapPropagator):
+class TraceContextTextMapPropagator(NativeTraceContextPropagator, ApiPropagator):
     """Carries the span context in the headers `traceparent` and `tracestate`, as the API's class of the same name.
 
     `traceparent` is read and written natively, from any carrier and through any getter or setter. With a plain dict and
-    the default getter and setter no Python function is called. The API's `TraceState` parses and joins `tracestate`. The
-    API's own code handles unusual input: non-ASCII characters, headers of more than 512 characters, a `tracestate` of more
-    than 8192, ids out of range.
+    the default getter and setter no Python function is called. The API's own code handles unusual input: non-ASCII
+    characters, headers of more than 512 characters, a `tracestate` of more than 8192 or malformed, ids out of range.
 
     The API's code handles every call on a subclass, which may have renamed the headers. Renaming them on this class or an
     instance of it has no effect.

@@ -67,7 +67,7 @@ def test_window_logs_each_kind_once_and_counts_the_rest(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(log.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(log, "monotonic", lambda: now[0])
     windowed = WindowedLog(logging.getLogger("test.window"), window=20.0)
     for _ in range(5):
         windowed.log(logging.ERROR, "a", "failed %s", "a")

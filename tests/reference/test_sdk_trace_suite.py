@@ -9,7 +9,11 @@ EXCEPTIONS: dict[str, str] = {}
 
 
 @pytest.mark.timeout(3600)
-def test_what_passes_with_the_sdk_passes_with_nanospan(reference_sdist, reference_packages, sdk_series, compare_suite):
+@pytest.mark.parametrize("samplers", ["0", "1"], ids=["spans", "samplers too"])
+def test_what_passes_with_the_sdk_passes_with_nanospan(
+    reference_sdist, reference_packages, sdk_series, compare_suite, monkeypatch, samplers
+):
+    monkeypatch.setenv("NANOSPAN_IN_PLACE_SAMPLERS", samplers)
     source = reference_sdist("opentelemetry-sdk")
     helpers = reference_packages(f"opentelemetry-test-utils{sdk_series}", needs=False)
 

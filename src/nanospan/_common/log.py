@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Hashable
+
+from nanospan._common.clock import monotonic
 
 __all__ = ["MAX_EXCERPT", "WindowedLog", "log_callback_error", "one_line"]
 
@@ -38,7 +39,7 @@ class WindowedLog:
 
         Returns True if the line was logged.
         """
-        now = time.monotonic()
+        now = monotonic()
         since, suppressed = self._seen.get(kind, (-self._window, 0))
         if now - since < self._window:
             self._seen[kind] = (since, suppressed + 1)

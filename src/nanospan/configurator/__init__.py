@@ -30,9 +30,9 @@ from opentelemetry.environment_variables import OTEL_PYTHON_ID_GENERATOR
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE
 from opentelemetry.sdk.trace.export import SpanExporter
-from opentelemetry.trace.propagation import tracecontext
 
 from nanospan._compat.sdk import composed_propagators, sdk_configurator, tracing_built_with
+from nanospan._compat.stock import stock_class
 from nanospan.export._settings.environment import read
 from nanospan.ids import RandomIdGenerator
 from nanospan.processor import BatchSpanProcessor
@@ -146,7 +146,7 @@ def _replace_trace_context_propagator() -> None:
     if type(propagator) is not CompositePropagator:
         return
     members = composed_propagators(propagator)
-    stock = tracecontext.TraceContextTextMapPropagator
-    if any(type(member) is stock for member in members):
-        native = [TraceContextTextMapPropagator() if type(member) is stock else member for member in members]
+    replaced = stock_class(TraceContextTextMapPropagator)
+    if any(type(member) is replaced for member in members):
+        native = [TraceContextTextMapPropagator() if type(member) is replaced else member for member in members]
         propagate.set_global_textmap(CompositePropagator(native))

@@ -12,6 +12,7 @@ from typing import Any
 from opentelemetry.context import attach, detach, set_value
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from nanospan._common.clock import monotonic
 from nanospan._common.log import WindowedLog
 from nanospan._compat.sdk import SUPPRESS_INSTRUMENTATION_KEY
 from nanospan._native.encoding.batch import EncodedBatch
@@ -175,8 +176,8 @@ class ExportWorker:
 
     def _wait_green(self, sleep: Callable[[float], Any]) -> None:
         """Run other greenlets until the queue has work or ``schedule_delay`` has passed."""
-        deadline = time.monotonic() + self._schedule_delay
-        while not self._queue.has_work() and (left := deadline - time.monotonic()) > 0:
+        deadline = monotonic() + self._schedule_delay
+        while not self._queue.has_work() and (left := deadline - monotonic()) > 0:
             sleep(min(left, GREENLET_POLL_SECONDS))
             self._queue.check_fork()
 
@@ -269,7 +270,7 @@ class ExportWorker:
         self._queue.check_fork()
         if self._shutdown or threading.current_thread() is self._worker_thread:
             return False
-        deadline = time.monotonic() + timeout
+        deadline = monotonic() + timeout
         target = self._queue.ticket
         failures = self._failures
         with self._sent:
@@ -280,7 +281,7 @@ class ExportWorker:
             self._drain()
         with self._sent:
             while not _reached(self._sent_ticket, target):
-                if not self._sent.wait(max(0.0, deadline - time.monotonic())):
+                if not self._sent.wait(max(0.0, deadline - monotonic())):
                     return False
         return self._failures == failures
 
@@ -304,7 +305,7 @@ class ExportWorker:
             return
         self._shutdown = True
         self._queue.check_fork()
-        deadline = time.monotonic() + timeout_millis / 1e3
+        deadline = monotonic() + timeout_millis / 1e3
         self._queue.stop()
         self._stopped = True
         self._queue.request()
@@ -312,10 +313,10 @@ class ExportWorker:
         if self._worker_thread.ident is not None and not from_exporter:
             self._worker_thread.join(timeout_millis / 1e3)
         # An exporter that shuts its own processor down receives no more batches: no export() after shutdown().
-        self._give_up = from_exporter or time.monotonic() >= deadline
+        self._give_up = from_exporter or monotonic() >= deadline
         if not self._worker_thread.is_alive():
             self._drain()
         try:
-            self._adapter.shutdown(max(0.0, (deadline - time.monotonic()) * 1e3))
+            self._adapter.shutdown(max(0.0, (deadline - monotonic()) * 1e3))
         except Exception:
             logger.exception("Exception while shutting the exporter down")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from opentelemetry.sdk.trace import sampling as sdk
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from nanospan._common.arguments import MAX_FLOAT, check_integer, check_number, check_positive, safe_repr
+from nanospan._compat import stock
 from nanospan._native.sampling.samplers import native_class, threshold_from_probability, threshold_to_text
 from nanospan._native.sampling.threshold_samplers import NativeAlwaysRecord, NativeConsistentProbability, NativeRateLimited
 from nanospan.sampling._sdk import native_sampler
@@ -98,7 +98,7 @@ class RateLimited(NativeRateLimited, Sampler):
 
 
 @native_class
-class AlwaysRecord(NativeAlwaysRecord, sdk.AlwaysRecordSampler):
+class AlwaysRecord(NativeAlwaysRecord, stock.AlwaysRecordSampler):
     """Sampler that records the spans that another sampler drops.
 
     These spans are not sampled and not exported, but every processor receives them. Tail sampling and span metrics then see
@@ -115,5 +115,5 @@ class AlwaysRecord(NativeAlwaysRecord, sdk.AlwaysRecordSampler):
     """
 
     def __init__(self, root: Sampler) -> None:
-        sdk.AlwaysRecordSampler.__init__(self, root)
+        stock.AlwaysRecordSampler.__init__(self, root)
         self._bind(native_sampler(root) or root)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from opentelemetry.sdk.trace import sampling as sdk
 from opentelemetry.sdk.trace.sampling import Decision, Sampler
 from opentelemetry.trace import SpanKind
 
 from nanospan._common.arguments import safe_repr
+from nanospan._compat import stock
 from nanospan._compat.sdk import static_decision
 from nanospan._native.sampling.rules import PARENT_PLACES, AttributeMatch, NativeRule, NativeRuleBased, TextMatch
 from nanospan._native.sampling.samplers import native_class
@@ -137,7 +137,7 @@ def _bounds_rate(sampler: Sampler) -> bool:
         return not sampler.by_threshold
     if isinstance(sampler, RuleBased) and decide is RuleBased.should_sample:
         return all(_bounds_rate(one) for one in (*(rule.sampler for rule in sampler.rules), sampler.default))
-    return isinstance(sampler, sdk.StaticSampler) and static_decision(sampler) is Decision.DROP
+    return isinstance(sampler, stock.StaticSampler) and static_decision(sampler) is Decision.DROP
 
 
 def _is_external(key: str) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from opentelemetry.sdk.trace import sampling as sdk
 from opentelemetry.sdk.trace.sampling import Decision, Sampler
 
+from nanospan._compat import stock
 from nanospan._compat.sdk import parent_based_delegates, static_decision
 from nanospan._native.sampling.samplers import (
     NativeParentBased,
@@ -31,7 +31,7 @@ __all__ = [
 
 
 @native_class
-class StaticSampler(NativeStaticSampler, sdk.StaticSampler):
+class StaticSampler(NativeStaticSampler, stock.StaticSampler):
     """Sampler that always returns the same decision.
 
     Args:
@@ -39,7 +39,7 @@ class StaticSampler(NativeStaticSampler, sdk.StaticSampler):
     """
 
     def __init__(self, decision: Decision) -> None:
-        sdk.StaticSampler.__init__(self, decision)
+        stock.StaticSampler.__init__(self, decision)
         self._bind(decision)
 
 
@@ -51,7 +51,7 @@ ALWAYS_ON = StaticSampler(Decision.RECORD_AND_SAMPLE)
 
 
 @native_class
-class TraceIdRatioBased(NativeTraceIdRatioBased, sdk.TraceIdRatioBased):
+class TraceIdRatioBased(NativeTraceIdRatioBased, stock.TraceIdRatioBased):
     """Sampler that keeps the given share of traces, by trace id; it ignores the parent's decision.
 
     Args:
@@ -62,12 +62,12 @@ class TraceIdRatioBased(NativeTraceIdRatioBased, sdk.TraceIdRatioBased):
     """
 
     def __init__(self, rate: float) -> None:
-        sdk.TraceIdRatioBased.__init__(self, rate)
+        stock.TraceIdRatioBased.__init__(self, rate)
         self._bind(self.bound)
 
 
 @native_class
-class ParentBased(NativeParentBased, sdk.ParentBased):
+class ParentBased(NativeParentBased, stock.ParentBased):
     """Sampler that delegates to one of five others, by the parent of the span.
 
     Args:
@@ -87,7 +87,7 @@ class ParentBased(NativeParentBased, sdk.ParentBased):
         local_parent_not_sampled: Sampler = ALWAYS_OFF,
     ) -> None:
         # Not super(): the next class in the MRO of ParentBasedTraceIdRatio takes other arguments.
-        sdk.ParentBased.__init__(
+        stock.ParentBased.__init__(
             self,
             root,
             remote_parent_sampled,
@@ -113,7 +113,7 @@ DEFAULT_ON = ParentBased(ALWAYS_ON)
 
 
 @native_class
-class ParentBasedTraceIdRatio(ParentBased, sdk.ParentBasedTraceIdRatio):
+class ParentBasedTraceIdRatio(ParentBased, stock.ParentBasedTraceIdRatio):
     """Sampler that follows the parent's decision and keeps the given share of new traces.
 
     Args:
@@ -143,15 +143,15 @@ def native_sampler(sampler: Sampler) -> NativeSampler | None:
     return make_native(sampler)
 
 
-def _native_parent_based(sampler: sdk.ParentBased) -> NativeSampler | None:
+def _native_parent_based(sampler: stock.ParentBased) -> NativeSampler | None:
     delegates: list[Any] = [native_sampler(delegate) for delegate in parent_based_delegates(sampler)]
     return None if None in delegates else ParentBased(*delegates)
 
 
 _NATIVE_EQUIVALENTS: dict[type[Sampler], Callable[[Any], NativeSampler | None]] = {
-    sdk.StaticSampler: lambda sampler: StaticSampler(static_decision(sampler)),
-    sdk.TraceIdRatioBased: lambda sampler: TraceIdRatioBased(sampler.rate),
-    sdk.ParentBased: _native_parent_based,
-    sdk.ParentBasedTraceIdRatio: _native_parent_based,
+    stock.StaticSampler: lambda sampler: StaticSampler(static_decision(sampler)),
+    stock.TraceIdRatioBased: lambda sampler: TraceIdRatioBased(sampler.rate),
+    stock.ParentBased: _native_parent_based,
+    stock.ParentBasedTraceIdRatio: _native_parent_based,
 }
-_ORIGINAL_SHOULD_SAMPLE = {stock: stock.should_sample for stock in _NATIVE_EQUIVALENTS}
+_ORIGINAL_SHOULD_SAMPLE = {cls: cls.should_sample for cls in _NATIVE_EQUIVALENTS}

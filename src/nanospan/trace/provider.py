@@ -16,10 +16,12 @@ from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace import Tracer as ApiTracer
 from opentelemetry.util.types import Attributes
 
+from nanospan._compat import stock
 from nanospan._compat.sdk import TracerConfigurator
 from nanospan._native.trace.processors import NativeProcessors
 from nanospan.ids import RandomIdGenerator
 from nanospan.sampling.configuration.environment import own_sampler
+from nanospan.trace._clock import set_clock_from_environment
 from nanospan.trace._span_limits import span_limits_from_environment
 from nanospan.trace.tracer import Tracer
 
@@ -33,7 +35,7 @@ class SpanProcessors(NativeProcessors, SynchronousMultiSpanProcessor):
     """The processors of a provider, in the order in which they were added."""
 
 
-class TracerProvider(sdk.TracerProvider):
+class TracerProvider(stock.TracerProvider):
     """Creates tracers with native spans. Replaces ``opentelemetry.sdk.trace.TracerProvider``.
 
     Args:
@@ -47,6 +49,8 @@ class TracerProvider(sdk.TracerProvider):
             ignored with a warning.
         meter_provider: For the ``otel.sdk.span.*`` metrics, which ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true`` enables;
             the global one if None.
+
+    Spans read the system's clock; Python's, which test tools replace, with ``OTEL_PYTHON_NANOSPAN_CLOCK=python``.
 
     An exception in a processor or a sampler does not reach the application: it is logged, the other processors are called,
     and a span whose sampler raised is dropped.
@@ -64,6 +68,7 @@ class TracerProvider(sdk.TracerProvider):
         meter_provider: MeterProvider | None = None,
         _tracer_configurator: TracerConfigurator | None = None,
     ) -> None:
+        set_clock_from_environment()
         super().__init__(
             own_sampler() if sampler is None else sampler,
             resource,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opentelemetry import trace as api
-from opentelemetry.sdk import trace as sdk
-
+from nanospan._compat import stock
 from nanospan._compat.sdk import SPAN_FIELDS
 from nanospan._native.context.identity import NativeNonRecordingSpan, bind_non_recording_class, own_dict
 from nanospan._native.trace.span import NativeSpan, bind_span_class
@@ -15,7 +13,7 @@ __all__ = ["NonRecordingSpan", "Span"]
 
 
 @bind_span_class
-class Span(NativeSpan, sdk.Span):
+class Span(NativeSpan, stock.Span):
     """A span that records, made by `nanospan.Tracer`.
 
     An ``opentelemetry.sdk.trace.Span`` in every respect. Rarely called methods are inherited: a patch of, for example,
@@ -33,7 +31,7 @@ class Span(NativeSpan, sdk.Span):
 
 
 @bind_non_recording_class
-class NonRecordingSpan(NativeNonRecordingSpan, api.NonRecordingSpan):
+class NonRecordingSpan(NativeNonRecordingSpan, stock.NonRecordingSpan):
     """A span that was not sampled: it has a SpanContext and ignores every other call."""
 
     __dict__ = property(own_dict)

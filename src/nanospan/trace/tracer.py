@@ -10,12 +10,12 @@ from typing import Any
 
 from opentelemetry import trace as api
 from opentelemetry.context import Context
-from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from opentelemetry.util.types import Attributes
 
 from nanospan._common.log import log_callback_error
+from nanospan._compat import stock
 from nanospan._native.sampling.samplers import sample_span
 from nanospan._native.trace import tracer as native
 from nanospan.ids import RandomIdGenerator
@@ -25,7 +25,7 @@ from nanospan.trace.span import NonRecordingSpan, Span
 __all__ = ["Tracer"]
 
 
-class Tracer(native.NativeTracer, sdk.Tracer):
+class Tracer(native.NativeTracer, stock.Tracer):
     """Starts spans. `nanospan.TracerProvider.get_tracer` creates it; an ``opentelemetry.sdk.trace.Tracer`` in every respect.
 
     ``sampler``, ``resource``, ``span_processor`` and ``id_generator`` may be assigned; the next span uses them.
@@ -36,7 +36,7 @@ class Tracer(native.NativeTracer, sdk.Tracer):
 
 
 def _start_span_in_python(
-    tracer: sdk.Tracer,
+    tracer: stock.Tracer,
     name: str,
     context: Context | None,
     kind: SpanKind,

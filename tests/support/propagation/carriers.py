@@ -14,12 +14,15 @@ from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter, Setter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
 from opentelemetry.trace.propagation import tracecontext as api
+from support.propagation.reference import Level2Propagator
 from support.selection.examples import examples
 
 from nanospan import propagation
 
 OURS = propagation.TraceContextTextMapPropagator()
 THEIRS = api.TraceContextTextMapPropagator()
+# What ours should answer.
+RIGHT = Level2Propagator()
 thoroughly = settings(max_examples=examples(500), suppress_health_check=[HealthCheck.too_slow])
 # What headers.HEADER says.
 REMOTE = SpanContext(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, True, TraceFlags(1))
@@ -69,7 +72,7 @@ def described(value: Any) -> Any:
     if isinstance(value, SpanContext):
         return type(value), [described(field) for field in value], vars(value), repr(value), hash(tuple(value)[:4])
     if isinstance(value, TraceState):
-        return type(value), list(value.items()), value.to_header()
+        return TraceState, list(value.items()), value.to_header()
     if isinstance(value, Mapping):
         return type(value), [(name, described(field)) for name, field in value.items()]
     return type(value), value

@@ -61,8 +61,10 @@ traceparents = st.one_of(
     st.text(TELLING + HEX, min_size=50, max_size=60),
 )
 
-keys = st.from_regex(r"[a-z][_0-9a-z\-*/]{0,8}(@[a-z][_0-9a-z\-*/]{0,13})?", fullmatch=True) | st.sampled_from(
-    ["a", "b", "1", "1a@b", "a" * 256, "a" * 257, "A", "", "a@", "@a", "a" * 241 + "@b"]
+keys = (
+    st.from_regex(r"[a-z][_0-9a-z\-*/]{0,8}(@[a-z][_0-9a-z\-*/]{0,13})?", fullmatch=True)
+    | st.from_regex(r"[a-z0-9][_0-9a-z\-*/@]{0,8}", fullmatch=True)
+    | st.sampled_from(["a", "b", "1", "1a@b", "a" * 256, "a" * 257, "A", "", "a@", "@a", "a" * 241 + "@b", "a" * 242 + "@b"])
 )
 values = st.text([chr(code) for code in range(0x20, 0x7F)], max_size=12) | st.sampled_from(
     ["1", "", " ", "v" * 256, "v" * 257, "a=b", "\x1f", "\xe9"]

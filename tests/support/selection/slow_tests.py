@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 PLACES = {
+    "context/services": "fetches packages and starts servers",
     "ecosystem": "fetches packages and configures them in processes of their own",
     "lifecycle": "starts servers and process trees",
     "processor/test_memory.py": "measures the memory of long runs",

@@ -26,3 +26,20 @@ cdef extern from "context/ns_traceparent.h" nogil:
 
     bint ns_traceparent_read(const char *, size_t, ns_traceparent *)
     void ns_traceparent_write(char *, uint64_t, uint64_t, uint64_t, uint8_t)
+
+cdef extern from "context/ns_tracestate.h" nogil:
+    enum: NS_TRACESTATE_MAX_MEMBERS
+
+    ctypedef struct ns_tracestate_member:
+        const char *key
+        const char *value
+        size_t key_length
+        size_t value_length
+
+    ctypedef enum ns_tracestate_step:
+        NS_TRACESTATE_END
+        NS_TRACESTATE_MEMBER
+        NS_TRACESTATE_MALFORMED
+
+    bint ns_tracestate_is_level1_key(const char *, size_t)
+    ns_tracestate_step ns_tracestate_next(const char **, const char *, ns_tracestate_member *)

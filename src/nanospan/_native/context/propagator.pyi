@@ -2,8 +2,11 @@ from typing import Any, TypeVar
 
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import CarrierT, Getter, Setter
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _Class = TypeVar("_Class", bound=type)
+
+ApiPropagator = TraceContextTextMapPropagator
 
 def bind_propagator_class(cls: _Class) -> _Class: ...
 

@@ -1,4 +1,5 @@
-"""The W3C trace context propagator; C reads and writes `traceparent`. `nanospan.propagation` defines the public class.
+"""The W3C trace context propagator; C reads both headers and writes `traceparent`. `nanospan.propagation` defines the public
+class.
 
 The common case is handled here: ASCII strings, ids within range. Everything else is passed to the API's own propagator,
 together with the headers read so far, so that no header is read from a carrier twice.
@@ -12,7 +13,9 @@ from nanospan._native.base.csrc cimport NS_TEXT_UTF8, ns_text
 from nanospan._native.base.pycompat cimport nspy_text, nspy_trace_id
 from nanospan._native.base.threads cimport enter, leave, nspy_section
 from nanospan._native.context.csrc cimport (
-    NS_TRACEPARENT_LENGTH, NS_TRACEPARENT_MAX_LENGTH, ns_traceparent, ns_traceparent_read, ns_traceparent_write
+    NS_TRACEPARENT_LENGTH, NS_TRACEPARENT_MAX_LENGTH, NS_TRACESTATE_END, NS_TRACESTATE_MALFORMED, NS_TRACESTATE_MAX_MEMBERS,
+    ns_traceparent, ns_traceparent_read, ns_traceparent_write, ns_tracestate_is_level1_key, ns_tracestate_member,
+    ns_tracestate_next, ns_tracestate_step
 )
 from nanospan._native.context.current_context cimport context_is_dict, context_with, span_in
 from nanospan._native.context.identity cimport (
@@ -33,9 +36,12 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator as ApiPropagator
 
+from nanospan._compat.trace_state import Level2TraceState
+
 cdef extern from "Python.h":
     object PyType_GenericAlloc(PyTypeObject *, Py_ssize_t)
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
+    object PyUnicode_FromStringAndSize(const char *text, Py_ssize_t size)
     void *PyUnicode_DATA(object)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
 
@@ -65,7 +71,7 @@ cdef enum Verdict:
 
 cdef Verdict read_traceparent(object header, ns_traceparent *parsed) noexcept:
     cdef ns_text text
-    if type(header) is not str:
+    if not isinstance(header, str):
         return UNUSUAL
     text = nspy_text(header)
     if text.width != NS_TEXT_UTF8 or text.length > NS_TRACEPARENT_MAX_LENGTH:
@@ -138,6 +144,16 @@ cdef bint reads_and_writes_as_the_api():
 cdef object context_field = span_context_field()
 cdef bint same_as_api = context_is_tuple() and reads_and_writes_as_the_api()
 
+cdef object trace_state_field():
+    """The name of the only field of a TraceState, a dict; None if the class is made in another way."""
+    made = vars(TraceState([("a", "1")]))
+    if TraceState.__new__ is not object.__new__ or TraceState.__setattr__ is not object.__setattr__:
+        return None
+    return next(iter(made)) if list(made.values()) == [{"a": "1"}] else None
+
+cdef object trace_state_type = TraceState
+cdef object pairs_field = trace_state_field()
+
 cdef object with_span(object span, object context):
     """A Context with the span in it; `context` None: an empty one."""
     return context_with(empty_context if context is None else context, span)
@@ -156,6 +172,60 @@ cdef object remote_span(const ns_traceparent *parent, object trace_state):
     span = PyType_GenericAlloc(<PyTypeObject *> non_recording_type, 0)
     setattr(span, context_field, span_context)
     return span
+
+
+# ---- tracestate ----
+
+cdef bint are_short_text(object headers):
+    """Whether tracestate headers are all str and short enough when joined by commas."""
+    cdef Py_ssize_t length = len(headers) - 1
+    for header in headers:
+        if not isinstance(header, str):
+            return False
+        length += PyUnicode_GET_LENGTH(header)
+    return length <= MAX_TRACESTATE
+
+cdef object read_tracestate(object headers):
+    """The TraceState of a list or tuple of headers, which are short text; None if they have no member.
+
+    The first of several members with one key counts: each vendor writes its own in front. The API, which logs why, refuses
+    what is malformed.
+    """
+    cdef dict pairs = {}
+    cdef ns_tracestate_member member
+    cdef ns_tracestate_step step
+    cdef ns_text text
+    cdef const char *at
+    cdef const char *end
+    cdef Py_ssize_t count = 0
+    cdef bint level1 = True
+    for header in headers:
+        text = nspy_text(header)
+        if text.width != NS_TEXT_UTF8:
+            return trace_state_type.from_header(headers)
+        at = <const char *> text.data
+        end = at + text.length
+        while True:
+            step = ns_tracestate_next(&at, end, &member)
+            if step == NS_TRACESTATE_END:
+                break
+            if step == NS_TRACESTATE_MALFORMED or count == NS_TRACESTATE_MAX_MEMBERS:
+                return trace_state_type.from_header(headers)
+            count += 1
+            key = PyUnicode_FromStringAndSize(member.key, member.key_length)
+            if key in pairs:
+                continue
+            pairs[key] = PyUnicode_FromStringAndSize(member.value, member.value_length)
+            level1 = level1 and ns_tracestate_is_level1_key(member.key, member.key_length)
+    if not pairs:
+        return None
+    if not level1:
+        return Level2TraceState(list(pairs.items()))
+    if pairs_field is None:
+        return trace_state_type(list(pairs.items()))
+    state = PyType_GenericAlloc(<PyTypeObject *> trace_state_type, 0)
+    setattr(state, pairs_field, pairs)
+    return state
 
 
 # ---- extract ----
@@ -182,24 +252,16 @@ cdef object context_or_empty(object context):
     return Context() if context is None else context
 
 
-cdef bint are_short_text(list headers):
-    """Whether tracestate headers are all str and short enough when joined by commas."""
-    cdef Py_ssize_t length = len(headers) - 1
-    for header in headers:
-        if type(header) is not str:
-            return False
-        length += PyUnicode_GET_LENGTH(header)
-    return length <= MAX_TRACESTATE
-
 cdef object extract_by_getter(object propagator, object carrier, object context, object getter):
     cdef ns_traceparent parent
     cdef Verdict verdict
     headers = getter.get(carrier, TRACEPARENT)
     if headers is None:
         return context_or_empty(context)
-    if type(headers) is not list:
+    if not isinstance(headers, (list, tuple)):
         return extract_with_api(propagator, carrier, context, getter, [headers])
-    verdict = read_traceparent((<list> headers)[0], &parent) if <list> headers else REFUSED
+    # Several headers contradict each other: the trace begins anew. (The API takes the first.)
+    verdict = read_traceparent(headers[0], &parent) if len(headers) == 1 else REFUSED
     if verdict == REFUSED:
         return context_or_empty(context)
     if verdict == UNUSUAL:
@@ -207,9 +269,9 @@ cdef object extract_by_getter(object propagator, object carrier, object context,
     states = getter.get(carrier, TRACESTATE)
     if states is None:
         return with_span(remote_span(&parent, None), context)
-    if type(states) is not list or not are_short_text(states):
+    if not isinstance(states, (list, tuple)) or not are_short_text(states):
         return extract_with_api(propagator, carrier, context, getter, [headers, states])
-    return with_span(remote_span(&parent, TraceState.from_header(states)), context)
+    return with_span(remote_span(&parent, read_tracestate(states)), context)
 
 cdef object extract_from_dict(object propagator, dict carrier, object context):
     cdef ns_traceparent parent
@@ -221,8 +283,8 @@ cdef object extract_from_dict(object propagator, dict carrier, object context):
         state = carrier.get(TRACESTATE)
         if state is None:
             return with_span(remote_span(&parent, None), context)
-        if type(state) is str and PyUnicode_GET_LENGTH(state) <= MAX_TRACESTATE:
-            return with_span(remote_span(&parent, TraceState.from_header([state])), context)
+        if isinstance(state, str) and PyUnicode_GET_LENGTH(state) <= MAX_TRACESTATE:
+            return with_span(remote_span(&parent, read_tracestate((state,))), context)
     return extract_by_getter(propagator, carrier, context, getter_of_mappings)
 
 
@@ -265,8 +327,8 @@ cdef class NativeTraceContextPropagator:
     def extract(self, carrier, context=None, getter=default_getter):
         """Read the remote span context from the headers in a carrier, as the API's propagator does.
 
-        Returns a new Context in which it is the current span; the given context (or an empty one) if the headers are
-        absent or invalid. Raises only what the getter raises.
+        Returns a new Context in which it is the current span; the given context (or an empty one) if there is not exactly
+        one `traceparent`, or it is invalid. Raises only what the getter raises.
         """
         if type(self) is not propagator_class or not same_as_api:
             return ApiPropagator.extract(self, carrier, context, getter)
@@ -319,6 +381,7 @@ def fast_paths():
         "same_as_api": bool(same_as_api),
         "context_is_dict": bool(context_is_dict()),
         "span_has_one_field": context_field is not None,
+        "trace_state_has_one_field": pairs_field is not None,
     }
 
 

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
+from nanospan._compat.trace_state import Level2TraceState
 from nanospan._native.base.patches cimport set_attribute
 from nanospan._native.base.pycompat cimport nspy_id_halves, nspy_trace_id
 from nanospan._native.base.threads cimport claim, load_flag, store_flag

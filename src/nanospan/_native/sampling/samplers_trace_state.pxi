@@ -59,7 +59,7 @@ cdef int write_ot(const SamplingInput *given, SamplingOutput *output, uint64_t t
     if value:
         others = [(OT, value), *others[: MAX_MEMBERS - 1]]
     if others:
-        changed = trace_state_type(others)
+        changed = (Level2TraceState if isinstance(state, Level2TraceState) else trace_state_type)(others)
         Py_INCREF(changed)
         output.state = <PyObject *> changed
     return 0

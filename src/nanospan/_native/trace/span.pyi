@@ -11,6 +11,8 @@ from nanospan._native.context.identity import NativeSpanBase
 
 _Class = TypeVar("_Class", bound=type)
 
+def use_python_clock(enabled: bool) -> None: ...
+
 class NativeEvent:
     @property
     def name(self) -> str: ...

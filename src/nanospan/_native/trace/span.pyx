@@ -7,6 +7,7 @@ container, which then replaces the native state, and assigning them works as on 
 
 import logging
 import threading
+import time as clock
 from collections.abc import Mapping
 from enum import Enum
 from traceback import format_exception
@@ -33,7 +34,9 @@ from nanospan._common.waiting import Waiters
 from nanospan._native.base.csrc cimport ns_clock_monotonic, ns_clock_wall
 from nanospan._native.base.freelist cimport nspy_freelist, nspy_freelist_dealloc, nspy_freelist_install, nspy_freelist_take
 from nanospan._native.base.pycompat cimport nspy_hash
-from nanospan._native.base.threads cimport FREE, add_u32, enter, leave, load_u32, nspy_section, store_u32
+from nanospan._native.base.threads cimport (
+    FREE, add_u32, enter, leave, load_flag, load_u32, nspy_section, store_flag, store_u32
+)
 from nanospan._native.context.csrc cimport ns_span_id_store, ns_trace_id, ns_trace_id_store
 from nanospan._native.context.identity cimport BorrowedState, Ids, NativeSpanBase, read_context, set_span_class
 from nanospan._native.encoding.csrc cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE
@@ -72,6 +75,15 @@ cdef str SETTING_ON_ENDED = "Setting attribute on ended span."
 cdef str CALLED_END_ON_ENDED = "Calling end() on an ended span."
 cdef str CALLED_ON_ENDED = "Tried calling %s on an ended span."
 
+# Whether spans read `time.time_ns`, which tests of applications replace, in place of the system's clock. Relaxed.
+cdef bint python_clock = False
+
+
+def use_python_clock(bint enabled):
+    """Set which clock the spans of this process read: `time.time_ns`, looked up at each call, or the system's clock."""
+    store_flag(&python_clock, enabled)
+
+
 include "span_exclusion.pxi"
 include "span_attributes.pxi"
 include "span_shared.pxi"
@@ -87,11 +99,13 @@ cdef class NativeSpan(SpanContent):
     cdef int begin(self, object start_time, object parent_context) except -1:
         cdef PyObject *shared = shared_of(self)
         cdef SpanView view
-        if start_time is None:
+        if start_time is not None:
+            self._start_time = start_time
+        elif load_flag(&python_clock):
+            self._start_time = clock.time_ns()
+        else:
             self.start_number = ns_clock_wall()
             self.start_state = TIME_NUMBER
-        else:
-            self._start_time = start_time
         if (<SpanShared> shared).processors is not None:
             begin_view(self, &view)
             (<SpanShared> shared).processors.started(&view, parent_context)
@@ -154,6 +168,8 @@ cdef class NativeSpan(SpanContent):
         cdef SpanView view
         if load_u32(&self.cost):
             return self.finish_timed(end_time)
+        if load_flag(&python_clock) and end_time is None:
+            return self.finish(clock.time_ns())
         shared = shared_of(self)
         if not are_native(processors_of(shared)):
             return slow_finish(self, <SpanShared> shared, end_time)

@@ -211,7 +211,12 @@ cdef class SpanContent(SpanFields):
         event.name = name
         event.attributes = {} if attributes is None or is_empty(attributes) else clean_mapping(
             attributes, limits.max_event_attributes, limits.max_attribute_length, &event.dropped_attributes)
-        event.timestamp = PyLong_FromUnsignedLongLong(ns_clock_wall()) if timestamp is None else timestamp
+        if timestamp is not None:
+            event.timestamp = timestamp
+        elif load_flag(&python_clock):
+            event.timestamp = clock.time_ns()
+        else:
+            event.timestamp = PyLong_FromUnsignedLongLong(ns_clock_wall())
         max_events = limits.max_events
         if self.has_event_container or not may_change(self):
             self.append_event(event.as_sdk_event(limits))

@@ -7,7 +7,6 @@ transport with the user's ``requests.Session``; the spans are encoded once, nati
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Any
 
 from nanospan._common.log import one_line
@@ -37,9 +36,9 @@ def wrap_official(exporter: object) -> EncodedSpanExporter | None:
     if "export" in getattr(exporter, "__dict__", ()):
         return None
     try:
-        if type(exporter) is _official_class(_HTTP_MODULE):
+        if _is_official(type(exporter), _HTTP_MODULE):
             return _wrap_http(exporter, http_settings(exporter))
-        if type(exporter) is _official_class(_GRPC_MODULE):
+        if _is_official(type(exporter), _GRPC_MODULE):
             return _wrap_grpc(exporter, grpc_settings(exporter))
     except (LookupError, TypeError, ValueError) as error:
         logger.warning(
@@ -51,9 +50,9 @@ def wrap_official(exporter: object) -> EncodedSpanExporter | None:
     return None
 
 
-def _official_class(module: str) -> Any:
-    # An instance exists only if its module is imported. The default value is the type of no instance.
-    return getattr(sys.modules.get(module), "OTLPSpanExporter", wrap_official)
+def _is_official(cls: type, module: str) -> bool:
+    # By its own name: under the module's name an application may have put another class by now.
+    return cls.__module__ == module and cls.__qualname__ == "OTLPSpanExporter"
 
 
 def _wrap_http(exporter: Any, settings: HttpSettings) -> EncodedSpanExporter:

@@ -1,0 +1,46 @@
+"""The SDK's and the API's classes that nanospan's replace, bound once.
+
+Applications assign nanospan's classes in place of these, for libraries that construct the SDK's own. From then on the SDK's
+modules have nanospan's class under the stock name. Code that looks a stock class up when it is called would find nanospan's
+own class there, and call itself: take it from here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry.sdk.trace import Span, Tracer, TracerProvider
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import (
+    AlwaysRecordSampler,
+    ParentBased,
+    ParentBasedTraceIdRatio,
+    StaticSampler,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import NonRecordingSpan
+
+__all__ = [
+    "AlwaysRecordSampler",
+    "NonRecordingSpan",
+    "ParentBased",
+    "ParentBasedTraceIdRatio",
+    "RandomIdGenerator",
+    "Span",
+    "StaticSampler",
+    "TraceIdRatioBased",
+    "Tracer",
+    "TracerProvider",
+    "stock_class",
+]
+
+
+def stock_class(cls: type) -> type[Any]:
+    """``cls``; its nearest base that is not nanospan's if it is nanospan's."""
+    return next(base for base in cls.__mro__ if base.__module__.partition(".")[0] != "nanospan")
+
+
+# A program that imports nanospan again finds the classes of the first import under the stock names.
+for _name, _class in list(globals().items()):
+    if _name in __all__ and isinstance(_class, type):
+        globals()[_name] = stock_class(_class)
