@@ -148,7 +148,7 @@ def test_deadlines_and_windows_go_on_under_a_frozen_clock(caplog: pytest.LogCapt
 def test_no_deadline_reads_a_clock_that_can_be_frozen() -> None:
     """Commands and the embedded receiver, which run beside the application, may."""
     readers = []
-    for room in ("_common", "processor", "sampling", "tail", "trace"):
+    for room in ("_common", "export", "processor", "sampling", "tail", "trace"):
         for path in (PACKAGE / room).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Attribute) and node.attr in ("monotonic", "monotonic_ns"):

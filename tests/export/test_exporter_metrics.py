@@ -111,7 +111,7 @@ def test_retries_count_once_and_the_last_cause_decides(metrics: Metrics, no_back
 def test_connection_errors_carry_the_exception(metrics: Metrics, no_backoff: list[int]) -> None:
     own(f"http://127.0.0.1:{unused_port()}", metrics).export_encoded(batch(2))
     assert {error: point.value for error, point in metrics.by_error(EXPORTED).items()} == {
-        "NewConnectionError": 2
+        "ConnectionRefusedError": 2
     }
 
 

@@ -208,7 +208,7 @@ def test_who_was_interrupted_before_is_given_more_time(
         clock[0] += seconds
 
     clock = [0.0]
-    monkeypatch.setattr(grpc_fork_gate.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(grpc_fork_gate, "monotonic", lambda: clock[0])
     for interruptions in (0, 1, 2, 3, 1000):
         gate = ForkGate()
         gate._changed.wait = wait  # type: ignore[method-assign, assignment]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import ssl
@@ -173,6 +174,19 @@ def test_a_fork_without_pythons_hooks_is_noticed(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(os, "getpid", lambda: parent + 1)
         assert sender.export_encoded(batch()) == DONE
         assert receiver.connections == 2
+
+
+def test_a_forked_child_closes_its_descriptors_at_once() -> None:
+    """Without the collector of cycles: the parent's connections would stay open for as long as the child has copies."""
+    with HttpReceiver() as receiver:
+        sender = exporter(receiver)
+        assert sender.export_encoded(batch()) == DONE
+        gc.disable()
+        try:
+            sender.after_fork()
+            receiver.wait_for_end_of_connections()
+        finally:
+            gc.enable()
 
 
 def test_after_fork_keeps_a_shut_down_exporter_shut_down() -> None:

@@ -44,7 +44,7 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 
 def test_deadline_counts_down_to_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(backoff.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(backoff, "monotonic", lambda: now[0])
     deadline = Deadline(10.0)
     assert deadline.remaining() == 10.0
     assert deadline.allows(9.9)

@@ -7,6 +7,8 @@ import http.client
 import logging
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import zlib
@@ -195,6 +197,23 @@ class TestGrpc:
             Receiver(http_port=free, grpc_port=both.grpc_port)
         Receiver(http_port=free, grpc_port=None).stop()
 
+    def test_calls_to_the_http_port_are_counted_and_named(self, grpc, both, caplog):
+        with grpc.insecure_channel(f"127.0.0.1:{both.http_port}") as channel, pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/any/method")(b"", timeout=30)
+        assert "http1.x server" in caught.value.details()
+        # grpcio connects again when it likes to; a second client that does not.
+        counted = both.stats().wrong_protocol
+        assert counted >= 1
+        with socket.create_connection(("127.0.0.1", both.http_port), 30) as client:
+            client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert both.stats().wrong_protocol > counted
+        assert both.stats().refused == both.stats().wrong_protocol
+        warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert warnings == [
+            f"A client speaks gRPC to the OTLP/HTTP port {both.http_port}; gRPC is served at port {both.grpc_port}"
+        ]
+
     def test_without_grpcio_http_works_and_the_log_says_how(self, monkeypatch, caplog):
         monkeypatch.setattr(server, "grpc_is_installed", lambda: False)
         with caplog.at_level(logging.WARNING), Receiver() as running:
@@ -203,6 +222,23 @@ class TestGrpc:
             assert post(client, request(span(1)))[0].status == 200
             client.close()
         assert "nanospan[grpc]" in caplog.text
+
+
+def test_tls_to_the_plaintext_port_is_counted_and_named(receiver, caplog):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with socket.create_connection(("127.0.0.1", receiver.http_port), 30) as plain, pytest.raises(ssl.SSLError) as caught:
+        context.wrap_socket(plain, server_hostname="localhost")
+    assert caught.value.reason == "WRONG_VERSION_NUMBER"
+    assert receiver.stats().wrong_protocol == receiver.stats().refused == 1
+    assert f"its endpoint must begin with http://127.0.0.1:{receiver.http_port}" in caplog.text
+
+
+def test_grpc_to_a_receiver_without_it_is_told_so(receiver, caplog):
+    with socket.create_connection(("127.0.0.1", receiver.http_port), 30) as client:
+        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert receiver.stats().wrong_protocol == 1
+    assert "gRPC is off here" in caplog.text
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])

@@ -215,6 +215,14 @@ class HttpServer:
         for thread in threads:
             thread.join(WAIT)
 
+    def wait_for_end_of_connections(self) -> None:
+        """Wait until the clients have closed all connections."""
+        with self._changed:
+            threads = list(self._open)
+        for thread in threads:
+            thread.join(WAIT)
+            assert not thread.is_alive(), "a connection is still open"
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:

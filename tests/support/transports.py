@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider as StockProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor as StockProcessor
 from support.receivers import WAIT, GrpcReceiver, HttpReceiver, answer, partial_success
 
 
@@ -87,6 +89,53 @@ class Grpc:
             reason="opentelemetry-exporter-otlp-proto-grpc is not installed",
         )
         return module.OTLPSpanExporter, set()
+
+
+WAYS = ["native", "behind stock", "adopted"]
+"""nanospan's provider, processor and exporter; its exporter behind the SDK's provider and processor; an official exporter
+that nanospan's processor adopts.
+"""
+
+
+class Pipeline:
+    """A provider, a processor and an exporter of ``transport``, combined in one of `WAYS`. ``arguments`` are those of the
+    exporter.
+    """
+
+    def __init__(self, way: str, transport: Http | Grpc, **arguments: Any) -> None:
+        import nanospan
+
+        exporter = (transport.official()[0] if way == "adopted" else transport.exporter_class)(**arguments)
+        stock = way == "behind stock"
+        self.processor: Any = StockProcessor(exporter) if stock else nanospan.BatchSpanProcessor(exporter)
+        self.provider: Any = StockProvider() if stock else nanospan.TracerProvider()
+        self.provider.add_span_processor(self.processor)
+        self._tracer = self.provider.get_tracer("pipeline")
+        self.sent = 0
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.provider.shutdown()
+
+    def send(self, text: str = "") -> None:
+        """Send one batch of one span, and wait for its outcome."""
+        span = self._tracer.start_span(f"s{self.sent}")
+        if text:
+            span.set_attribute("text", text)
+        span.end()
+        self.sent += 1
+        self.processor.force_flush(int(WAIT * 1000))
+
+    def check_account(self, acknowledged: int) -> None:
+        """Check the account of nanospan's processor: ``acknowledged`` spans of those sent, and each of them once."""
+        import nanospan
+
+        if isinstance(self.processor, nanospan.BatchSpanProcessor):
+            stats: Any = self.processor.stats()
+            assert stats["exported"] == acknowledged
+            assert stats["ended"] == self.sent == stats["exported"] + sum(stats["dropped"].values()) + stats["rejected"]
 
 
 TRANSPORTS: dict[str, type[Http | Grpc]] = {"http": Http, "grpc": Grpc}

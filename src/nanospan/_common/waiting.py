@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable
+
+from nanospan._common.clock import monotonic
 
 __all__ = ["Waiters"]
 
@@ -31,12 +32,12 @@ class Waiters:
         """Wait until ``done()``, at most ``seconds``. Returns whether it is done."""
         if self._pid != os.getpid():
             self._start_anew()
-        deadline = time.monotonic() + seconds
+        deadline = monotonic() + seconds
         with self._changed:
             self._waiting += 1
             try:
                 while not done():
-                    remaining = deadline - time.monotonic()
+                    remaining = deadline - monotonic()
                     if remaining <= 0:
                         return False
                     self._changed.wait(min(remaining, SLICE_SECONDS))

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from nanospan._compat.declarative import file_tracing_built_with
-from nanospan.export._settings.environment import parse_headers
+from nanospan.export._settings.environment import TlsFile, parse_headers
+from nanospan.export._settings.tls import TlsFiles
 from nanospan.ids import RandomIdGenerator
 from nanospan.processor import BatchSpanProcessor
 from nanospan.processor._settings import MAX_MILLIS
@@ -78,14 +79,19 @@ def http_exporter(model: Any) -> Any:
 
 def grpc_exporter(model: Any) -> Any:
     """nanospan's exporter with the settings of an ``otlp_grpc`` node. Raises ImportError if grpcio is not installed."""
-    import grpc
-
+    from nanospan.export._transport.grpc_credentials import file_credentials
     from nanospan.export.grpc import OTLPSpanExporter
 
     tls = model.tls
     credentials = None
     if tls is not None and (tls.ca_file or tls.key_file or tls.cert_file):
-        credentials = grpc.ssl_channel_credentials(_content(tls.ca_file), _content(tls.key_file), _content(tls.cert_file))
+        credentials = file_credentials(
+            TlsFiles(
+                tls.ca_file and TlsFile(tls.ca_file, "tls.ca_file", True),
+                tls.key_file and TlsFile(tls.key_file, "tls.key_file", True),
+                tls.cert_file and TlsFile(tls.cert_file, "tls.cert_file", True),
+            )
+        )
     return OTLPSpanExporter(
         endpoint=model.endpoint,
         insecure=None if tls is None else tls.insecure,
@@ -106,10 +112,3 @@ def _headers(model: Any) -> Mapping[str, str] | None:
 
 def _seconds(milliseconds: int | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
-
-
-def _content(path: str | None) -> bytes | None:
-    if not path:
-        return None
-    with open(path, "rb") as file:
-        return file.read()

@@ -19,14 +19,14 @@ from nanospan.export._delivery.metrics import GRPC_COMPONENT, create_exporter_me
 from nanospan.export._settings.compression import Compression
 from nanospan.export._settings.endpoint import resolve_grpc_endpoint
 from nanospan.export._settings.environment import (
-    TlsFile,
     check_header,
     environment_headers,
     parse_headers,
     resolve_compression,
-    resolve_file,
     resolve_timeout,
 )
+from nanospan.export._settings.watched_files import WatchedFiles
+from nanospan.export._transport.grpc_credentials import environment_credentials
 from nanospan.export._transport.grpc_transport import DEFAULT_RETRYABLE, ChannelOption, GrpcTransport
 
 __all__ = ["Compression", "OTLPSpanExporter"]
@@ -54,7 +54,8 @@ class OTLPSpanExporter(DeliveringExporter):
     Args:
         endpoint: ``host:port``, a URL, or a target of grpcio's such as ``unix:``. Default ``localhost:4317``.
         insecure: Whether to connect without TLS; a scheme of http or https in the endpoint takes precedence.
-        credentials: Channel credentials for TLS, instead of the certificate variables.
+        credentials: Channel credentials for TLS, instead of the certificate variables, whose files are read again when they
+            change.
         headers: Metadata, as a mapping, as pairs, or in the form of the HEADERS variables, which it replaces.
         timeout: Seconds for one batch with all its retries; default 10, 0 for no limit.
         compression: ``Compression``, its text, or ``grpc.Compression``. Default none.
@@ -71,7 +72,7 @@ class OTLPSpanExporter(DeliveringExporter):
         self,
         endpoint: str | None = None,
         insecure: bool | None = None,
-        credentials: grpc.ChannelCredentials | None = None,
+        credentials: grpc.ChannelCredentials | WatchedFiles[grpc.ChannelCredentials] | None = None,
         headers: Headers | None = None,
         timeout: float | None = None,
         compression: Compression | grpc.Compression | str | None = None,
@@ -80,7 +81,8 @@ class OTLPSpanExporter(DeliveringExporter):
         *,
         meter_provider: MeterProvider | None = None,
     ) -> None:
-        if credentials is not None and not isinstance(credentials, grpc.ChannelCredentials):
+        # WatchedFiles: the files of a configuration file, which have no variables.
+        if credentials is not None and not isinstance(credentials, (grpc.ChannelCredentials, WatchedFiles)):
             raise TypeError(f"credentials must be grpc.ChannelCredentials, not {type(credentials).__name__}")
         seconds = resolve_timeout(timeout)
         target = resolve_grpc_endpoint(endpoint, insecure)
@@ -89,7 +91,7 @@ class OTLPSpanExporter(DeliveringExporter):
                 logger.warning("credentials are left aside: %s is reached without TLS", target.target)
             credentials = None
         elif credentials is None:
-            credentials = _environment_credentials()
+            credentials = environment_credentials()
         transport = GrpcTransport(
             target.target,
             credentials,
@@ -158,27 +160,3 @@ def _retryable(argument: Iterable[grpc.StatusCode] | None) -> frozenset[grpc.Sta
     except KeyError as error:
         logger.warning("%s: %s is not a gRPC status; using the default codes", _RETRYABLE_VARIABLE, error)
         return DEFAULT_RETRYABLE
-
-
-def _environment_credentials() -> grpc.ChannelCredentials:
-    certificate = resolve_file(None, "", "CLIENT_CERTIFICATE")
-    key = resolve_file(None, "", "CLIENT_KEY")
-    if (certificate is None) != (key is None) and (only := certificate or key):
-        only.refuse("is one half of a client key and certificate")
-        certificate = key = None
-    return grpc.ssl_channel_credentials(
-        root_certificates=_content(resolve_file(None, "", "CERTIFICATE")),
-        private_key=_content(key),
-        certificate_chain=_content(certificate),
-    )
-
-
-def _content(file: TlsFile | None) -> bytes | None:
-    if file is None:
-        return None
-    try:
-        with open(file.path, "rb") as stream:
-            return stream.read()
-    except OSError as error:
-        file.refuse(f"cannot be read ({error.strerror})")
-        return None

@@ -23,7 +23,7 @@ from nanospan.export._settings.environment import (
     resolve_file,
     resolve_timeout,
 )
-from nanospan.export._transport.http_pool import tls_context
+from nanospan.export._settings.tls import TlsFiles, watched_context
 from nanospan.export._transport.http_transport import HttpTransport
 
 __all__ = ["Compression", "OTLPSpanExporter"]
@@ -50,7 +50,9 @@ class OTLPSpanExporter(DeliveringExporter):
         max_request_size: Bytes of a request before compression; a larger batch is split. Default 64 MiB, 0 for no limit.
         meter_provider: For the exporter's own metrics, if they are enabled; default the global one.
 
-    ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` are honoured. Redirects are not followed.
+    Each TLS handshake uses what the files hold then. ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` are
+    honoured, in the forms that requests, curl or Go accept. Redirects are not followed, ``.netrc`` is not read, and cookies
+    are not kept.
 
     Raises ValueError or TypeError for an invalid argument. An invalid variable is ignored with a warning.
     """
@@ -77,10 +79,12 @@ class OTLPSpanExporter(DeliveringExporter):
             target,
             _request_headers(headers, target),
             resolve_compression(compression),
-            tls_context(
-                resolve_file(certificate_file, "certificate_file", "CERTIFICATE"),
-                resolve_file(client_key_file, "client_key_file", "CLIENT_KEY"),
-                resolve_file(client_certificate_file, "client_certificate_file", "CLIENT_CERTIFICATE"),
+            watched_context(
+                TlsFiles(
+                    resolve_file(certificate_file, "certificate_file", "CERTIFICATE"),
+                    resolve_file(client_key_file, "client_key_file", "CLIENT_KEY"),
+                    resolve_file(client_certificate_file, "client_certificate_file", "CLIENT_CERTIFICATE"),
+                )
             )
             if target.scheme == "https"
             else None,

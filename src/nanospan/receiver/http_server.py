@@ -12,6 +12,7 @@ import logging
 import socket
 import socketserver
 import threading
+import time
 import zlib
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +37,14 @@ TRACES_PATH = "/v1/traces"
 MAX_BODY_BYTES = 64 << 20
 MAX_DECODED_BYTES = 256 << 20
 PROTOBUF = "application/x-protobuf"
+
+_HTTP2_PREFACE = b"PRI * HTTP/2"
+_TLS_HANDSHAKE = b"\x16\x03"
+_WRONG_PORT = {
+    _HTTP2_PREFACE: "A client speaks gRPC to the OTLP/HTTP port %d; gRPC %s",
+    _TLS_HANDSHAKE: "A client speaks TLS to the OTLP/HTTP port %d, which is plaintext: its endpoint must begin with http://%s",
+}
+_WRONG_PORT_SECONDS = 20.0
 
 _SUCCESS = ExportTraceServiceResponse().SerializeToString()
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
@@ -62,6 +71,9 @@ class OtlpHttpServer(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], store: TraceStore) -> None:
         self.store = store
+        self.grpc_port: int | None = None
+        """The port to name to clients that speak gRPC here; None if there is none."""
+        self._wrong_port_logged: dict[bytes, float] = {}
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
@@ -110,6 +122,19 @@ class OtlpHttpServer(ThreadingHTTPServer):
             self._connections.discard(request)
         super().shutdown_request(request)
 
+    def refuse_wrong_protocol(self, protocol: bytes) -> None:
+        """Count a connection that speaks ``protocol``, a key of `_WRONG_PORT`, and say so, once in 20 s."""
+        self.store.add_refused(wrong_protocol=True)
+        now = time.monotonic()
+        if now - self._wrong_port_logged.get(protocol, -_WRONG_PORT_SECONDS) < _WRONG_PORT_SECONDS:
+            return
+        self._wrong_port_logged[protocol] = now
+        if protocol == _HTTP2_PREFACE:
+            hint = "is off here" if self.grpc_port is None else f"is served at port {self.grpc_port}"
+        else:
+            hint = f"{self.server_name}:{self.port}"
+        logger.warning(_WRONG_PORT[protocol], self.port, hint)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         logger.debug("connection from %s ended with an error", client_address, exc_info=True)
 
@@ -121,6 +146,19 @@ class _Handler(BaseHTTPRequestHandler):
     # Headers and body are sent in one segment; otherwise delayed acknowledgements cost 40 ms per response.
     wbufsize = -1
     disable_nagle_algorithm = True
+
+    def handle_one_request(self) -> None:
+        # A look at what has arrived: TLS has no lines to wait for.
+        start = self.rfile.peek(len(_HTTP2_PREFACE))  # type: ignore[attr-defined]  # a BufferedReader
+        for protocol in _WRONG_PORT:
+            if start.startswith(protocol):
+                self.server.refuse_wrong_protocol(protocol)
+                self.close_connection = True
+                # grpcio and OpenSSL recognise an answer of HTTP/1, and say so to their users.
+                self.wfile.write(b"HTTP/1.1 400 This is a plaintext OTLP/HTTP port\r\nContent-Length: 0\r\n\r\n")
+                self.wfile.flush()
+                return
+        super().handle_one_request()
 
     def do_POST(self) -> None:
         try:

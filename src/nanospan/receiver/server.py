@@ -57,6 +57,7 @@ class Receiver:
         except OSError:
             self._http.stop()
             raise
+        self._http.grpc_port = self.grpc_port
         self._http.start()
         if self._grpc is not None:
             self._grpc.start()

@@ -38,7 +38,9 @@ class ReceiverStats:
     wire_bytes: int = 0
     """Bytes of the HTTP bodies before decompression; of gRPC messages after decompression."""
     refused: int = 0
-    """Requests that were answered with an error."""
+    """Requests that were answered with an error, those of ``wrong_protocol`` included."""
+    wrong_protocol: int = 0
+    """Connections to the HTTP port that spoke gRPC (HTTP/2) or TLS."""
     traces: int = 0
     """Traces kept now; 0 when only counting."""
     evicted: int = 0
@@ -137,10 +139,11 @@ class TraceStore:
             self._changed.notify_all()
         return count
 
-    def add_refused(self) -> None:
-        """Count a request that was answered with an error."""
+    def add_refused(self, *, wrong_protocol: bool = False) -> None:
+        """Count a request that was answered with an error. ``wrong_protocol``: the connection was meant for another port."""
         with self._changed:
             self._stats.refused += 1
+            self._stats.wrong_protocol += wrong_protocol
 
     def stats(self) -> ReceiverStats:
         """A consistent copy of the counts."""

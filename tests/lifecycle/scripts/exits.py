@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -204,6 +205,25 @@ def during_export() -> None:
 
 
 def dead_collector() -> None:
+    App().end_spans("span", SPANS)
+
+
+def dead_addresses() -> None:
+    """The collector's name has twenty addresses, and none of them answers: the queue of the listener is full."""
+    deaf = socket.create_server(("127.0.0.1", 0), backlog=0)
+    fillers = [socket.socket() for _ in range(4)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(deaf.getsockname())
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())] * 20
+    resolver: Any = socket
+    resolver.getaddrinfo = lambda *arguments, held=fillers: addresses
+    App().end_spans("span", SPANS)
+
+
+def look_up_without_end() -> None:
+    resolver: Any = socket
+    resolver.getaddrinfo = lambda *arguments: time.sleep(600)
     App().end_spans("span", SPANS)
 
 

@@ -12,6 +12,8 @@ import time
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+from nanospan._common.clock import monotonic
+
 __all__ = ["FREE_INTERRUPTIONS", "MAX_ATTEMPTS", "Deadline", "backoff_seconds", "retry_after_seconds"]
 
 MAX_ATTEMPTS = 6
@@ -55,11 +57,11 @@ class Deadline:
     __slots__ = ("_end",)
 
     def __init__(self, timeout: float | None) -> None:
-        self._end = None if timeout is None else time.monotonic() + timeout
+        self._end = None if timeout is None else monotonic() + timeout
 
     def remaining(self) -> float | None:
         """Remaining seconds, at least 0; None without a deadline."""
-        return None if self._end is None else max(self._end - time.monotonic(), 0.0)
+        return None if self._end is None else max(self._end - monotonic(), 0.0)
 
     @property
     def passed(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,6 +15,8 @@ __all__ = ["PartialSuccess", "Reply", "Verdict", "partial_success", "reply_to_ht
 
 RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 _PAYLOAD_TOO_LARGE = 413
+_MAX_PAGE = 16 * 1024
+_MARKUP = re.compile(rb"<(?:style|script)\b.*?</(?:style|script)>|<!--.*?-->|<[^<>]*>?", re.DOTALL | re.IGNORECASE)
 
 
 class Verdict(enum.Enum):
@@ -60,7 +63,7 @@ def reply_to_http_status(
     reason = f"{status} {one_line(phrase or '')}".rstrip()
     if 300 <= status < 400:
         reason += f" (redirects are not followed; it points to {one_line(location or 'nowhere')})"
-    elif excerpt := one_line(body or b""):
+    elif excerpt := _excerpt(body or b""):
         reason += f": {excerpt}"
     if status == _PAYLOAD_TOO_LARGE:
         verdict = Verdict.SPLIT
@@ -75,6 +78,13 @@ def reply_to_http_status(
         status={"http.response.status_code": status},
         retry_after=retry_after_seconds(retry_after),
     )
+
+
+def _excerpt(body: bytes) -> str:
+    """What an error's body says, in one line: the text of a page, without its markup."""
+    if body.lstrip()[:1] == b"<":
+        body = _MARKUP.sub(b" ", body[:_MAX_PAGE])
+    return one_line(body)
 
 
 class PartialSuccess(NamedTuple):

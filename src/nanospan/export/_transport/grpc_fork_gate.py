@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
+from nanospan._common.clock import monotonic
 from nanospan._common.log import WindowedLog
 
 __all__ = ["ForkGate", "InFlightCall", "fork_gate"]
@@ -168,9 +168,9 @@ class ForkGate:
         return [call for call in self._inside if call.thread != thread]
 
     def _empty_within(self, seconds: float, thread: int) -> bool:
-        end = time.monotonic() + seconds
+        end = monotonic() + seconds
         while self._others(thread):
-            left = end - time.monotonic()
+            left = end - monotonic()
             if left <= 0:
                 return False
             self._changed.wait(left)

@@ -13,6 +13,8 @@ from nanospan._common.log import one_line
 from nanospan.export._delivery.backoff import Deadline
 from nanospan.export._delivery.delivery import Body
 from nanospan.export._delivery.reply import Reply, Verdict
+from nanospan.export._settings.watched_files import WatchedFiles
+from nanospan.export._transport.grpc_failure import failure_reason
 from nanospan.export._transport.grpc_fork_gate import InFlightCall, fork_gate
 
 __all__ = ["DEFAULT_RETRYABLE", "ChannelOption", "GrpcTransport"]
@@ -67,12 +69,15 @@ FORK_SUPPORT = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() not in ("0
 
 
 class GrpcTransport:
-    """Sends requests as bytes, without protobuf or a stub. ``credentials`` None means no TLS."""
+    """Sends requests as bytes, without protobuf or a stub.
+
+    ``credentials`` None means no TLS. Of files, they are made anew when the files change, and the channel with them.
+    """
 
     def __init__(
         self,
         target: str,
-        credentials: grpc.ChannelCredentials | None,
+        credentials: grpc.ChannelCredentials | WatchedFiles[grpc.ChannelCredentials] | None,
         metadata: Sequence[tuple[str, str]],
         compression: grpc.Compression,
         options: Sequence[ChannelOption],
@@ -80,6 +85,8 @@ class GrpcTransport:
     ) -> None:
         self._target = target
         self._credentials = credentials
+        # The credentials of the channel. Any: grpcio has no types.
+        self._used: Any = None
         self._metadata = tuple(metadata)
         self._compression = compression
         self._options = tuple(options)
@@ -145,10 +152,15 @@ class GrpcTransport:
                 self._discard(channel)
 
     def _renew_channel(self) -> None:
-        """Drop a channel that a fork closed just after the call had ended by itself."""
+        """Drop a channel that a fork closed just after the call had ended by itself, or whose certificates are renewed.
+
+        grpcio connects again by itself, with the credentials that the channel was made with.
+        """
         last, self._last = self._last, None
-        if last is not None and last.interrupted:
+        credentials = self._credentials.current() if isinstance(self._credentials, WatchedFiles) else self._credentials
+        if (last is not None and last.interrupted) or credentials is not self._used:
             self._close_channel()
+            self._used = credentials
 
     def _close_channel(self) -> None:
         with self._lock:
@@ -179,10 +191,10 @@ class GrpcTransport:
             if self._channel is None:
                 # Channels with equal options share connections; without this a child would use its parent's.
                 options = (*self._options, ("nanospan.process", os.getpid()))
-                if self._credentials is None:
+                if self._used is None:
                     self._channel = grpc.insecure_channel(self._target, options, self._compression)
                 else:
-                    self._channel = grpc.secure_channel(self._target, self._credentials, options, self._compression)
+                    self._channel = grpc.secure_channel(self._target, self._used, options, self._compression)
             return self._channel
 
     def _reply_to_error(self, error: grpc.RpcError, channel: grpc.Channel) -> Reply:
@@ -201,7 +213,7 @@ class GrpcTransport:
         return Reply(
             verdict,
             error_type=code.name,
-            reason=one_line(f"{code.name}: {error.details() or 'no details'}"),
+            reason=failure_reason(code.name, error.details() or "", self._target),
             status={"rpc.response.status_code": code.name},
             retry_after=wait,
         )

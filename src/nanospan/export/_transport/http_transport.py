@@ -1,37 +1,45 @@
-"""The transport of OTLP over HTTP: one POST over a kept-alive connection of urllib3, and its reply."""
+"""The transport of OTLP over HTTP: one POST over a kept-alive connection, and its reply."""
 
 from __future__ import annotations
 
+import http.client
 import ssl
-from collections.abc import Callable
-from functools import partial
 
 import urllib3
 
-from nanospan._common.log import one_line
 from nanospan.export._delivery.backoff import Deadline
 from nanospan.export._delivery.delivery import Body
 from nanospan.export._delivery.reply import Reply, Verdict, reply_to_http_status
 from nanospan.export._settings.compression import Compression, compress
 from nanospan.export._settings.endpoint import HttpEndpoint
-from nanospan.export._transport.http_pool import new_pool
+from nanospan.export._settings.watched_files import WatchedFiles
+from nanospan.export._transport.connection.http_connection import HttpConnection, HttpsConnection
+from nanospan.export._transport.connection.http_pool import HttpPool
+from nanospan.export._transport.failure import Peer, explain
 
 __all__ = ["HttpTransport"]
 
 _MAX_BODY = 4 * 1024 * 1024
 _MAX_ERROR_BODY = 64 * 1024
 _READ_SIZE = 64 * 1024
+_REQUEST_TIMEOUT = 408
+
+_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, UnicodeError)
+"""What a connection raises. UnicodeError: a host name that IDNA has no form for."""
 
 
 class HttpTransport:
-    """Posts requests over kept-alive connections."""
+    """Posts requests over kept-alive connections.
+
+    ``context`` has the TLS context for an https endpoint.
+    """
 
     def __init__(
         self,
         endpoint: HttpEndpoint,
         headers: dict[str, str],
         compression: Compression,
-        context: ssl.SSLContext | None,
+        context: WatchedFiles[ssl.SSLContext] | None,
     ) -> None:
         self._endpoint = endpoint
         self._compression = compression
@@ -39,8 +47,7 @@ class HttpTransport:
         if compression is not Compression.NoCompression:
             self._headers.setdefault("content-encoding", compression.value)
         self._context = context
-        self._pool: urllib3.PoolManager | None = None
-        self._urlopen: Callable[..., urllib3.BaseHTTPResponse] | None = None
+        self._pool: HttpPool | None = None
 
     @property
     def display(self) -> str:
@@ -50,51 +57,69 @@ class HttpTransport:
         return compress(request, self._compression)
 
     def send(self, body: Body, timeout: float | None) -> Reply:
-        urlopen = self._urlopen or self._connect()
         deadline = Deadline(timeout)
+        pool = self._pool
+        if pool is None:
+            pool = self._pool = HttpPool(self._endpoint, self._context)
+        connection = pool.take()
+        is_kept = connection is not None
+        if connection is None:
+            connection = pool.new()
         try:
-            # A buffer object is sent without a copy, with Content-Length. `Delivery` retries.
-            response = urlopen(
+            if not is_kept:
+                connection.open(deadline)
+            connection.begin(deadline)
+            connection.request(
                 "POST",
-                body=body,
-                headers=self._headers,
-                timeout=urllib3.Timeout(total=timeout),
-                retries=False,
-                redirect=False,
+                pool.target,
+                body,  # type: ignore[arg-type]  # any buffer is sent as it is, with Content-Length
+                self._headers | pool.proxy_headers,
                 preload_content=False,
             )
-            try:
-                return _reply_to_response(response, deadline)
-            finally:
-                # A connection with an unread body cannot be reused.
-                if response.closed:
-                    response.release_conn()
-                else:
-                    response.close()
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            return _reply_to_error(error)
-
-    def _connect(self) -> Callable[..., urllib3.BaseHTTPResponse]:
-        pool = self._pool = new_pool(self._endpoint, self._context)
-        if isinstance(pool, urllib3.ProxyManager):
-            self._urlopen = partial(pool.urlopen, url=self._endpoint.url)
+            response = connection.getresponse()
+            reply = _reply_to_response(response, deadline)
+        except _ERRORS as error:
+            reply = self._reply_to_error(error, connection)
+            connection.close()
+            return reply
+        except BaseException:
+            connection.close()
+            raise
+        if response.closed:
+            pool.keep(connection)
         else:
-            # With one host, the lookup of the manager is done once instead of per request.
-            path = urllib3.util.parse_url(self._endpoint.url).request_uri
-            self._urlopen = partial(
-                pool.connection_from_url(self._endpoint.url).urlopen, url=path, assert_same_host=False
-            )
-        return self._urlopen
+            # A connection with an unread body cannot be used again.
+            response.close()
+            connection.close()
+        if is_kept and reply.status.get("http.response.status_code") == _REQUEST_TIMEOUT:
+            # Said of the idle connection while this request was on its way (RFC 9110, 15.5.9): it may be repeated.
+            return Reply(Verdict.RETRY, reply.error_type, reply.reason, status=reply.status, connection_lost=True)
+        return reply
+
+    def _reply_to_error(self, error: Exception, connection: HttpConnection | HttpsConnection) -> Reply:
+        """The reply for a connection error."""
+        step = connection.step
+        if step in ("lookup", "connect") and self._pool is not None:
+            peer = self._pool.peer
+        else:
+            peer = Peer(self._endpoint.scheme, self._endpoint.host, self._endpoint.port)
+        failure = explain(error, peer, step, connection.started)
+        return Reply(
+            Verdict.REFUSED if failure.is_permanent else Verdict.RETRY,
+            error_type=type(error).__qualname__,
+            reason=failure.reason,
+            connection_lost=failure.connection_lost,
+        )
 
     def after_fork(self) -> None:
-        # Dropping the pool closes the child's descriptors only, without a TCP or TLS shutdown of the parent's connections.
-        self._pool = self._urlopen = None
+        # This closes the child's descriptors only, without a TCP or TLS shutdown of the parent's connections.
+        self.close()
 
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.clear()
         # Release the pool now: at interpreter shutdown its modules may be gone.
-        self._urlopen = None
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
 
 
 def _reply_to_response(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Reply:
@@ -107,7 +132,7 @@ def _reply_to_response(response: urllib3.BaseHTTPResponse, deadline: Deadline) -
     else:
         try:
             body, _ = _read_body(response, _MAX_ERROR_BODY, deadline)
-        except (urllib3.exceptions.HTTPError, OSError):
+        except _ERRORS:
             body = b""
     return reply_to_http_status(
         response.status,
@@ -121,7 +146,7 @@ def _reply_to_response(response: urllib3.BaseHTTPResponse, deadline: Deadline) -
 def _read_body(response: urllib3.BaseHTTPResponse, limit: int, deadline: Deadline) -> tuple[bytes, bool]:
     """The body and True, or its first ``limit`` bytes and False."""
     pieces = bytearray()
-    # read1 returns the available bytes, so that a slow body cannot exceed the deadline.
+    # read1 returns the available bytes; the deadline is that of the socket, and is checked here for what is buffered.
     read = getattr(response, "read1", response.read)
     while len(pieces) <= limit:
         if deadline.passed:
@@ -131,25 +156,3 @@ def _read_body(response: urllib3.BaseHTTPResponse, limit: int, deadline: Deadlin
             return bytes(pieces), True
         pieces += piece
     return bytes(pieces[:limit]), False
-
-
-def _reply_to_error(error: Exception) -> Reply:
-    """The reply for a connection error."""
-    kind = type(error).__qualname__
-    text = one_line(str(error))
-    if _is_permanent(error):
-        return Reply(Verdict.REFUSED, error_type=kind, reason=text)
-    lost = isinstance(error, urllib3.exceptions.ProtocolError | ConnectionError)
-    return Reply(Verdict.RETRY, error_type=kind, reason=text, connection_lost=lost)
-
-
-def _is_permanent(error: BaseException | None) -> bool:
-    """Whether a retry cannot help: an untrusted certificate or an invalid address."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        if isinstance(error, ssl.SSLCertVerificationError | urllib3.exceptions.LocationValueError):
-            return True
-        nested = next((arg for arg in error.args if isinstance(arg, BaseException)), None)
-        error = nested or error.__cause__ or error.__context__
-    return False
