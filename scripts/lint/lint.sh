@@ -37,5 +37,6 @@ check stubtest scripts/lint/stubtest.sh "$python"
 # shellcheck disable=SC2046 # no name of a file has a blank
 check clang-format clang-format --dry-run -Werror $(c_files)
 check cython-lint cython-lint src/nanospan/_native
+check cython "$python" scripts/lint/check_cython.py
 [ ! -e scripts/lint/check_links.py ] || check links "$python" scripts/lint/check_links.py
 [ -z "$failed" ] || { echo "lint: failed:$failed" >&2; exit 1; }

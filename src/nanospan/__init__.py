@@ -1,9 +1,8 @@
 """nanospan: the tracing runtime that makes OpenTelemetry in Python cost nanoseconds instead of microseconds."""
 
 # ruff: noqa: E402
-from importlib.metadata import version as _version
-
 from nanospan._common.main_interpreter import require_main_interpreter as _require_main_interpreter
+from nanospan._common.version import own_version as _own_version
 
 _require_main_interpreter()
 
@@ -22,4 +21,4 @@ __all__ = [
     "encode_spans",
 ]
 
-__version__ = _version("nanospan")
+__version__ = _own_version()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+import threading
 from collections import deque
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import get_value
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import AlwaysRecordSampler, TraceIdRatioBased
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
@@ -48,7 +50,7 @@ def test_every_field_of_a_span_is_where_its_property_reads_it():
 
 
 def test_types_look_attributes_up_as_object_does():
-    for cls in (ReadableSpan, BoundedAttributes, BoundedList, Status):
+    for cls in (ReadableSpan, BoundedAttributes, BoundedList, Status, Resource, InstrumentationScope):
         assert cls.__getattribute__ is object.__getattribute__
         assert not hasattr(cls, "__getattr__")
 
@@ -71,6 +73,49 @@ def test_status():
     status = Status(StatusCode.ERROR, "why")
     assert getattr(status, private.STATUS_CODE) is StatusCode.ERROR
     assert getattr(status, private.STATUS_DESCRIPTION) == "why"
+
+
+def test_resources_and_scopes():
+    resource = Resource({"a": 1}, "url")
+    assert getattr(resource, private.RESOURCE_ATTRIBUTES) is resource.attributes
+    assert getattr(resource, private.SCHEMA_URL) == resource.schema_url == "url"
+    scope = InstrumentationScope("name", "version", "url", {"a": 1})
+    assert getattr(scope, private.SCOPE_NAME) == scope.name == "name"
+    assert getattr(scope, private.SCOPE_VERSION) == scope.version == "version"
+    assert getattr(scope, private.SCHEMA_URL) == scope.schema_url == "url"
+    assert getattr(scope, private.SCOPE_ATTRIBUTES) is scope.attributes
+
+
+def test_a_tracer_has_these_fields():
+    assert set(vars(TracerProvider(shutdown_on_exit=False).get_tracer("t"))) == set(private.TRACER_FIELDS)
+
+
+def test_the_sampler_below_an_always_record_sampler():
+    root = TraceIdRatioBased(0.5)
+    assert private.always_record_root(AlwaysRecordSampler(root)) is root
+
+
+def test_a_concurrent_composite_works_without_its_pool():
+    seen = []
+
+    class Processor(SpanProcessor):
+        def on_start(self, span, parent_context=None):
+            seen.append(threading.current_thread())
+
+        def shutdown(self):
+            raise LookupError("of a processor")
+
+    composite = ConcurrentMultiSpanProcessor()
+    private.outlive_its_pool(composite)
+    composite.add_span_processor(Processor())
+    composite.on_start(None)
+    assert seen.pop() is not threading.current_thread()
+    composite._executor.shutdown()
+    composite.on_start(None)
+    assert seen == [threading.current_thread()]
+    assert composite.force_flush()
+    with pytest.raises(LookupError):
+        composite.shutdown()
 
 
 def test_the_suppress_key_is_the_one_that_the_sdk_sets_while_it_exports():

@@ -153,6 +153,20 @@ def test_provider_without_an_exit_handler_loses_at_most_what_was_queued(launcher
     assert launcher.received() <= names("queued", SPANS)
 
 
+@pytest.mark.parametrize("launcher", ["native", "tail"], indirect=True)
+def test_processors_that_a_concurrent_composite_calls(launcher: Launcher) -> None:
+    check_orderly(launcher.run("exits.py", "concurrent_processors"), processes=1)
+    assert launcher.received() == names("span", SPANS) + names("late", SPANS)
+
+
+@each_tracing
+def test_processor_whose_owner_calls_it_in_a_thread_pool(launcher: Launcher) -> None:
+    finished = launcher.run("exits.py", "owner_of_a_pool")
+    assert finished.code == 0
+    assert "cannot schedule new futures" in finished.stderr  # the owner's
+    assert launcher.received() == names("span", SPANS)
+
+
 @each_tracing
 def test_spans_of_destructors_after_the_exit_handlers(launcher: Launcher) -> None:
     finished = launcher.run("exits.py", "late_destructors")

@@ -6,8 +6,12 @@ which are optional packages, are in `nanospan._compat.otlp_exporters`.
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -15,26 +19,35 @@ from typing import Any
 from opentelemetry.attributes import _clean_attribute_value as clean_attribute_value
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_INSTRUMENTATION_KEY
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor
 from opentelemetry.sdk.trace import _TracerConfiguratorT as TracerConfigurator
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
-from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, StaticSampler
+from opentelemetry.sdk.trace.sampling import AlwaysRecordSampler, Decision, ParentBased, Sampler, StaticSampler
 
 __all__ = [
     "BOUNDED_ATTRIBUTES_DICT",
     "BOUNDED_ATTRIBUTES_IMMUTABLE",
     "BOUNDED_LIST_DEQUE",
     "READABLE_SPAN_FIELDS",
+    "RESOURCE_ATTRIBUTES",
     "RUNTIME_CONTEXT",
+    "SCHEMA_URL",
+    "SCOPE_ATTRIBUTES",
+    "SCOPE_NAME",
+    "SCOPE_VERSION",
     "SPAN_FIELDS",
     "STATUS_CODE",
     "STATUS_DESCRIPTION",
     "SUPPRESS_INSTRUMENTATION_KEY",
+    "TRACER_FIELDS",
     "TracerConfigurator",
+    "always_record_root",
     "clean_attribute_value",
     "composed_propagators",
     "context_variable",
     "counts_nothing",
     "next_component_number",
+    "outlive_its_pool",
     "parent_based_delegates",
     "sdk_configurator",
     "static_decision",
@@ -77,6 +90,19 @@ SPAN_FIELDS = (
 )
 """All instance attributes of the SDK's ``Span``; a native span has them as properties."""
 
+TRACER_FIELDS = (
+    "sampler",
+    "resource",
+    "span_processor",
+    "id_generator",
+    "instrumentation_info",
+    "_span_limits",
+    "_instrumentation_scope",
+    "_tracer_config",
+    "_tracer_metrics",
+)
+"""All instance attributes of the SDK's ``Tracer``; a native tracer has them as properties."""
+
 BOUNDED_ATTRIBUTES_DICT = "_dict"
 """The dict inside ``BoundedAttributes``; native code iterates over it instead of ``MutableMapping.items``."""
 
@@ -89,6 +115,13 @@ BOUNDED_LIST_DEQUE = "_dq"
 STATUS_CODE = "_status_code"
 STATUS_DESCRIPTION = "_description"
 """The fields of ``Status`` behind ``status_code`` and ``description``."""
+
+RESOURCE_ATTRIBUTES = "_attributes"
+SCHEMA_URL = "_schema_url"
+SCOPE_NAME = "_name"
+SCOPE_VERSION = "_version"
+SCOPE_ATTRIBUTES = "_attributes"
+"""The fields of ``Resource`` and ``InstrumentationScope`` behind their properties, which are Python code."""
 
 
 RUNTIME_CONTEXT = "_RUNTIME_CONTEXT"
@@ -117,6 +150,41 @@ def parent_based_delegates(sampler: ParentBased) -> tuple[Sampler, ...]:
         sampler._local_parent_sampled,
         sampler._local_parent_not_sampled,
     )
+
+
+def always_record_root(sampler: AlwaysRecordSampler) -> Sampler:
+    """The sampler that an AlwaysRecordSampler of the SDK asks."""
+    return sampler._root
+
+
+def outlive_its_pool(composite: ConcurrentMultiSpanProcessor) -> None:
+    """Let a composite call its processors in the caller's thread once the interpreter has ended its thread pool.
+
+    That is before exit handlers run, and while non-daemon threads do; the composite would raise RuntimeError.
+    """
+    weak = weakref.ref(composite)
+
+    def replace_submit() -> None:
+        if (alive := weak()) is not None:
+            executor: Any = alive._executor
+            executor.submit = functools.partial(_submit_or_call, executor.submit)
+
+    replace_submit()
+    os.register_at_fork(after_in_child=replace_submit)  # the composite has made a new pool there
+
+
+def _submit_or_call(
+    submit: Callable[..., Future[Any]], function: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Future[Any]:
+    try:
+        return submit(function, *args, **kwargs)
+    except RuntimeError:  # what the function raises is in the future
+        called: Future[Any] = Future()
+        try:
+            called.set_result(function(*args, **kwargs))
+        except Exception as error:
+            called.set_exception(error)
+        return called
 
 
 def counts_nothing(tracer_metrics: object) -> bool:

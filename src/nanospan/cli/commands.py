@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
 import click
 
+from nanospan._common.version import own_version
 from nanospan.cli.cost.command import cost
 
 __all__ = ["nanospan"]
@@ -13,15 +12,8 @@ __all__ = ["nanospan"]
 PORT = click.IntRange(0, 65535)
 
 
-def _version() -> str:
-    try:
-        return metadata.version("nanospan")
-    except metadata.PackageNotFoundError:
-        return "unknown"
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(_version(), message="%(prog)s %(version)s")
+@click.version_option(own_version(), message="%(prog)s %(version)s")
 def nanospan() -> None:
     """The tracing runtime that makes OpenTelemetry in Python cost nanoseconds."""
 
@@ -30,20 +22,14 @@ nanospan.add_command(cost)
 
 
 @nanospan.command()
-@click.option(
-    "--http-port", type=PORT, default=4318, show_default=True, help="OTLP/HTTP port; 0 for any free one."
-)
-@click.option(
-    "--grpc-port", type=PORT, default=4317, show_default=True, help="OTLP/gRPC port; 0 for any free one."
-)
+@click.option("--http-port", type=PORT, default=4318, show_default=True, help="OTLP/HTTP port; 0 for any free one.")
+@click.option("--grpc-port", type=PORT, default=4317, show_default=True, help="OTLP/gRPC port; 0 for any free one.")
 @click.option("--no-grpc", is_flag=True, help="Listen for OTLP/HTTP only.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--service", metavar="NAME", help="Show only traces in which this service took part.")
 @click.option("--once", is_flag=True, help="End after the first trace; the same as --max-traces 1.")
 @click.option("--max-traces", type=click.IntRange(1), metavar="N", help="End after this many traces.")
-@click.option(
-    "--max-rows", type=click.IntRange(1), default=60, show_default=True, help="Rows of one waterfall."
-)
+@click.option("--max-rows", type=click.IntRange(1), default=60, show_default=True, help="Rows of one waterfall.")
 @click.option("--quiet", "-q", is_flag=True, help="Count, and show no waterfalls.")
 def receive(
     http_port: int,
@@ -79,9 +65,7 @@ def receive(
 
 
 @nanospan.command()
-@click.option(
-    "--requests", type=click.IntRange(1), default=1500, show_default=True, help="Requests to serve."
-)
+@click.option("--requests", type=click.IntRange(1), default=1500, show_default=True, help="Requests to serve.")
 @click.option(
     "--seconds",
     type=click.FloatRange(0.1),
@@ -97,9 +81,7 @@ def receive(
     show_default=True,
     help="Rounds of the cost measurement; 0 for none.",
 )
-@click.option(
-    "--cost-spans", type=click.IntRange(1), default=2000, show_default=True, help="Spans of one cost run."
-)
+@click.option("--cost-spans", type=click.IntRange(1), default=2000, show_default=True, help="Spans of one cost run.")
 def demo(requests: int, seconds: float, no_stock: bool, rounds: int, cost_spans: int) -> None:
     """Trace a small web service under load, and show what arrived and what it cost.
 
@@ -108,10 +90,6 @@ def demo(requests: int, seconds: float, no_stock: bool, rounds: int, cost_spans:
     from nanospan.cli.demo.run import DemoError, DemoOptions, run
 
     try:
-        run(
-            DemoOptions(
-                requests=requests, seconds=seconds, stock=not no_stock, rounds=rounds, cost_spans=cost_spans
-            )
-        )
+        run(DemoOptions(requests=requests, seconds=seconds, stock=not no_stock, rounds=rounds, cost_spans=cost_spans))
     except DemoError as error:
         raise click.ClickException(str(error)) from error

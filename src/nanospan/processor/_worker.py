@@ -19,6 +19,7 @@ from nanospan._native.encoding.batch import EncodedBatch
 from nanospan._native.queue.span_queue import ObjectBatch, SpanQueue
 from nanospan._native.sampling import cost_meter
 from nanospan.export import ExportOutcome
+from nanospan.processor._at_exit import send_at_exit
 from nanospan.processor._child_processes import shut_down_at_end_of_child
 from nanospan.processor._export_adapter import ExportAdapter
 from nanospan.processor._green_threads import end_in_children, green_sleep
@@ -85,6 +86,7 @@ class ExportWorker:
         self._stopped = False
         self._first_shutdown = [True]  # the first call pops it; a lock could deadlock with a signal handler
         self._give_up = False
+        self._left_at_exit = False
         self._reset_state()
         weak_after_fork = weakref.WeakMethod(self._after_fork)
 
@@ -94,10 +96,12 @@ class ExportWorker:
 
         self._queue.on_fork = after_fork
         shut_down_at_end_of_child(self)
+        send_at_exit(self)
         self._start_thread()
 
     def _reset_state(self) -> None:
         """Initialise the state of this process; a forked child repeats it."""
+        # Both without `with`, whose end allocates: without memory for it the lock would stay taken.
         self._sent = threading.Condition()
         self._draining = threading.Lock()
         # 0 is the first ticket of a queue. In a child, another thread may have advanced the queue already.
@@ -106,9 +110,7 @@ class ExportWorker:
         self._failures = 0
         self._cpu_reported: int | None = None
         # A new object: after a fork without Python's hooks, the parent's thread object still counts as alive.
-        self._worker_thread = threading.Thread(
-            name="OtelBatchSpanRecordProcessor", target=self._run, daemon=True
-        )
+        self._worker_thread = threading.Thread(name="OtelBatchSpanRecordProcessor", target=self._run, daemon=True)
 
     def _start_thread(self) -> None:
         try:
@@ -193,11 +195,14 @@ class ExportWorker:
 
     def _drain(self) -> None:
         """Send all queued spans without waiting for more."""
-        with self._draining:
+        self._draining.acquire()
+        try:
             while self._send_next(0.0):
                 pass
             if self._stopped:
                 self._queue.close()
+        finally:
+            self._draining.release()
 
     def _send_next(self, wait: float) -> bool:
         """Wait up to ``wait`` seconds for a batch and send it. False if there was none."""
@@ -223,9 +228,11 @@ class ExportWorker:
 
     def _send(self, batch: EncodedBatch | ObjectBatch) -> None:
         interrupt: BaseException | None = None
+        outcome: ExportOutcome | None = None
         process = self._worker_thread
-        token = attach(set_value(SUPPRESS_INSTRUMENTATION_KEY, True))
+        token = None
         try:
+            token = attach(set_value(SUPPRESS_INSTRUMENTATION_KEY, True))
             if self._metrics is not None:
                 self._metrics.add_exported(batch.count)
             outcome = self._adapter.send(batch, self._export_timeout)
@@ -233,28 +240,35 @@ class ExportWorker:
             self._queue.check_fork()
             if self._worker_thread is not process:
                 raise
-            self._log.log(logging.ERROR, "exception", "Exception while exporting spans", exc_info=True)
-            outcome = ExportOutcome(0, 0, batch.count)
             # In a caller's thread KeyboardInterrupt propagates; in the worker thread nothing may end the worker.
             if not isinstance(error, Exception) and threading.current_thread() is not process:
                 interrupt = error
+            self._log.log(logging.ERROR, "exception", "Exception while exporting spans", exc_info=True)
         finally:
-            detach(token)
-        self._queue.check_fork()
-        if self._worker_thread is process:
-            if outcome.failed:
-                self._failures += 1
-            self._queue.settle(*outcome)
+            # Whatever raised, and be it the log for want of memory: these spans have an outcome.
+            self._queue.check_fork()
+            if self._worker_thread is process:
+                if outcome is None:
+                    self._queue.settle(0, 0, batch.count)
+                else:
+                    self._queue.settle(outcome.exported, outcome.rejected, outcome.failed)
+                if outcome is None or outcome.failed:
+                    self._failures += 1
+            if token is not None:
+                detach(token)
         if interrupt is not None:
             raise interrupt
 
     def _note_sent(self, ticket: int) -> None:
-        with self._sent:
+        self._sent.acquire()
+        try:
             self._sent_ticket = ticket
             # Advance it too: after 2**31 spans without a flush it would compare as ahead.
             if _reached(ticket, self._flush_ticket):
                 self._flush_ticket = ticket
             self._sent.notify_all()
+        finally:
+            self._sent.release()
 
     def _report_drops(self) -> None:
         dropped = self._queue.stats()["dropped"]
@@ -273,16 +287,22 @@ class ExportWorker:
         deadline = monotonic() + timeout
         target = self._queue.ticket
         failures = self._failures
-        with self._sent:
+        self._sent.acquire()
+        try:
             if not _reached(self._flush_ticket, target):
                 self._flush_ticket = target
+        finally:
+            self._sent.release()
         self._queue.request()
         if not self._worker_thread.is_alive():
             self._drain()
-        with self._sent:
+        self._sent.acquire()
+        try:
             while not _reached(self._sent_ticket, target):
                 if not self._sent.wait(max(0.0, deadline - monotonic())):
                     return False
+        finally:
+            self._sent.release()
         return self._failures == failures
 
     def end_in_child(self) -> None:
@@ -293,6 +313,21 @@ class ExportWorker:
         self._queue.check_fork()
         if self._queue.stats()["ended"]:
             self.shutdown()
+
+    def leave_at_exit(self) -> None:
+        """Send nothing at the end of the interpreter unless the owner shuts the processor down."""
+        self._left_at_exit = True
+
+    def end_at_exit(self, timeout: float) -> None:
+        """Send what is queued if the processor was not shut down; decide on traces that tail sampling still holds."""
+        if self._shutdown or self._left_at_exit:
+            return
+        self._queue.check_fork()
+        stats = self._queue.stats()
+        if stats["held"]:
+            self.shutdown(timeout * 1e3)
+        elif stats["queued"]:
+            self.flush(timeout)
 
     def shutdown(self, timeout_millis: float = 30000) -> None:
         """Send queued spans for at most ``timeout_millis``, then shut the exporter down.

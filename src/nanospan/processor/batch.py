@@ -72,6 +72,18 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         self._attach_queue(adapter.queue)
         self._batch_processor = ExportWorker(exporter, adapter, settings, metrics)
 
+    def __copy__(self) -> BatchSpanProcessor:
+        """Another processor over the same queue and thread, as with the SDK's class."""
+        copied = type(self).__new__(type(self))
+        for name, value in vars(self).items():
+            setattr(copied, name, value)
+        copied._attach_queue(self._batch_processor._queue)
+        return copied
+
+    def _leave_at_exit(self) -> None:
+        """Called by a provider that does not shut down at the end of the interpreter: nothing is sent there then."""
+        self._batch_processor.leave_at_exit()
+
     @property
     def span_exporter(self) -> SpanExporter:
         """The exporter: the argument or the default one."""

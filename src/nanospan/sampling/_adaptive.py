@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from nanospan._common.arguments import check_number, check_positive
 from nanospan._native.sampling.samplers import native_class
 from nanospan._native.sampling.threshold_samplers import NativeOverheadBudget, NativeRateControlled
+from nanospan.sampling._copies import Copyable
 
 __all__ = ["Adaptive", "OverheadBudget"]
 
@@ -19,7 +22,7 @@ def _check_min_probability(value: float) -> float:
 
 
 @native_class
-class Adaptive(NativeRateControlled, Sampler):
+class Adaptive(Copyable, NativeRateControlled, Sampler):
     """Sampler that keeps a target number of sampled spans per second in this process.
 
     With N new traces per second, M spans per second with a sampled remote parent, and s spans per sampled trace, a new trace
@@ -49,7 +52,12 @@ class Adaptive(NativeRateControlled, Sampler):
     ) -> None:
         self.target_spans_per_second = check_positive("target_spans_per_second", target_spans_per_second)
         averaging = check_positive("averaging_seconds", averaging_seconds)
-        self._bind(self.target_spans_per_second, False, averaging, _check_min_probability(min_probability))
+        least = _check_min_probability(min_probability)
+        self._given = {"averaging_seconds": averaging, "min_probability": least}
+        self._bind(self.target_spans_per_second, False, averaging, least)
+
+    def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
+        return Adaptive, {"target_spans_per_second": self.target_spans_per_second, **self._given}
 
     def get_description(self) -> str:
         """As ``Adaptive{1000 spans/s}``."""
@@ -57,7 +65,7 @@ class Adaptive(NativeRateControlled, Sampler):
 
 
 @native_class
-class OverheadBudget(NativeOverheadBudget, Sampler):
+class OverheadBudget(Copyable, NativeOverheadBudget, Sampler):
     """Sampler that keeps the cost of tracing within a share of the process's CPU time.
 
     The cost is measured: one span in 64 is timed at its start, attributes and end, and the export threads report their CPU
@@ -83,7 +91,12 @@ class OverheadBudget(NativeOverheadBudget, Sampler):
     ) -> None:
         self.cpu_fraction = check_number("cpu_fraction", cpu_fraction, 0, 1, above=True)
         averaging = check_positive("averaging_seconds", averaging_seconds)
-        self._bind_budget(self.cpu_fraction, averaging, _check_min_probability(min_probability))
+        least = _check_min_probability(min_probability)
+        self._given = {"averaging_seconds": averaging, "min_probability": least}
+        self._bind_budget(self.cpu_fraction, averaging, least)
+
+    def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
+        return OverheadBudget, {"cpu_fraction": self.cpu_fraction, **self._given}
 
     def get_description(self) -> str:
         """As ``OverheadBudget{0.02}``."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from nanospan._common.arguments import MAX_FLOAT, check_integer, check_number, check_positive, safe_repr
 from nanospan._compat import stock
+from nanospan._compat.sdk import always_record_root
 from nanospan._native.sampling.samplers import native_class, threshold_from_probability, threshold_to_text
 from nanospan._native.sampling.threshold_samplers import NativeAlwaysRecord, NativeConsistentProbability, NativeRateLimited
+from nanospan.sampling._copies import Copyable
 from nanospan.sampling._sdk import native_sampler
 
 __all__ = ["AlwaysRecord", "ConsistentProbability", "RateLimited"]
@@ -19,7 +21,7 @@ MAX_PRECISION = 14
 
 
 @native_class
-class ConsistentProbability(NativeConsistentProbability, Sampler):
+class ConsistentProbability(Copyable, NativeConsistentProbability, Sampler):
     """Sampler that keeps the given share of traces: the same traces in every service with the same rule.
 
     A trace is kept if its randomness R, the last 56 bits of its id or the ``rv`` of its trace state, is at least the
@@ -50,7 +52,11 @@ class ConsistentProbability(NativeConsistentProbability, Sampler):
         check_integer("precision", precision, 1, MAX_PRECISION, accepted=f"an int from 1 to {MAX_PRECISION}")
         if randomness not in ("trace_id", "hash"):
             raise ValueError(f"randomness must be 'trace_id' or 'hash', not {safe_repr(randomness)}")
+        self._given = {"precision": precision, "randomness": randomness}
         self._bind(threshold_from_probability(self.ratio, precision), randomness == "hash")
+
+    def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
+        return ConsistentProbability, {"ratio": self.ratio, **self._given}
 
     def get_description(self) -> str:
         """As ``ConsistentProbability{0.01,th:fd70a}``."""
@@ -58,7 +64,7 @@ class ConsistentProbability(NativeConsistentProbability, Sampler):
 
 
 @native_class
-class RateLimited(NativeRateLimited, Sampler):
+class RateLimited(Copyable, NativeRateLimited, Sampler):
     """Sampler that keeps at most a number of traces per second.
 
     By default it is a token bucket, which keeps at most ``burst + traces_per_second * t`` traces in any t seconds. The
@@ -81,6 +87,7 @@ class RateLimited(NativeRateLimited, Sampler):
     def __init__(self, traces_per_second: float, *, burst: float | None = None, consistent: bool = False) -> None:
         self.traces_per_second = check_positive("traces_per_second", traces_per_second)
         self.by_threshold = bool(consistent)
+        self._burst = burst
         if consistent:
             if burst is not None:
                 raise ValueError("burst must be None with consistent=True: a threshold has no burst")
@@ -92,13 +99,20 @@ class RateLimited(NativeRateLimited, Sampler):
             burst = check_number("burst", burst, 1, MAX_FLOAT, accepted="None or a finite number of at least 1")
         self._bind_bucket(self.traces_per_second, burst)
 
+    def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
+        return RateLimited, {
+            "traces_per_second": self.traces_per_second,
+            "burst": self._burst,
+            "consistent": self.by_threshold,
+        }
+
     def get_description(self) -> str:
         """As ``RateLimited{100/s}`` or ``RateLimited{100/s,consistent}``."""
         return f"RateLimited{{{self.traces_per_second:g}/s{',consistent' if self.by_threshold else ''}}}"
 
 
 @native_class
-class AlwaysRecord(NativeAlwaysRecord, stock.AlwaysRecordSampler):
+class AlwaysRecord(Copyable, NativeAlwaysRecord, stock.AlwaysRecordSampler):
     """Sampler that records the spans that another sampler drops.
 
     These spans are not sampled and not exported, but every processor receives them. Tail sampling and span metrics then see
@@ -117,3 +131,6 @@ class AlwaysRecord(NativeAlwaysRecord, stock.AlwaysRecordSampler):
     def __init__(self, root: Sampler) -> None:
         stock.AlwaysRecordSampler.__init__(self, root)
         self._bind(native_sampler(root) or root)
+
+    def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
+        return AlwaysRecord, {"root": always_record_root(self)}

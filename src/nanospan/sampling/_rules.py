@@ -15,6 +15,7 @@ from nanospan._compat import stock
 from nanospan._compat.sdk import static_decision
 from nanospan._native.sampling.rules import PARENT_PLACES, AttributeMatch, NativeRule, NativeRuleBased, TextMatch
 from nanospan._native.sampling.samplers import native_class
+from nanospan.sampling._copies import Copyable
 from nanospan.sampling._probability import RateLimited
 from nanospan.sampling._sdk import native_sampler
 
@@ -29,6 +30,9 @@ class Any_:
 
     def __repr__(self) -> str:
         return "ANY"
+
+    def __reduce__(self) -> str:
+        return "ANY"  # compared by identity: a copy is the object itself
 
 
 ANY: Final = Any_()
@@ -193,6 +197,14 @@ class Rule:
         if self.attributes is not None:
             object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"attributes": None if self.attributes is None else dict(self.attributes)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            read_only = name == "attributes" and value is not None
+            object.__setattr__(self, name, MappingProxyType(value) if read_only else value)
+
     def compiled(self) -> NativeRule:
         """The native rule, with its own counts."""
         return NativeRule(
@@ -235,7 +247,7 @@ class Rule:
 
 
 @native_class
-class RuleBased(NativeRuleBased, Sampler):
+class RuleBased(Copyable, NativeRuleBased, Sampler):
     """Sampler that delegates to the sampler of the first rule that a span matches::
 
         RuleBased(
@@ -270,6 +282,9 @@ class RuleBased(NativeRuleBased, Sampler):
             raise TypeError(f"default must be a Sampler, not {safe_repr(default)}")
         self.default = default
         self._bind(tuple(rule.compiled() for rule in self.rules), native_sampler(default) or default)
+
+    def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
+        return RuleBased, {"rules": self.rules, "default": self.default}
 
     def get_description(self) -> str:
         """As ``RuleBased{[(name=GET /health:AlwaysOffSampler)],default=ConsistentProbability{0.01,th:fd70a}}``."""

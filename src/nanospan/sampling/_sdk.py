@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from nanospan._native.sampling.samplers import (
     NativeTraceIdRatioBased,
     native_class,
 )
+from nanospan.sampling._copies import Copyable
 
 __all__ = [
     "ALWAYS_OFF",
@@ -31,7 +33,7 @@ __all__ = [
 
 
 @native_class
-class StaticSampler(NativeStaticSampler, stock.StaticSampler):
+class StaticSampler(Copyable, NativeStaticSampler, stock.StaticSampler):
     """Sampler that always returns the same decision.
 
     Args:
@@ -42,6 +44,9 @@ class StaticSampler(NativeStaticSampler, stock.StaticSampler):
         stock.StaticSampler.__init__(self, decision)
         self._bind(decision)
 
+    def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
+        return StaticSampler, {"decision": static_decision(self)}
+
 
 ALWAYS_OFF = StaticSampler(Decision.DROP)
 """Never samples; ignores the parent's decision."""
@@ -51,7 +56,7 @@ ALWAYS_ON = StaticSampler(Decision.RECORD_AND_SAMPLE)
 
 
 @native_class
-class TraceIdRatioBased(NativeTraceIdRatioBased, stock.TraceIdRatioBased):
+class TraceIdRatioBased(Copyable, NativeTraceIdRatioBased, stock.TraceIdRatioBased):
     """Sampler that keeps the given share of traces, by trace id; it ignores the parent's decision.
 
     Args:
@@ -65,9 +70,21 @@ class TraceIdRatioBased(NativeTraceIdRatioBased, stock.TraceIdRatioBased):
         stock.TraceIdRatioBased.__init__(self, rate)
         self._bind(self.bound)
 
+    def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
+        return TraceIdRatioBased, {"rate": self.rate}
+
+
+_DELEGATES = (
+    "root",
+    "remote_parent_sampled",
+    "remote_parent_not_sampled",
+    "local_parent_sampled",
+    "local_parent_not_sampled",
+)
+
 
 @native_class
-class ParentBased(NativeParentBased, stock.ParentBased):
+class ParentBased(Copyable, NativeParentBased, stock.ParentBased):
     """Sampler that delegates to one of five others, by the parent of the span.
 
     Args:
@@ -103,6 +120,9 @@ class ParentBased(NativeParentBased, stock.ParentBased):
             local_parent_not_sampled,
         )
         self._bind(*(one if isinstance(one, NativeSampler) else native_sampler(one) or one for one in delegates))
+
+    def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
+        return ParentBased, dict(zip(_DELEGATES, parent_based_delegates(self), strict=True))
 
 
 DEFAULT_OFF = ParentBased(ALWAYS_OFF)
@@ -143,14 +163,27 @@ def native_sampler(sampler: Sampler) -> NativeSampler | None:
     return make_native(sampler)
 
 
+# Equal samplers share one: each of many tracers with the SDK's default sampler would hold 3 KB otherwise. They have no
+# state; delegates of the user's are part of the key.
+_equivalents: weakref.WeakValueDictionary[tuple[Any, ...], NativeSampler] = weakref.WeakValueDictionary()
+
+
+def _equivalent(cls: type[NativeSampler], *arguments: Any) -> NativeSampler:
+    key = (cls, *arguments)
+    known = _equivalents.get(key)
+    if known is None:
+        known = _equivalents[key] = cls(*arguments)
+    return known
+
+
 def _native_parent_based(sampler: stock.ParentBased) -> NativeSampler | None:
     delegates: list[Any] = [native_sampler(delegate) for delegate in parent_based_delegates(sampler)]
-    return None if None in delegates else ParentBased(*delegates)
+    return None if None in delegates else _equivalent(ParentBased, *delegates)
 
 
 _NATIVE_EQUIVALENTS: dict[type[Sampler], Callable[[Any], NativeSampler | None]] = {
-    stock.StaticSampler: lambda sampler: StaticSampler(static_decision(sampler)),
-    stock.TraceIdRatioBased: lambda sampler: TraceIdRatioBased(sampler.rate),
+    stock.StaticSampler: lambda sampler: _equivalent(StaticSampler, static_decision(sampler)),
+    stock.TraceIdRatioBased: lambda sampler: _equivalent(TraceIdRatioBased, sampler.rate),
     stock.ParentBased: _native_parent_based,
     stock.ParentBasedTraceIdRatio: _native_parent_based,
 }

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 from warnings import filterwarnings
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, SpanLimits, SynchronousMultiSpanProcessor
+from opentelemetry.sdk.trace import (
+    ConcurrentMultiSpanProcessor,
+    SpanLimits,
+    SpanProcessor,
+    SynchronousMultiSpanProcessor,
+)
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
@@ -16,8 +22,9 @@ from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace import Tracer as ApiTracer
 from opentelemetry.util.types import Attributes
 
+from nanospan._common.log import log_callback_error
 from nanospan._compat import stock
-from nanospan._compat.sdk import TracerConfigurator
+from nanospan._compat.sdk import TracerConfigurator, counts_nothing, outlive_its_pool
 from nanospan._native.trace.processors import NativeProcessors
 from nanospan.ids import RandomIdGenerator
 from nanospan.sampling.configuration.environment import own_sampler
@@ -33,6 +40,20 @@ logger = logging.getLogger(sdk.__name__)
 
 class SpanProcessors(NativeProcessors, SynchronousMultiSpanProcessor):
     """The processors of a provider, in the order in which they were added."""
+
+    def __copy__(self) -> SpanProcessors:
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(vars(self))
+        copied._span_processors = self._span_processors
+        return copied
+
+    def shutdown(self) -> None:
+        """Shut all of them down; an exception of one is logged."""
+        for processor in self._span_processors:
+            try:
+                processor.shutdown()
+            except Exception:
+                log_callback_error(processor, "shutdown")
 
 
 class TracerProvider(stock.TracerProvider):
@@ -69,6 +90,8 @@ class TracerProvider(stock.TracerProvider):
         _tracer_configurator: TracerConfigurator | None = None,
     ) -> None:
         set_clock_from_environment()
+        self._no_metrics: Any = None  # these two are shared by the tracers
+        self._config: Any = None
         super().__init__(
             own_sampler() if sampler is None else sampler,
             resource,
@@ -79,6 +102,14 @@ class TracerProvider(stock.TracerProvider):
             meter_provider=meter_provider,
             _tracer_configurator=_tracer_configurator,
         )
+        if isinstance(active_span_processor, ConcurrentMultiSpanProcessor):
+            outlive_its_pool(active_span_processor)
+
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Call ``span_processor`` for every span from now on."""
+        super().add_span_processor(span_processor)
+        if self._atexit_handler is None and (leave_at_exit := getattr(span_processor, "_leave_at_exit", None)):
+            leave_at_exit()
 
     def get_tracer(
         self,
@@ -101,6 +132,10 @@ class TracerProvider(stock.TracerProvider):
                 return known
             filterwarnings("ignore", "You should use InstrumentationScope", DeprecationWarning, __name__)
             info = InstrumentationInfo(instrumenting_module_name, version, schema_url)
+            # Equal ones are one object, as for the scopes of one rule: a process may have a tracer for each of many names.
+            if (config := self._apply_tracer_configurator(scope)) == self._config:
+                config = self._config
+            self._config = config
             tracer = Tracer(
                 self.sampler,
                 self.resource,
@@ -110,7 +145,9 @@ class TracerProvider(stock.TracerProvider):
                 self._span_limits,
                 scope,
                 meter_provider=self._meter_provider,
-                _tracer_config=self._apply_tracer_configurator(scope),
+                _tracer_config=config,
             )
+            if counts_nothing(tracer._tracer_metrics):
+                self._no_metrics = tracer._tracer_metrics = self._no_metrics or tracer._tracer_metrics
             self._tracers[scope] = tracer
         return tracer

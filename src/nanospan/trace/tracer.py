@@ -16,6 +16,7 @@ from opentelemetry.util.types import Attributes
 
 from nanospan._common.log import log_callback_error
 from nanospan._compat import stock
+from nanospan._compat.sdk import TRACER_FIELDS
 from nanospan._native.sampling.samplers import sample_span
 from nanospan._native.trace import tracer as native
 from nanospan.ids import RandomIdGenerator
@@ -33,6 +34,14 @@ class Tracer(native.NativeTracer, stock.Tracer):
 
     start_span = native.start_span
     start_as_current_span = native.start_as_current_span
+
+    def __copy__(self) -> Tracer:
+        copied = type(self).__new__(type(self))
+        for name in TRACER_FIELDS:
+            setattr(copied, name, getattr(self, name))
+        for name, value in vars(self).items():
+            setattr(copied, name, value)
+        return copied
 
 
 def _start_span_in_python(

@@ -9,11 +9,12 @@ import socket
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any
 
 from app import App, report
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 import nanospan
@@ -173,6 +174,42 @@ def no_exit_handler() -> None:
     tracer = provider.get_tracer("app")
     for number in range(SPANS):
         tracer.start_span(f"queued-{number}").end()
+
+
+def concurrent_processors() -> None:
+    """The interpreter ends the composite's thread pool before exit handlers run, and before the thread ends its spans."""
+    app = App()
+    provider = nanospan.TracerProvider(active_span_processor=ConcurrentMultiSpanProcessor(2))
+    provider.add_span_processor(nanospan.BatchSpanProcessor(**app.processor_arguments))
+    app.tracer = provider.get_tracer("app")
+    app.end_spans("span", SPANS)
+
+    def later() -> None:
+        threading.main_thread().join()
+        app.end_spans("late", SPANS)
+
+    threading.Thread(target=later).start()
+
+
+class Pooled(SpanProcessor):
+    """Calls another processor in a thread pool."""
+
+    def __init__(self, called: SpanProcessor) -> None:
+        self._called, self._pool = called, ThreadPoolExecutor(1)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._pool.submit(self._called.on_end, span).result()
+
+    def shutdown(self) -> None:
+        self._pool.submit(self._called.shutdown).result()
+
+
+def owner_of_a_pool() -> None:
+    app = App()
+    provider = type(app.provider)()
+    provider.add_span_processor(Pooled(nanospan.BatchSpanProcessor(**app.processor_arguments)))
+    app.tracer = provider.get_tracer("app")
+    app.end_spans("span", SPANS)
 
 
 class EndsLate:

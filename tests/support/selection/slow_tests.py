@@ -11,6 +11,7 @@ import pytest
 
 PLACES = {
     "context/services": "fetches packages and starts servers",
+    "encoding/test_memory_errors.py": "starts a process for each pipeline and range of allocations",
     "ecosystem": "fetches packages and configures them in processes of their own",
     "lifecycle": "starts servers and process trees",
     "processor/test_memory.py": "measures the memory of long runs",

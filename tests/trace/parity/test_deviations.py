@@ -68,6 +68,20 @@ def test_a_processor_that_raises(native_implementation: Implementation, caplog: 
     provider.shutdown()
 
 
+def test_a_processor_that_raises_at_the_shutdown(
+    native_implementation: Implementation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those behind it are shut down too."""
+    batches, collector = collecting_batches()
+    broken = raising_processor("shutdown")
+    provider = native_implementation.provider(broken, batches)
+    provider.get_tracer("name").start_span("span").end()
+    provider.shutdown()
+    assert [one.name for one in spans_in_order(collector)] == ["span"]
+    (record,) = faults(caplog)
+    assert record.getMessage() == f"Exception in {type(broken).__name__}.shutdown"
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_it_is_logged_once_in_a_window(
     native_implementation: Implementation, caplog: pytest.LogCaptureFixture, call: str

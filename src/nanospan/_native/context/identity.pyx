@@ -22,7 +22,7 @@ cdef frozenset own_names = frozenset(SPAN_FIELDS)
 cdef object span_context_type = SpanContext
 cdef object default_trace_state = DEFAULT_TRACE_STATE
 cdef object new_tuple = tuple.__new__
-cdef tuple all_flags = tuple([TraceFlags(bits) for bits in range(256)])
+cdef tuple all_flags = tuple(map(TraceFlags, range(256)))
 
 
 cdef bint try_positions():

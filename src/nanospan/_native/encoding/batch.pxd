@@ -12,8 +12,9 @@ cdef class EncodedBatch:
     cdef SourceTable sources
     cdef readonly uint32_t ticket
 
-    @staticmethod
-    cdef EncodedBatch adopt(uint8_t *body, size_t size, ns_record *records, size_t count, SourceTable sources)
+    # Takes over the framed body, the records and their references to slots. An empty batch is made before a queue is read:
+    # without memory for it, no span leaves the queue.
+    cdef int adopt(self, uint8_t *body, size_t size, ns_record *records, size_t count, SourceTable sources) noexcept
     cdef EncodedBatch part(self, size_t first, size_t count)
 
 

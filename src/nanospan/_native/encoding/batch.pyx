@@ -33,15 +33,13 @@ cdef class EncodedBatch:
         free(self.records)
         ns_frame_free(self.body)
 
-    @staticmethod
-    cdef EncodedBatch adopt(uint8_t *body, size_t size, ns_record *records, size_t count, SourceTable sources):
-        cdef EncodedBatch batch = EncodedBatch.__new__(EncodedBatch)
-        batch.body = body
-        batch.size = size
-        batch.records = records
-        batch.count = count
-        batch.sources = sources
-        return batch
+    cdef int adopt(self, uint8_t *body, size_t size, ns_record *records, size_t count, SourceTable sources) noexcept:
+        self.body = body
+        self.size = size
+        self.records = records
+        self.count = count
+        self.sources = sources
+        return 0
 
     def __len__(self):
         return self.size
@@ -66,6 +64,7 @@ cdef class EncodedBatch:
         cdef uint8_t *body
         cdef size_t size, i
         cdef int failed
+        cdef EncodedBatch batch = EncodedBatch.__new__(EncodedBatch)
         cdef ns_record *records = <ns_record *> malloc(count * sizeof(ns_record))
         if records == NULL:
             raise MemoryError
@@ -77,7 +76,8 @@ cdef class EncodedBatch:
             raise MemoryError
         for i in range(count):
             self.sources.retain(records[i].source)
-        return EncodedBatch.adopt(body, size, records, count, self.sources)
+        batch.adopt(body, size, records, count, self.sources)
+        return batch
 
 cdef enum:
     FIRST_RECORDS = 64
@@ -145,8 +145,10 @@ cdef class RecordList:
         cdef size_t size, i, count = self.count
         cdef int failed
         cdef ns_record *records = self.records
+        cdef EncodedBatch batch
         if count == 0:
             return None
+        batch = EncodedBatch.__new__(EncodedBatch)
         for i in range(count):
             records[i].data = self.encoded.data + <size_t> records[i].data
         with nogil:
@@ -155,7 +157,8 @@ cdef class RecordList:
             raise MemoryError
         self.records = NULL
         self.count = self.room = 0
-        return EncodedBatch.adopt(body, size, records, count, self.sources)
+        batch.adopt(body, size, records, count, self.sources)
+        return batch
 
 
 def encode_batch(spans):

@@ -21,6 +21,11 @@ cdef uint64_t time_of(object value, EncodeCounts *counts) except? 0
 cdef uint32_t dropped_attributes_of(object attributes, EncodeCounts *counts) except? 0
 cdef uint32_t dropped_items_of(object items, EncodeCounts *counts) except? 0
 
+# The fields of this process that a limit of the interpreter, or memory, has cost so far; an object may be whole when it is
+# read again. `note_starved` counts one if `error` is of that kind.
+cdef uint64_t starvations() noexcept nogil
+cdef int note_starved(object error) noexcept
+
 # Complete fields of ResourceSpans and ScopeSpans.
 cdef bytes encode_resource(object resource, EncodeCounts *counts)
 cdef bytes encode_scope(object scope, EncodeCounts *counts)

@@ -17,18 +17,20 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util import BoundedList
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan._compat import sdk as private
 from nanospan._native.base.csrc cimport ns_text
 from nanospan._native.base.pycompat cimport nspy_id_bytes, nspy_id_halves, nspy_text
-from nanospan._native.base.threads cimport FREE
+from nanospan._native.base.threads cimport FREE, add_u64, load_u64
 from nanospan._native.encoding.csrc cimport *
 from nanospan._native.encoding.span_view cimport (
-    EncodeCounts, SpanCalls, SpanView, TraceKey, reference_or_null, object_or_none
+    EncodeCounts, SpanCalls, SpanView, TraceKey, clear_view, object_or_none, reference_or_null, release_view
 )
 
 cdef dict FIELDS = private.READABLE_SPAN_FIELDS
@@ -48,6 +50,11 @@ cdef str BOUNDED_ATTRIBUTES_DICT = private.BOUNDED_ATTRIBUTES_DICT
 cdef str BOUNDED_LIST_DEQUE = private.BOUNDED_LIST_DEQUE
 cdef str STATUS_CODE = private.STATUS_CODE
 cdef str STATUS_DESCRIPTION = private.STATUS_DESCRIPTION
+cdef str RESOURCE_ATTRIBUTES = private.RESOURCE_ATTRIBUTES
+cdef str SCHEMA_URL = private.SCHEMA_URL
+cdef str SCOPE_NAME = private.SCOPE_NAME
+cdef str SCOPE_VERSION = private.SCOPE_VERSION
+cdef str SCOPE_ATTRIBUTES = private.SCOPE_ATTRIBUTES
 
 cdef object INTERNAL = SpanKind.INTERNAL
 cdef object SERVER = SpanKind.SERVER
@@ -75,6 +82,27 @@ cdef inline object field(object owner, str name):
     return PyObject_GenericGetAttr(owner, name)
 
 
+# Fields lost to a limit of the interpreter or to memory, in all of the process; relaxed.
+cdef uint64_t starved_fields = 0
+
+
+cdef int leave_out(object error, EncodeCounts *counts) noexcept:
+    """Counts a field that cannot be read or written."""
+    counts.lost += 1
+    note_starved(error)
+    return 0
+
+
+cdef int note_starved(object error) noexcept:
+    if isinstance(error, (RecursionError, MemoryError)):
+        add_u64(&starved_fields, 1)
+    return 0
+
+
+cdef uint64_t starvations() noexcept nogil:
+    return load_u64(&starved_fields)
+
+
 include "encoder_values.pxi"
 
 
@@ -88,10 +116,14 @@ cdef inline bint is_empty(object items) except -1:
 
 
 cdef inline uint32_t dropped_from(object items, object bounded, EncodeCounts *counts) except? 0:
-    if items is None:  # isinstance with an abstract class costs more than the rest of the span
+    # isinstance with an abstract class runs Python code, and costs more than the rest of the span.
+    if items is None or type(items) is list or type(items) is dict or type(items) is tuple:
         return 0
-    if isinstance(items, bounded):
-        return dropped_count(items.dropped, counts)
+    try:
+        if type(items) is bounded or isinstance(items, bounded):
+            return dropped_count(items.dropped, counts)
+    except Exception as error:
+        leave_out(error, counts)
     return 0
 
 
@@ -134,28 +166,26 @@ cdef int put_items(ns_buf *buf, object items, put_item put, EncodeCounts *counts
         try:
             put(buf, item, counts)
             written = True
-        except Exception:
+        except Exception as error:
+            leave_out(error, counts)
             written = False
         if not written:
             ns_buf_rewind(buf, before)
-            counts.lost += 1
         else:
             rewind_if_failed(buf, before, counts)
     return 0
 
 
 cdef int put_items_safely(ns_buf *buf, object items, put_item put, EncodeCounts *counts) except -1:
-    cdef bint complete = True
     if items is None:
         return 0
     try:
         if not is_empty(items):
             put_items(buf, items, put, counts)
-    except Exception:
-        complete = False
-    if not complete:
-        counts.lost += 1
+    except Exception as error:
+        leave_out(error, counts)
     return 0
+
 
 cdef object fill_status(ns_span_tail *tail, object status, EncodeCounts *counts):
     """Sets the status fields. Returns the str that status_message points into."""
@@ -170,8 +200,8 @@ cdef object fill_status(ns_span_tail *tail, object status, EncodeCounts *counts)
             message = field(status, STATUS_DESCRIPTION)
         else:
             code, message = status.status_code, status.description
-    except Exception:
-        counts.lost += 1
+    except Exception as error:
+        leave_out(error, counts)
         return None
     if code is UNSET:
         tail.status_code = 0
@@ -256,12 +286,23 @@ cdef bytes take_bytes(ns_buf *buf):
         ns_buf_free(buf)
 
 
+cdef object shared_field(object owner, object own_type, str hidden, str public, EncodeCounts *counts):
+    """A field of a resource or scope. Of exactly the SDK's type without its property, which is Python code: a span that ends
+    at the recursion limit has its resource too."""
+    try:
+        return field(owner, hidden) if type(owner) is own_type else getattr(owner, public)
+    except Exception as error:
+        leave_out(error, counts)
+        return None
+
+
 cdef bytes encode_resource(object resource, EncodeCounts *counts):
     cdef ns_buf buf
     ns_buf_init(&buf, NULL, 0, MAX_SHARED)
     cdef ns_mark mark = ns_otlp_resource_open(&buf)
     if resource is not None:
-        put_pairs(&buf, NS_TAG_RESOURCE_ATTRIBUTE, resource.attributes, counts)
+        attributes = shared_field(resource, Resource, RESOURCE_ATTRIBUTES, "attributes", counts)
+        put_pairs(&buf, NS_TAG_RESOURCE_ATTRIBUTE, attributes, counts)
     ns_otlp_close(&buf, mark)
     return take_bytes(&buf)
 
@@ -271,14 +312,15 @@ cdef bytes encode_scope(object scope, EncodeCounts *counts):
     cdef size_t replaced = 0
     name = version = None
     if scope is not None:
-        name = as_str(scope.name, counts)
-        version = as_str(scope.version, counts)
+        name = as_str(shared_field(scope, InstrumentationScope, SCOPE_NAME, "name", counts), counts)
+        version = as_str(shared_field(scope, InstrumentationScope, SCOPE_VERSION, "version", counts), counts)
     cdef ns_text name_text = text_or_empty(name)
     cdef ns_text version_text = text_or_empty(version)
     ns_buf_init(&buf, NULL, 0, MAX_SHARED)
     cdef ns_mark mark = ns_otlp_scope_open(&buf, &name_text, &version_text, &replaced)
     if scope is not None:
-        put_pairs(&buf, NS_TAG_SCOPE_ATTRIBUTE, scope.attributes, counts)
+        attributes = shared_field(scope, InstrumentationScope, SCOPE_ATTRIBUTES, "attributes", counts)
+        put_pairs(&buf, NS_TAG_SCOPE_ATTRIBUTE, attributes, counts)
     ns_otlp_close(&buf, mark)
     counts.repaired += replaced
     return take_bytes(&buf)
@@ -286,7 +328,11 @@ cdef bytes encode_scope(object scope, EncodeCounts *counts):
 
 cdef bytes encode_schema_url(object owner, EncodeCounts *counts):
     cdef ns_buf buf
-    url = as_str(getattr(owner, "schema_url", None), counts)
+    url = None
+    if owner is not None:
+        url = shared_field(owner, Resource if type(owner) is Resource else InstrumentationScope, SCHEMA_URL, "schema_url",
+                           counts)
+    url = as_str(url, counts)
     cdef ns_text url_text = text_or_empty(url)
     ns_buf_init(&buf, NULL, 0, MAX_SHARED)
     counts.repaired += ns_otlp_schema_url(&buf, &url_text)

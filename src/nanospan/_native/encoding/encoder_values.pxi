@@ -7,16 +7,29 @@ cdef ns_text no_text() noexcept:
 
 
 cdef object as_str(object value, EncodeCounts *counts):
-    """The value of a string field: a str or None unchanged, else str(value), counted."""
+    """The value of a string field: a str or None unchanged; the text that bytes are in UTF-8; else str(value), counted."""
     if value is None or isinstance(value, str):
         return value
     try:
-        value = str(value)
-    except Exception:
-        counts.lost += 1
+        if isinstance(value, bytes):
+            return text_of_bytes(<bytes> value, counts)
+        if isinstance(value, (bytearray, memoryview)):
+            value = text_of_bytes(bytes(value), counts)
+        else:
+            value = str(value)
+    except Exception as error:
+        leave_out(error, counts)
         return None
     counts.repaired += 1
     return value
+
+
+cdef object text_of_bytes(bytes value, EncodeCounts *counts):
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        counts.repaired += 1
+        return value.decode("utf-8", "replace")
 
 
 cdef inline ns_text text_or_empty(object value) noexcept:
@@ -50,8 +63,8 @@ cdef uint64_t timestamp(object value, EncodeCounts *counts) except? 0:
             return value
     try:
         value = int(value)
-    except Exception:
-        counts.lost += 1
+    except Exception as error:
+        leave_out(error, counts)
         return 0
     counts.repaired += 1
     return min(max(value, 0), MAX_TIME)
@@ -93,9 +106,12 @@ cdef object trace_state_text(object trace_state, EncodeCounts *counts):
     if trace_state is None or trace_state is DEFAULT_TRACE_STATE:
         return None
     try:
-        return ",".join([f"{key}={value}" for key, value in trace_state.items()])
-    except Exception:
-        counts.lost += 1
+        members = []
+        for key, value in trace_state.items():
+            members.append(f"{key}={value}")
+        return ",".join(members)
+    except Exception as error:
+        leave_out(error, counts)
         return None
 
 
@@ -113,8 +129,8 @@ cdef uint32_t flags_of(object own, object remote_of, EncodeCounts *counts) excep
         flags |= <uint32_t> PyLong_AsLong(context_item(own, 3, "trace_flags")) & NS_FLAGS_W3C_MASK
         if remote_of is not None and context_item(remote_of, 2, "is_remote"):
             flags |= NS_FLAGS_IS_REMOTE
-    except Exception:
-        counts.lost += 1
+    except Exception as error:
+        leave_out(error, counts)
     return flags
 
 
@@ -172,12 +188,12 @@ cdef int put_sequence(ns_buf *buf, uint8_t tag, object values, int depth, Encode
         try:
             put_value(buf, NS_TAG_ARRAY_VALUE, values[index], depth + 2, counts)
             written = True
-        except Exception:
+        except Exception as error:
+            leave_out(error, counts)
             written = False
         if not written:
             ns_buf_rewind(buf, before)
             put_empty(buf, NS_TAG_ARRAY_VALUE)
-            counts.lost += 1
         index += 1
     ns_otlp_container_close(buf, container)
     return 0
@@ -188,8 +204,15 @@ cdef int put_mapping(ns_buf *buf, uint8_t tag, object values, int depth, EncodeC
     if depth + 3 > MAX_DEPTH:
         raise ValueError("nested too deeply for OTLP receivers")
     container = ns_otlp_kvlist_open(buf, tag)
-    for key, value in values.items():
-        put_pair(buf, NS_TAG_KVLIST_VALUE, key if type(key) is str else str(key), value, depth + 3, counts)
+    for pair in values.items():
+        try:
+            key, value = pair
+            if type(key) is not str:
+                key = str(key)
+        except Exception as error:
+            leave_out(error, counts)
+            continue
+        put_pair(buf, NS_TAG_KVLIST_VALUE, key, value, depth + 3, counts)
     ns_otlp_container_close(buf, container)
     return 0
 
@@ -226,9 +249,14 @@ cdef int put_value(ns_buf *buf, uint8_t tag, object value, int depth, EncodeCoun
         ns_otlp_value_scalar(buf, tag, &scalar)
     elif isinstance(value, bytes):
         ns_otlp_value_bytes(buf, tag, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
-    elif isinstance(value, (tuple, list, Sequence)):
+    elif isinstance(value, (tuple, list)):
         put_sequence(buf, tag, value, depth, counts)
-    elif isinstance(value, (dict, Mapping)):
+    elif isinstance(value, dict):
+        put_mapping(buf, tag, value, depth, counts)
+    # An abstract class is asked last: that runs Python code, which the recursion limit ends.
+    elif isinstance(value, Sequence):
+        put_sequence(buf, tag, value, depth, counts)
+    elif isinstance(value, Mapping):
         put_mapping(buf, tag, value, depth, counts)
     else:
         raise TypeError(f"{type(value)!r} is no attribute value")
@@ -240,7 +268,9 @@ cdef int put_pair_slowly(ns_buf *buf, uint8_t tag, object key, object value, int
     cdef ns_text key_text
     cdef ns_mark pair
     cdef size_t replaced = 0
-    if not isinstance(key, str):
+    if isinstance(key, bytes):
+        key = text_of_bytes(<bytes> key, counts)
+    elif not isinstance(key, str):
         raise TypeError(f"{type(key)!r} is no attribute key")
     key_text = nspy_text(key)
     pair = ns_otlp_key_value_open(buf, tag, &key_text, &replaced)
@@ -284,11 +314,11 @@ cdef int put_pair(ns_buf *buf, uint8_t tag, object key, object value, int depth,
     before = ns_buf_save(buf)
     try:
         put_pair_slowly(buf, tag, key, value, depth, counts)
-    except Exception:
+    except Exception as error:
+        leave_out(error, counts)
         written = False
     if not written:
         ns_buf_rewind(buf, before)
-        counts.lost += 1
         return 0
     rewind_if_failed(buf, before, counts)
     return 0
@@ -296,7 +326,6 @@ cdef int put_pair(ns_buf *buf, uint8_t tag, object key, object value, int depth,
 
 cdef int put_pairs(ns_buf *buf, uint8_t tag, object attributes, EncodeCounts *counts) except -1:
     """The attributes of a span, event, link, resource or scope."""
-    cdef bint complete = True
     cdef PyObject *key
     cdef PyObject *value
     cdef Py_ssize_t position = 0
@@ -318,11 +347,19 @@ cdef int put_pairs(ns_buf *buf, uint8_t tag, object attributes, EncodeCounts *co
                 if PyDict_Size(attributes) != size:
                     raise RuntimeError("attributes changed while they were read")
         elif attributes:
-            for name, content in attributes.items():
-                put_pair(buf, tag, name, content, VALUE_DEPTH, counts)
-    except Exception:
+            for pair in attributes.items():
+                put_foreign_pair(buf, tag, pair, counts)
+    except Exception as error:
         # Not a mapping, or changed while it was read: pairs already written stay.
-        complete = False
-    if not complete:
-        counts.lost += 1
+        leave_out(error, counts)
     return 0
+
+
+cdef int put_foreign_pair(ns_buf *buf, uint8_t tag, object pair, EncodeCounts *counts) except -1:
+    """One item of a mapping of any type."""
+    try:
+        key, value = pair
+    except Exception as error:
+        leave_out(error, counts)
+        return 0
+    return put_pair(buf, tag, key, value, VALUE_DEPTH, counts)

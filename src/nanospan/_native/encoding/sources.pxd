@@ -41,6 +41,7 @@ cdef class SourceTable:
     cdef void release_all(self, const ns_record *records, size_t count) noexcept nogil
     cdef int64_t find(self, object resource, object scope) except -2
     cdef int64_t add(self, object resource, object scope, tuple identity) except -2
+    cdef int place(self, Source source, int64_t slot) except -1
     cdef int64_t acquire_known(self, tuple identity, object resource, object scope) except -2
     cdef Source describe(self, object resource, object scope)
     cdef uint32_t resource_id(self, object resource) except? 0xFFFFFFFF

@@ -17,7 +17,9 @@ from nanospan._native.encoding.csrc cimport (
     ns_slice, ns_source_slot_close, ns_source_slot_fill, ns_source_slot_open, ns_source_slot_release, ns_source_slot_retain,
     ns_source_slot_take
 )
-from nanospan._native.encoding.encoder cimport encode_resource, encode_schema_url, encode_scope
+from nanospan._native.encoding.encoder cimport (
+    encode_resource, encode_schema_url, encode_scope, note_starved, starvations
+)
 
 cdef enum:
     MAX_SLOTS = 65536
@@ -40,15 +42,16 @@ cdef inline size_t cache_index(void *resource, void *scope) noexcept:
 cdef object id_of(dict ids, object key):
     try:
         return ids.get(key)
-    except Exception:  # cannot be hashed or compared: gets an id of its own
+    except Exception as error:  # cannot be hashed or compared: gets an id of its own
+        note_starved(error)
         return None
 
 
 cdef int set_id(dict ids, object key, uint32_t number) except -1:
     try:
         ids[key] = number
-    except Exception:
-        return 0
+    except Exception as error:
+        note_starved(error)
     return 0
 
 
@@ -130,6 +133,7 @@ cdef class SourceTable:
     cdef Source describe(self, object resource, object scope):
         cdef Source source = Source()
         cdef EncodeCounts counts
+        cdef uint64_t before = starvations()
         memset(&counts, 0, sizeof(counts))
         source.resource = resource  # a reference: the address must not be reused while it is a key
         source.scope = scope
@@ -137,8 +141,15 @@ cdef class SourceTable:
         source.resource_tail = encode_schema_url(resource, &counts)
         source.scope_head = encode_scope(scope, &counts)
         source.scope_tail = encode_schema_url(scope, &counts)
-        source.described.resource_id = self.resource_id(resource)
-        source.described.scope_id = self.scope_id(scope)
+        if starvations() == before:
+            source.described.resource_id = self.resource_id(resource)
+            source.described.scope_id = self.scope_id(scope)
+        else:
+            # Merged with no equal one, which may be whole.
+            source.described.resource_id = self.next_resource_id
+            source.described.scope_id = self.next_scope_id
+            self.next_resource_id += 1
+            self.next_scope_id += 1
         source.described.resource_head = slice_of(source.resource_head)
         source.described.resource_tail = slice_of(source.resource_tail)
         source.described.scope_head = slice_of(source.scope_head)
@@ -150,26 +161,41 @@ cdef class SourceTable:
     cdef int64_t add(self, object resource, object scope, tuple identity) except -2:
         cdef Source source
         cdef int64_t slot
+        cdef uint64_t before = starvations()
         if <size_t> len(self.by_identity) >= self.sweep_at:
             self.sweep()
         source = self.describe(resource, scope)
+        if starvations() != before:
+            # Perhaps not whole, because a span ended at the recursion limit: for that span only.
+            identity = (None, <uintptr_t> <void *> source)
         # Encoding may have run Python code or let another thread in, and so added the same pair. No Python code runs below.
         if identity in self.by_identity:
             return self.acquire_known(identity, resource, scope)
         if not self.free_slots and self.used >= self.capacity and not self.grow():
             return -1
-        if self.free_slots:
-            slot = self.free_slots.pop()
-            self.sources[slot] = source
-        else:
-            slot = self.used
-            self.sources.append(source)
-            self.used += 1
-        ns_source_slot_fill(&self.slots[slot], <void *> resource, <void *> scope)
-        self.described[slot] = &source.described
+        slot = self.free_slots[len(self.free_slots) - 1] if self.free_slots else self.used
         self.by_identity[identity] = slot
+        try:
+            self.place(source, slot)
+        except MemoryError:
+            del self.by_identity[identity]
+            raise
+        if identity[0] is None:
+            ns_source_slot_fill(&self.slots[slot], NULL, NULL)
+        else:
+            ns_source_slot_fill(&self.slots[slot], <void *> resource, <void *> scope)
         ns_source_slot_open(&self.slots[slot])
         return slot
+
+    cdef int place(self, Source source, int64_t slot) except -1:
+        if self.free_slots:
+            self.free_slots.pop()
+            self.sources[slot] = source
+        else:
+            self.sources.append(source)
+            self.used += 1
+        self.described[slot] = &source.described
+        return 0
 
     cdef bint grow(self) except -1:
         cdef const ns_source **moved
@@ -230,15 +256,19 @@ cdef class SourceTable:
                 continue
             slot = self.by_identity[identity]
             source = <Source> self.sources[slot]
-            if not ns_source_slot_close(&self.slots[slot]):
-                live_resources[source.described.resource_id] = source.resource
-                live_scopes[source.described.scope_id] = source.scope
-                continue
+            # Nothing below may fail for want of memory between the close of a slot and its place among the free ones.
             swept.append(source)  # freed last: destructors may run Python code, which needs a consistent table
+            self.free_slots.append(slot)
+            if not ns_source_slot_close(&self.slots[slot]):
+                swept.pop()
+                self.free_slots.pop()
+                if identity[0] is not None:
+                    live_resources[source.described.resource_id] = source.resource
+                    live_scopes[source.described.scope_id] = source.scope
+                continue
             del self.by_identity[identity]
             self.sources[slot] = None
             self.described[slot] = NULL
-            self.free_slots.append(slot)
         self.first_resource = None
         self.resource_ids = {}
         self.scope_ids = {}

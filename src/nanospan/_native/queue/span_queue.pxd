@@ -73,7 +73,12 @@ cdef class ObjectQueue(SpanQueue):
 
     cdef int append(self, object span) except -1
     cdef bint announce_sleep(self)
-    cdef tuple take(self, uint32_t max_spans, uint32_t *ticket)
+    cdef ObjectBatch take(self, uint32_t max_spans)
+
+
+cdef class ObjectBatch:
+    cdef readonly tuple spans
+    cdef public uint32_t ticket
 
 
 cdef class NativeBatchProcessor:

@@ -125,6 +125,7 @@ cdef class EncodedQueue(SpanQueue):
         cdef uint32_t depth
         cdef int failed = 0
         cdef bint woken = True
+        cdef EncodedBatch batch = EncodedBatch.__new__(EncodedBatch)
         with nogil:
             if timeout > 0 and self.may_sleep():
                 woken = self.sleep(timeout)
@@ -154,7 +155,7 @@ cdef class EncodedQueue(SpanQueue):
             free(records)
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, stretch.count)
             return None
-        batch = EncodedBatch.adopt(body, size, records, stretch.count, self.sources)
+        batch.adopt(body, size, records, stretch.count, self.sources)
         batch.ticket = ns_ring_spans_of(stretch.position)
         return batch
 

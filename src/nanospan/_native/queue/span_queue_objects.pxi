@@ -54,36 +54,35 @@ cdef class ObjectQueue(SpanQueue):
         return self.may_sleep()
 
     @cython.critical_section
-    cdef tuple take(self, uint32_t max_spans, uint32_t *ticket):
-        cdef uint32_t count = min(self.spans_now(), max_spans)
-        taken = tuple([self.spans.popleft() for _ in range(count)])
+    cdef ObjectBatch take(self, uint32_t max_spans):
+        """The oldest spans; None if there are none. All memory is allocated before a span is taken: none is lost without it."""
+        cdef uint32_t i, count = min(self.spans_now(), max_spans)
+        cdef ObjectBatch batch
+        if count == 0:
+            return None
+        batch = ObjectBatch(PyTuple_New(count))
+        for i in range(count):
+            span = self.spans.popleft()
+            Py_INCREF(span)
+            PyTuple_SET_ITEM(batch.spans, i, span)
         store_release_u32(&self.taken, self.taken + count)  # release: pairs with the acquire load in spans_now
-        ticket[0] = self.taken
-        return taken
+        batch.ticket = self.taken
+        return batch
 
     def next_batch(self, double timeout, uint32_t max_spans, size_t max_bytes):
         """Wait up to ``timeout`` seconds for a batch to be due, then take it, as an `ObjectBatch` or None.
 
         ``max_bytes`` is ignored: the size of a span in the exporter's format is unknown.
         """
-        cdef uint32_t ticket = 0
         if timeout > 0 and self.announce_sleep():
             with nogil:
                 self.sleep(timeout)
         ns_wake_take_request(&self.wake)
-        spans = self.take(max_spans, &ticket)
-        if not spans:
-            return None
-        batch = ObjectBatch(spans)
-        batch.ticket = ticket
-        return batch
+        return self.take(max_spans)
 
 
 cdef class ObjectBatch:
     """A batch of `opentelemetry.sdk.trace.ReadableSpan` objects."""
-
-    cdef readonly tuple spans
-    cdef public uint32_t ticket
 
     def __init__(self, spans):
         self.spans = spans

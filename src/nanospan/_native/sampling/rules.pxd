@@ -60,4 +60,5 @@ cdef class NativeRuleBased(NativeOwnSampler):
     cdef NativeOutcome default
     cdef tuple counting          # the native samplers with `counts_spans`
 
+    cdef tuple outcomes(self)
     cdef NativeOutcome outcome_for(self, const SamplingInput *given)

@@ -194,16 +194,28 @@ cdef class NativeRuleBased(NativeOwnSampler):
     """Delegates to the sampler of the first rule that matches."""
 
     def _bind(self, tuple rules not None, default):
+        cdef NativeRule rule
         cdef NativeOutcome outcome
-        self.rules = tuple([<NativeRule?> rule for rule in rules])
+        cdef int depth = 0
+        self.root_only = True
+        for rule in rules:
+            if rule.parents:
+                self.root_only = False
+        self.rules = rules
         self.default = NativeOutcome(default)
-        outcomes = [*self.rules, self.default]
-        natives = [(<NativeOutcome> outcome).native for outcome in outcomes]
-        self.counting = tuple({id(native): native for native in natives if (<NativeSampler> native).counts_spans}.values())
+        counting = {}
+        for outcome in self.outcomes():
+            depth = max(depth, outcome.native.depth)
+            if outcome.native.counts_spans:
+                counting[id(outcome.native)] = outcome.native
+        self.counting = tuple(counting.values())
         self.counts_spans = bool(self.counting)
         self.consistent = True
-        self.root_only = not any([(<NativeRule> rule).parents for rule in rules])
-        self.set_depth(1 + max([(<NativeSampler> native).depth for native in natives]))
+        self.set_depth(1 + depth)
+
+    cdef tuple outcomes(self):
+        """The rules in their order, then the default."""
+        return self.rules + (self.default,)
 
     cdef NativeOutcome outcome_for(self, const SamplingInput *given):
         cdef Py_ssize_t i
@@ -230,12 +242,16 @@ cdef class NativeRuleBased(NativeOwnSampler):
 
     cdef int reset_after_fork(self) except -1:
         cdef NativeOutcome outcome
-        for outcome in [*self.rules, self.default]:
+        for outcome in self.outcomes():
             store_u64(&outcome.matched, 0)
             store_u64(&outcome.sampled, 0)
         return 0
 
     def outcome_counts(self):
         """The counts of each rule, then those of the default."""
+        cdef NativeOutcome outcome
         self.check_fork()
-        return [(<NativeOutcome> outcome).counts() for outcome in [*self.rules, self.default]]
+        counts = []
+        for outcome in self.outcomes():
+            counts.append(outcome.counts())
+        return counts

@@ -14,17 +14,22 @@ cdef class NativeParentBased(NativeSampler):
     def _bind(self, root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled):
         # A second call may have made it a delegate of itself: then only Python's recursion limit ends the recursion.
         cdef bint first = self.delegates is None
+        cdef bint needs_full_decision = False
+        cdef int depth = 0
         self.delegates = (root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled)
         self.native_root = native_of(root)
         self.native_remote_sampled = native_of(remote_sampled)
         self.native_remote_not_sampled = native_of(remote_not_sampled)
         self.native_local_sampled = native_of(local_sampled)
         self.native_local_not_sampled = native_of(local_not_sampled)
-        self.depth = 1 + max([native_of(delegate).depth for delegate in self.delegates])
+        for delegate in self.delegates:
+            depth = max(depth, native_of(delegate).depth)
+            needs_full_decision = needs_full_decision or not native_of(delegate).decides_by_id
+        self.depth = 1 + depth
         self.patched = not (first and type(self) in native_classes and self.depth <= NATIVE_DEPTH_LIMIT)
         self.consistent = self.native_root.consistent
         self.counts_spans = self.native_root.counts_spans
-        self.needs_full_decision = not all([native_of(delegate).decides_by_id for delegate in self.delegates])
+        self.needs_full_decision = needs_full_decision
         self.decides_by_id = self.patched or not self.needs_full_decision
 
     cdef inline NativeSampler native_at(self, int index):

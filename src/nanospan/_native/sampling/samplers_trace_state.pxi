@@ -55,9 +55,11 @@ cdef int write_ot(const SamplingInput *given, SamplingOutput *output, uint64_t t
     if value == (old or ""):
         return 0
     output.state_changed = True
-    others = [] if state is None else [pair for pair in state.items() if pair[0] != OT]
-    if value:
-        others = [(OT, value), *others[: MAX_MEMBERS - 1]]
+    others = [(OT, value)] if value else []
+    if state is not None:
+        for pair in state.items():
+            if pair[0] != OT and len(others) < MAX_MEMBERS:
+                others.append(pair)
     if others:
         changed = (Level2TraceState if isinstance(state, Level2TraceState) else trace_state_type)(others)
         Py_INCREF(changed)

@@ -81,13 +81,20 @@ cdef class CompiledPolicies:
         ns_policies_free(self.policies)
 
     cdef int compile_conditions(self, list conditions) except -1:
-        cdef size_t i, next_value = 0, count = len(conditions)
+        cdef size_t i, next_value = 0, value_count = 0, count = len(conditions)
         cdef ns_condition *made
-        cdef ns_condition *compiled = <ns_condition *> calloc(count + 1, sizeof(ns_condition))
-        cdef ns_word *words = <ns_word *> calloc(sum([len(c.values) for c in conditions]) + 1, sizeof(ns_word))
+        cdef ns_condition *compiled
+        cdef ns_word *words
         texts = []  # owns the bytes that the words point into
-        self.matchers = [c.make_matcher(c) if c.make_matcher is not None else None for c in conditions]
-        self.asks_python = any([matcher is not None for matcher in self.matchers])
+        self.matchers = []
+        self.asks_python = False
+        for condition in conditions:
+            value_count += len(condition.values)
+            matcher = None if condition.make_matcher is None else condition.make_matcher(condition)
+            self.matchers.append(matcher)
+            self.asks_python = self.asks_python or matcher is not None
+        compiled = <ns_condition *> calloc(count + 1, sizeof(ns_condition))
+        words = <ns_word *> calloc(value_count + 1, sizeof(ns_word))
         try:
             if compiled == NULL or words == NULL:
                 raise MemoryError

@@ -33,5 +33,5 @@ cdef class TailQueue(SpanQueue):
     cdef bint announce_sleep(self) noexcept
     cdef int start_in_table(self, const TraceKey *key) noexcept
     cdef int wake_if_due(self) noexcept
-    cdef EncodedBatch batch_of(self, ns_kept_batch *batch)
+    cdef EncodedBatch batch_of(self, ns_kept_batch *batch, EncodedBatch encoded)
     cdef bint copy_table(self, ns_trace_table *table) noexcept

@@ -325,6 +325,7 @@ cdef class TailQueue(SpanQueue):
         cdef ns_kept_batch batch
         cdef int failed
         cdef bint reads
+        cdef EncodedBatch encoded = EncodedBatch.__new__(EncodedBatch)
         self.wait(timeout)
         ns_wake_take_request(&self.wake)
         # One reader at a time: in a forked child without a worker, several threads may call this.
@@ -339,13 +340,13 @@ cdef class TailQueue(SpanQueue):
             with nogil:
                 failed = ns_trace_table_read(&self.table, max_spans, max_bytes, &batch)
             # Without memory the spans stay in the table.
-            return None if failed else self.batch_of(&batch)
+            return None if failed else self.batch_of(&batch, encoded)
         finally:
             take_lock(&self.table_lock)
             self.is_read = False
             leave_lock(&self.table_lock)
 
-    cdef EncodedBatch batch_of(self, ns_kept_batch *batch):
+    cdef EncodedBatch batch_of(self, ns_kept_batch *batch, EncodedBatch encoded):
         cdef uint8_t *body = NULL
         cdef size_t size = 0
         cdef size_t i
@@ -365,7 +366,7 @@ cdef class TailQueue(SpanQueue):
             free(batch.records)
             ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, batch.count)
             return None
-        encoded = EncodedBatch.adopt(body, size, batch.records, batch.count, self.sources)
+        encoded.adopt(body, size, batch.records, batch.count, self.sources)
         encoded.ticket = ticket
         return encoded
 

@@ -181,11 +181,14 @@ cdef object bounded_attributes(dict items, object max_items, object max_length):
     return made
 
 
-cdef int set_in_container(object attributes, str key, object value) except -1:
+cdef int set_in_container(object attributes, object key, object value) except -1:
     """Sets a clean value in the SDK's container without cleaning it again. Runs Python code only if the container is full."""
     items = PyObject_GenericGetAttr(attributes, BOUNDED_ATTRIBUTES_DICT)
     max_items = PyObject_GenericGetAttr(attributes, "maxlen")
-    if type(items) is not dict or (max_items is not None and len(<dict> items) >= max_items):
+    if max_items == 0:
+        attributes.dropped += 1
+        return 0
+    if not is_plain_key(key) or type(items) is not dict or (max_items is not None and len(<dict> items) >= max_items):
         attributes._setitem_locked(key, value)
         return 0
     if key in <dict> items:

@@ -180,10 +180,8 @@ cdef class SpanContent(SpanFields):
             attributes[key] = value
         elif getattr(attributes, BOUNDED_ATTRIBUTES_IMMUTABLE):  # opened again by an assignment to _end_time
             logger.warning(SETTING_ON_ENDED)
-        elif is_plain_key(key):
-            set_in_container(attributes, key, value)
         else:
-            attributes._setitem_locked(key, value)
+            set_in_container(attributes, key, value)
         return 0
 
     cdef int count_dropped(self, Py_ssize_t number) except -1:

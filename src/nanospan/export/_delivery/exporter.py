@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from nanospan._common.version import own_version
 from nanospan.export import EncodedBatch, ExportOutcome
 from nanospan.export._delivery.delivery import Delivery
 
@@ -18,15 +19,9 @@ logger = logging.getLogger(__name__)
 
 def user_agent() -> str:
     """The User-Agent that the specification requires, followed by nanospan's own product token."""
-    from importlib.metadata import PackageNotFoundError, version
-
     from opentelemetry.sdk.version import __version__ as sdk_version
 
-    try:
-        own = version("nanospan")
-    except PackageNotFoundError:
-        own = "unknown"
-    return f"OTel-OTLP-Exporter-Python/{sdk_version} nanospan/{own}"
+    return f"OTel-OTLP-Exporter-Python/{sdk_version} nanospan/{own_version()}"
 
 
 class DeliveringExporter(SpanExporter):

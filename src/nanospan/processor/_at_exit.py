@@ -1,0 +1,44 @@
+"""The last send at the end of the interpreter, for processors that nobody has shut down by then.
+
+Usually the provider's exit handler has. It cannot where the owner of a processor calls it through a thread pool: the
+interpreter ends the pools before it runs exit handlers.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import weakref
+from typing import Protocol
+
+from nanospan._common.clock import monotonic
+
+__all__ = ["send_at_exit"]
+
+logger = logging.getLogger(__name__)
+
+LIMIT_SECONDS = 30.0
+"""Of all processors together, as of the shutdown of one."""
+
+
+class EndsAtExit(Protocol):
+    def end_at_exit(self, timeout: float) -> None: ...
+
+
+_workers: weakref.WeakSet[EndsAtExit] = weakref.WeakSet()
+
+
+def send_at_exit(worker: EndsAtExit) -> None:
+    """Call ``worker.end_at_exit(seconds)`` when the interpreter ends; keeps a weak reference."""
+    _workers.add(worker)
+
+
+# Registered at the import, so that it runs after the handlers of providers that are made later.
+@atexit.register
+def _send_all() -> None:
+    deadline = monotonic() + LIMIT_SECONDS
+    for worker in list(_workers):
+        try:
+            worker.end_at_exit(max(0.0, deadline - monotonic()))
+        except Exception:
+            logger.exception("Exception while the last spans were sent")
