@@ -21,24 +21,16 @@ from setuptools.command.sdist import sdist
 
 NATIVE = "src/nanospan/_native"
 
-# The C sources of each extension module. A C source with state of its own is linked into one module only: two copies of it
-# would be two states.
+# The C sources of each extension module: one a room, which is the room's package itself, and the propagator, which few
+# programs load. A C source with state of its own is linked into one module only: two copies of it would be two states.
 C_SOURCES = {
-    "base.fork": ["base/ns_fork.c"],
-    "context.ids": ["context/ns_ids.c"],
-    "context.identity": [],
-    "context.current_context": [],
+    "base.__init__": ["base/ns_fork.c"],
+    "context.__init__": ["context/ns_ids.c"],
     "context.propagator": [],
-    "encoding.encoder": ["encoding/ns_buf.c", "encoding/ns_otlp.c", "encoding/ns_utf8.c"],
-    "encoding.sources": [],
-    "encoding.batch": ["encoding/ns_frame.c"],
-    "queue.span_queue": ["queue/ns_ring.c", "queue/ns_wake.c"],
-    "sampling.samplers": ["sampling/ns_ot.c"],
-    "sampling.threshold_samplers": ["sampling/ns_rate_controller.c", "sampling/ns_cpu_budget.c"],
-    "sampling.rules": [],
-    "sampling.cost_meter": [],
-    "tail.policies": ["tail/ns_facts.c", "tail/ns_policy.c", "sampling/ns_rate_controller.c"],
-    "tail.tail_queue": [
+    "encoding.__init__": ["encoding/ns_buf.c", "encoding/ns_otlp.c", "encoding/ns_utf8.c", "encoding/ns_frame.c"],
+    "queue.__init__": ["queue/ns_ring.c", "queue/ns_wake.c"],
+    "sampling.__init__": ["sampling/ns_ot.c", "sampling/ns_rate_controller.c", "sampling/ns_cpu_budget.c"],
+    "tail.__init__": [
         "tail/ns_trace_table.c",
         "tail/ns_trace_layout.c",
         "tail/ns_trace_chunks.c",
@@ -49,9 +41,7 @@ C_SOURCES = {
         "sampling/ns_ot.c",
         "queue/ns_wake.c",
     ],
-    "trace.processors": [],
-    "trace.span": [],
-    "trace.tracer": [],
+    "trace.__init__": [],
 }
 
 HEADERS = (".h", ".pxd", ".pxi")
@@ -107,8 +97,12 @@ class ParallelBuild(build_ext):
         self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self) -> None:
+        # For Cython the module of a package's __init__.pyx has the package's name, which its classes bear too.
+        named = [copy.copy(extension) for extension in self.extensions]
+        for extension in named:
+            extension.name = extension.name.removesuffix(".__init__")
         made = cythonize(
-            self.extensions,
+            named,
             nthreads=self.parallel,
             include_path=["src"],
             compiler_directives={
@@ -122,7 +116,7 @@ class ParallelBuild(build_ext):
         )
         sources = {extension.name: extension.sources for extension in made}
         for extension in self.extensions:
-            extension.sources = sources[extension.name]
+            extension.sources = sources[extension.name.removesuffix(".__init__")]
         super().build_extensions()
 
     def build_extension(self, ext: Extension) -> None:

@@ -72,7 +72,7 @@ def wheel_faults(path: Path, oldest: Version) -> tuple[list[str], str]:
     with zipfile.ZipFile(path) as archive:
         for item in archive.infolist():
             unpacked += item.file_size
-            if item.filename.endswith((".c", ".pyx")):
+            if item.filename.endswith((".c", ".pyx", ".pxi")):
                 faults.append(f"{path.name}: {item.filename} was packed")
             if not item.filename.endswith(".so"):
                 continue

@@ -6,7 +6,7 @@ from nanospan._common.version import own_version as _own_version
 
 _require_main_interpreter()
 
-from nanospan._native.encoding.batch import encode_spans
+from nanospan._native.encoding import encode_spans
 from nanospan.ids import RandomIdGenerator
 from nanospan.processor import BatchSpanProcessor
 from nanospan.trace import NonRecordingSpan, Span, Tracer, TracerProvider

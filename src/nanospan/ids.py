@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nanospan._compat import stock
-from nanospan._native.context.ids import NativeIdGenerator
+from nanospan._native.context import NativeIdGenerator
 
 __all__ = ["RandomIdGenerator"]
 

@@ -19,7 +19,7 @@ from opentelemetry.trace import Tracer
 import nanospan
 from nanospan._common.clock import monotonic
 from nanospan._common.log import WindowedLog
-from nanospan._native.trace.span import use_python_clock
+from nanospan._native.trace import use_python_clock
 
 pytestmark = pytest.mark.thread_unsafe(reason="replaces the clock of the process")
 

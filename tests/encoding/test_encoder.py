@@ -18,7 +18,7 @@ from opentelemetry.trace.span import TraceState
 from support.selection.examples import examples
 
 from nanospan import encode_spans
-from nanospan._native.encoding.batch import encode_batch
+from nanospan._native.encoding import encode_batch
 
 # --- spans of every kind ----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from support.accounting import WAIT, ended_span
 
-from nanospan._native.queue.span_queue import EncodedQueue, NativeBatchProcessor
+from nanospan._native.queue import EncodedQueue, NativeBatchProcessor
 
 
 def queued(max_spans: int = 2000) -> tuple[EncodedQueue, NativeBatchProcessor]:

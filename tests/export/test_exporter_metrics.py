@@ -134,9 +134,9 @@ def test_too_large_has_the_name_the_sdk_gives_it(metrics: Metrics) -> None:
 
 
 def test_spans_that_cannot_be_encoded_are_counted(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = ModuleType("nanospan._native.encoding.batch")
+    encoder = ModuleType("nanospan._native.encoding")
     encoder.encode_batch = lambda spans: batch(len(spans) - 1)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "nanospan._native.encoding.batch", encoder)
+    monkeypatch.setitem(sys.modules, "nanospan._native.encoding", encoder)
     spans: list[Any] = [object(), object(), object()]
     with HttpReceiver() as receiver:
         own(receiver.url, metrics).export(spans)

@@ -25,9 +25,9 @@ def transport(request: pytest.FixtureRequest) -> Http | Grpc:
 @pytest.fixture
 def encoder(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A stand-in for the native encoder, so that this test needs no compiled module."""
-    module = ModuleType("nanospan._native.encoding.batch")
+    module = ModuleType("nanospan._native.encoding")
     module.encode_batch = lambda spans: batch(len(spans))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "nanospan._native.encoding.batch", module)
+    monkeypatch.setitem(sys.modules, "nanospan._native.encoding", module)
     return module
 
 

@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
 
-from nanospan._native.sampling.samplers import sample_span, threshold_to_text
+from nanospan._native.sampling import sample_span, threshold_to_text
 from nanospan.sampling import AlwaysRecord, ConsistentProbability, ParentBased, RateLimited, RuleBased
 
 PIECES = [

@@ -53,6 +53,7 @@ class Tree:
             if path.suffix in SOURCES and not self._is_generated(path)
         )
         self._known = frozenset(self.files)
+        self._owner = {part: file for file in self.files for part in self.included(file)}
 
     def _is_generated(self, path: Path) -> bool:
         inner = path.relative_to(self.root).parts
@@ -128,7 +129,10 @@ class Tree:
         path = "src/" + module.replace(".", "/")
         bases = [path] if name is None else [f"{path}/{name}", path]
         for base in bases:
-            for candidate in (f"{base}.py", f"{base}.pyx", f"{base}.pxd", f"{base}/__init__.py"):
+            for candidate in (f"{base}.py", f"{base}.pyx", f"{base}.pxd", f"{base}/__init__.py", f"{base}/__init__.pyx"):
+                if candidate in self._owner:
+                    self.faults.add(f"{file}:{line}: {module} is a part of {self.unit(candidate)}, not a module")
+                    return None
                 if candidate in self._known:
                     return candidate
         self.faults.add(f"{file}:{line}: {module} is not in the tree")
@@ -136,15 +140,14 @@ class Tree:
 
     def unit(self, file: str) -> str:
         """The module that a file is a part of: an extension module is its .pyx, .pxd, .pyi and includes together."""
-        if file.endswith(".pxi"):
-            owner = next((user for user in self.files if file in self.included(user)), file)
-            return self.unit(owner) if owner != file else file
+        while file in self._owner:
+            file = self._owner[file]
         path = PurePosixPath(file)
         return str(path.with_suffix(".pyx")) if path.suffix in (".pxd", ".pyi") else file
 
     def included(self, file: str) -> list[str]:
-        """The .pxi files that a Cython file includes."""
-        if not file.endswith((".pyx", ".pxi")):
+        """The files that a Cython file includes, in their order."""
+        if not file.endswith(CYTHON):
             return []
         return [f"{PurePosixPath(file).parent}/{name}" for name in CYTHON_INCLUDE.findall(self.text(file))]
 
@@ -268,14 +271,21 @@ def headers_declared_twice(tree: Tree) -> list[str]:
 
 
 def misnamed_includes(tree: Tree) -> list[str]:
-    """Includes that do not begin with the name of the module that includes them, and those that nothing includes."""
+    """Includes of a part that do not begin with the part's name, and those that nothing includes.
+
+    What a room's `__init__.pyx` includes is named by its content; a .pxd that `__init__.pxd` includes bears the name of the
+    part that it declares.
+    """
     included = {part: file for file in tree.files for part in tree.included(file)}
     found = [file for file in tree.files if file.endswith(".pxi") and file not in included]
-    found += [
-        part
-        for part, file in included.items()
-        if not PurePosixPath(part).name.startswith(PurePosixPath(tree.unit(file)).stem + "_")
-    ]
+    for part, file in included.items():
+        path, stem = PurePosixPath(part), PurePosixPath(file).stem
+        if stem != "__init__":
+            named = path.name.startswith(f"{stem}_")
+        else:
+            named = path.suffix == ".pxi" or str(path.with_suffix(".pxi")) in included
+        if not named:
+            found.append(part)
     return sorted(found)
 
 

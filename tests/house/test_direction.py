@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from house.parts import faults_of_parts
 from house.rooms import (
     NATIVE,
     Order,
@@ -21,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 MAX_FILES = 12
-# A few modules each, whose includes begin with the module's name.
-LARGER = [f"{NATIVE}/trace", f"{NATIVE}/sampling"]
+# A few parts each, whose includes begin with the part's name.
+LARGER = [f"{NATIVE}/trace", f"{NATIVE}/sampling", f"{NATIVE}/encoding"]
 
 pytestmark = pytest.mark.skipif(not ARCHITECTURE.exists(), reason="docs/ is not here: not a source tree")
 
@@ -70,8 +71,12 @@ def test_every_header_is_declared_once(tree: Tree) -> None:
     assert headers_declared_twice(tree) == []
 
 
-def test_includes_begin_with_the_name_of_their_module(tree: Tree) -> None:
+def test_includes_begin_with_the_name_of_their_part(tree: Tree) -> None:
     assert misnamed_includes(tree) == []
+
+
+def test_the_parts_of_a_module_use_only_those_included_before(tree: Tree) -> None:
+    assert faults_of_parts(tree) == []
 
 
 def test_no_folder_is_crowded(tree: Tree) -> None:
@@ -137,3 +142,33 @@ def test_an_order_that_allows_a_circle_or_names_nothing_is_refused(faulty: tuple
     order = Order.read("```rooms\ncsrc/base: csrc/queue\ncsrc/queue: csrc/base\nmessaging: csrc\n```\n", root)
     assert order.faults == ["csrc/base: csrc/queue has no line above it", "messaging: no such folder"]
     assert Order.read("no block", root).faults != []
+
+
+PARTS = {
+    "tail/__init__.pyx": 'include "facts.pxi"\ninclude "policies.pxi"\n',
+    "tail/__init__.pxd": 'include "policies.pxd"\ninclude "verdicts.pxd"\n',
+    "tail/facts.pxi": 'cdef enum:\n    MAX_FACTS = 2\ncdef int read(object span):\n    """As decide does."""\n'
+    "    return decide(span)\ncdef int own():\n    verdict = MAX_FACTS\n    return verdict\n",
+    "tail/policies.pxi": 'include "decide.pxi"\ncdef object MAX_FACTS = 3\ncdef int verdict(object span):\n'
+    "    return read(span)\n",
+    "tail/decide.pxi": "",
+    "tail/policies.pxd": "cdef int decide(object span) except -1\n",
+    "tail/verdicts.pxd": "",
+    "trace/__init__.pyx": "from nanospan._native.tail cimport decide\nfrom nanospan._native.tail.policies cimport decide\n",
+}
+
+
+def test_each_fault_of_parts_is_found(tmp_path: Path) -> None:
+    native = "src/nanospan/_native"
+    for name, text in PARTS.items():
+        (tmp_path / native / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / native / name).write_text(text)
+    tree = Tree(tmp_path)
+    assert faults_of_parts(tree) == [
+        f"{native}/tail/__init__.pyx: MAX_FACTS is defined in {native}/tail/facts.pxi and in {native}/tail/policies.pxi",
+        f"{native}/tail/facts.pxi:5: decide is defined in {native}/tail/policies.pxi, which comes later",
+    ]
+    module, user = f"{native}/tail/__init__.pyx", f"{native}/trace/__init__.pyx"
+    assert [use.target for use in tree.uses() if use.file == user] == [module]
+    assert tree.faults == {f"{user}:2: nanospan._native.tail.policies is a part of {module}, not a module"}
+    assert misnamed_includes(tree) == [f"{native}/tail/decide.pxi", f"{native}/tail/verdicts.pxd"]

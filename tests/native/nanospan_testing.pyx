@@ -5,17 +5,16 @@ from cpython.ref cimport Py_XDECREF
 from libc.stdint cimport uint8_t, uint64_t
 
 from nanospan._native.base.threads cimport load_flag
-from nanospan._native.encoding.batch cimport RecordList
+from nanospan._native.encoding cimport RecordList
 from nanospan._native.sampling.csrc cimport ns_randomness_of_trace
-from nanospan._native.sampling.samplers cimport (
-    PARENT_RANDOM, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, NativeSampler, SamplingInput,
-    SamplingOutput, shortcuts_in_use
+from nanospan._native.sampling cimport (
+    PARENT_RANDOM, PARENT_REMOTE, PARENT_SAMPLED, PARENT_VALID, RECORD_AND_SAMPLE, NativeSampler, SamplerClock,
+    SamplingInput, SamplingOutput, sampler_clock, shortcuts_in_use
 )
-from nanospan._native.sampling.threshold_samplers cimport SamplerClock, sampler_clock
 from nanospan._native.tail.csrc cimport (
     ns_facts, ns_facts_is_local_root, ns_facts_of_resource, ns_facts_of_span, ns_policies_decide, ns_trace_facts, ns_verdict
 )
-from nanospan._native.tail.policies cimport CompiledPolicies
+from nanospan._native.tail cimport CompiledPolicies
 
 cdef extern from "Python.h":
     unsigned long long PyLong_AsUnsignedLongLongMask(object) except? -1

@@ -20,7 +20,7 @@ from opentelemetry.trace import Tracer, set_span_in_context
 from support.head_sampling import DROPPED, HIGH, KEPT, context_of, decided
 
 import nanospan
-from nanospan._native.sampling import cost_meter
+from nanospan._native.sampling import meter_is_read, meter_reading
 from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, Adaptive, AlwaysRecord, OverheadBudget, ParentBased, RuleBased
 
 STEPS = 20
@@ -187,8 +187,8 @@ class Discarding(SpanExporter):
 
 
 def added(before: dict[str, Any], kind: str) -> tuple[int, int]:
-    """Timed spans of a kind since a reading of the cost_meter, and their nanoseconds."""
-    now = cost_meter.reading()
+    """Timed spans of a kind since a reading of the cost meter, and their nanoseconds."""
+    now = meter_reading()
     return now["timed"][kind] - before["timed"][kind], now["nanoseconds"][kind] - before["nanoseconds"][kind]
 
 
@@ -196,20 +196,20 @@ def added(before: dict[str, Any], kind: str) -> tuple[int, int]:
 class TestMeter:
     def test_nothing_is_measured_while_nobody_reads(self) -> None:
         gc.collect()
-        assert not cost_meter.is_read()
-        before = cost_meter.reading()
+        assert not meter_is_read()
+        before = meter_reading()
         trace(tracer_of(ParentBased(ALWAYS_ON)), 200)
-        assert cost_meter.reading() == before
+        assert meter_reading() == before
 
     def test_one_span_in_64_is_timed(self) -> None:
         budget = OverheadBudget()
-        assert cost_meter.is_read()
+        assert meter_is_read()
         tracer = tracer_of(ParentBased(ALWAYS_ON))
         for make in (lambda: tracer.start_span("span", Context()).end(), lambda: trace(tracer, 0)):
-            before = cost_meter.reading()
+            before = meter_reading()
             for _ in range(6400):
                 make()
-            now = cost_meter.reading()
+            now = meter_reading()
             timed, nanoseconds = added(before, "sampled")
             assert (now["spans"] - before["spans"], now["sampled"] - before["sampled"]) == (6400, 6400)
             assert 95 <= timed <= 105
@@ -217,7 +217,7 @@ class TestMeter:
             assert added(before, "unsampled") == (0, 0)
         del budget
         gc.collect()
-        assert not cost_meter.is_read()
+        assert not meter_is_read()
 
     def test_spans_that_are_not_sampled(self) -> None:
         budget = OverheadBudget()
@@ -227,14 +227,14 @@ class TestMeter:
             (AlwaysRecord(ALWAYS_OFF), lambda tracer: trace(tracer, 0)),
         ):
             tracer = tracer_of(sampler)
-            before = cost_meter.reading()
+            before = meter_reading()
             for _ in range(6400):
                 make(tracer)
             timed, nanoseconds = added(before, "unsampled")
             assert 95 <= timed <= 105
             assert nanoseconds > 0
             assert added(before, "sampled") == (0, 0)
-            assert cost_meter.reading()["sampled"] == before["sampled"]
+            assert meter_reading()["sampled"] == before["sampled"]
         del budget
 
     def test_attributes_of_timed_spans_count(self) -> None:
@@ -247,7 +247,7 @@ class TestMeter:
 
         budget = OverheadBudget()
         tracer = tracer_of(ParentBased(ALWAYS_ON))
-        before = cost_meter.reading()
+        before = meter_reading()
         slow = Slow()
         for _ in range(640):
             with tracer.start_as_current_span("span", Context()) as span:
@@ -264,12 +264,12 @@ class TestMeter:
         provider = nanospan.TracerProvider(sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False)
         provider.add_span_processor(nanospan.BatchSpanProcessor(Discarding(), schedule_delay_millis=10))
         tracer = provider.get_tracer("test")
-        before = cost_meter.reading()["worker"]
+        before = meter_reading()["worker"]
         deadline = time.monotonic() + 30
-        while cost_meter.reading()["worker"] == before and time.monotonic() < deadline:
+        while meter_reading()["worker"] == before and time.monotonic() < deadline:
             trace(tracer, 50)
             provider.force_flush()
-        assert cost_meter.reading()["worker"] > before
+        assert meter_reading()["worker"] > before
         provider.shutdown()
         del budget
 
@@ -302,14 +302,14 @@ class TestOverheadBudget:
         if child == 0:
             try:
                 stats = budget.stats()
-                os.write(writing, f"{stats['asked']} {cost_meter.reading()['spans']} {stats['process_cores']}".encode())
+                os.write(writing, f"{stats['asked']} {meter_reading()['spans']} {stats['process_cores']}".encode())
             finally:
                 os._exit(0)
         os.waitpid(child, 0)
         os.close(writing)
         with open(reading, "rb") as told:
             assert told.read() == b"0 0 0.0"
-        assert cost_meter.reading()["spans"] >= 640
+        assert meter_reading()["spans"] >= 640
 
     def test_arguments_and_description(self) -> None:
         assert OverheadBudget().get_description() == "OverheadBudget{0.02}"

@@ -16,7 +16,7 @@ from opentelemetry.trace import (
 )
 
 from nanospan import sampling
-from nanospan._native.sampling.samplers import NativeSampler
+from nanospan._native.sampling import NativeSampler
 
 ASK = -1
 LOW_64 = 2**64 - 1

@@ -11,7 +11,7 @@ from opentelemetry import trace
 from support.policies import compile_policies
 from support.selection.examples import examples
 
-from nanospan._native.sampling.samplers import threshold_from_probability
+from nanospan._native.sampling import threshold_from_probability
 from nanospan.tail import (
     AlwaysSample,
     And,

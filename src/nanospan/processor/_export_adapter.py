@@ -10,8 +10,8 @@ from typing import Any, Protocol, TypeGuard
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from nanospan._common.log import WindowedLog
-from nanospan._native.queue.span_queue import EncodedQueue, ObjectBatch, ObjectQueue
-from nanospan._native.tail.tail_queue import TailQueue
+from nanospan._native.queue import EncodedQueue, ObjectBatch, ObjectQueue
+from nanospan._native.tail import TailQueue
 from nanospan.export import EncodedBatch, EncodedSpanExporter, ExportOutcome
 from nanospan.export._transport.official import wrap_official
 from nanospan.processor._settings import QueueSettings

@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from nanospan._common.clock import monotonic
 from nanospan._common.log import WindowedLog
 from nanospan._compat.sdk import SUPPRESS_INSTRUMENTATION_KEY
-from nanospan._native.encoding.batch import EncodedBatch
-from nanospan._native.queue.span_queue import ObjectBatch, SpanQueue
-from nanospan._native.sampling import cost_meter
+from nanospan._native.encoding import EncodedBatch
+from nanospan._native.queue import ObjectBatch, SpanQueue
+from nanospan._native.sampling import add_worker_time, meter_is_read
 from nanospan.export import ExportOutcome
 from nanospan.processor._at_exit import send_at_exit
 from nanospan.processor._child_processes import shut_down_at_end_of_child
@@ -185,12 +185,12 @@ class ExportWorker:
 
     def _report_cpu_time(self) -> None:
         """Report the CPU time of this thread since the last call to the cost meter, if a sampler reads it."""
-        if not cost_meter.is_read():
+        if not meter_is_read():
             self._cpu_reported = None
             return
         used = time.thread_time_ns()
         if self._cpu_reported is not None:
-            cost_meter.add_worker_time(used - self._cpu_reported)
+            add_worker_time(used - self._cpu_reported)
         self._cpu_reported = used
 
     def _drain(self) -> None:

@@ -8,7 +8,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from nanospan._native.queue.span_queue import NativeBatchProcessor
+from nanospan._native.queue import NativeBatchProcessor
 from nanospan.export._settings.environment import resolve_protocol
 from nanospan.processor._export_adapter import export_adapter_for
 from nanospan.processor._metrics import create_processor_metrics

@@ -7,8 +7,7 @@ from typing import Any
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from nanospan._common.arguments import check_number, check_positive
-from nanospan._native.sampling.samplers import native_class
-from nanospan._native.sampling.threshold_samplers import NativeOverheadBudget, NativeRateControlled
+from nanospan._native.sampling import NativeOverheadBudget, NativeRateControlled, native_class
 from nanospan.sampling._copies import Copyable
 
 __all__ = ["Adaptive", "OverheadBudget"]

@@ -9,8 +9,14 @@ from opentelemetry.sdk.trace.sampling import Sampler
 from nanospan._common.arguments import MAX_FLOAT, check_integer, check_number, check_positive, safe_repr
 from nanospan._compat import stock
 from nanospan._compat.sdk import always_record_root
-from nanospan._native.sampling.samplers import native_class, threshold_from_probability, threshold_to_text
-from nanospan._native.sampling.threshold_samplers import NativeAlwaysRecord, NativeConsistentProbability, NativeRateLimited
+from nanospan._native.sampling import (
+    NativeAlwaysRecord,
+    NativeConsistentProbability,
+    NativeRateLimited,
+    native_class,
+    threshold_from_probability,
+    threshold_to_text,
+)
 from nanospan.sampling._copies import Copyable
 from nanospan.sampling._sdk import native_sampler
 

@@ -13,8 +13,7 @@ from opentelemetry.trace import SpanKind
 from nanospan._common.arguments import safe_repr
 from nanospan._compat import stock
 from nanospan._compat.sdk import static_decision
-from nanospan._native.sampling.rules import PARENT_PLACES, AttributeMatch, NativeRule, NativeRuleBased, TextMatch
-from nanospan._native.sampling.samplers import native_class
+from nanospan._native.sampling import PARENT_PLACES, AttributeMatch, NativeRule, NativeRuleBased, TextMatch, native_class
 from nanospan.sampling._copies import Copyable
 from nanospan.sampling._probability import RateLimited
 from nanospan.sampling._sdk import native_sampler

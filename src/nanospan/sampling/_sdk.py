@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler
 
 from nanospan._compat import stock
 from nanospan._compat.sdk import parent_based_delegates, static_decision
-from nanospan._native.sampling.samplers import (
+from nanospan._native.sampling import (
     NativeParentBased,
     NativeSampler,
     NativeStaticSampler,

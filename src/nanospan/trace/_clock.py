@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from nanospan._native.trace.span import use_python_clock
+from nanospan._native.trace import use_python_clock
 
 __all__ = ["CLOCK_VARIABLE", "set_clock_from_environment"]
 

@@ -25,7 +25,7 @@ from opentelemetry.util.types import Attributes
 from nanospan._common.log import log_callback_error
 from nanospan._compat import stock
 from nanospan._compat.sdk import TracerConfigurator, counts_nothing, outlive_its_pool
-from nanospan._native.trace.processors import NativeProcessors
+from nanospan._native.trace import NativeProcessors
 from nanospan.ids import RandomIdGenerator
 from nanospan.sampling.configuration.environment import own_sampler
 from nanospan.trace._clock import set_clock_from_environment

@@ -6,8 +6,8 @@ from typing import Any
 
 from nanospan._compat import stock
 from nanospan._compat.sdk import SPAN_FIELDS
-from nanospan._native.context.identity import NativeNonRecordingSpan, bind_non_recording_class, own_dict
-from nanospan._native.trace.span import NativeSpan, bind_span_class
+from nanospan._native.context import NativeNonRecordingSpan, bind_non_recording_class, own_dict
+from nanospan._native.trace import NativeSpan, bind_span_class
 
 __all__ = ["NonRecordingSpan", "Span"]
 

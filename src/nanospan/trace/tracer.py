@@ -17,8 +17,8 @@ from opentelemetry.util.types import Attributes
 from nanospan._common.log import log_callback_error
 from nanospan._compat import stock
 from nanospan._compat.sdk import TRACER_FIELDS
-from nanospan._native.sampling.samplers import sample_span
-from nanospan._native.trace import tracer as native
+from nanospan._native import trace as native
+from nanospan._native.sampling import sample_span
 from nanospan.ids import RandomIdGenerator
 from nanospan.sampling import native_sampler
 from nanospan.trace.span import NonRecordingSpan, Span

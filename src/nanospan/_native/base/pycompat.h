@@ -7,8 +7,9 @@
 
 #include "base/ns_text.h"
 
-/* A view of a str, valid while the str lives; no conversion, no cached UTF-8. */
-static inline ns_text nspy_text(PyObject *text) {
+/* A view of a str, valid while the str lives; no conversion, no cached UTF-8. Inlined by order: the compiler declines to where
+ * a module has many calls, and a queued span takes 0.5 % more instructions then. */
+__attribute__((always_inline)) static inline ns_text nspy_text(PyObject *text) {
 #if PY_VERSION_HEX < 0x030C0000
     if (PyUnicode_READY(text) < 0) {
         PyErr_Clear();

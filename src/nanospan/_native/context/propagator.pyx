@@ -17,9 +17,9 @@ from nanospan._native.context.csrc cimport (
     ns_traceparent, ns_traceparent_read, ns_traceparent_write, ns_tracestate_is_level1_key, ns_tracestate_member,
     ns_tracestate_next, ns_tracestate_step
 )
-from nanospan._native.context.current_context cimport context_is_dict, context_with, span_in
-from nanospan._native.context.identity cimport (
-    BorrowedState, Ids, NativeSpanBase, context_is_tuple, has_native_ids, ids_are_valid, make_context, read_context
+from nanospan._native.context cimport (
+    BorrowedState, Ids, NativeSpanBase, context_is_dict, context_is_tuple, context_with, has_native_ids, ids_are_valid,
+    make_context, read_context, span_in
 )
 
 from opentelemetry import trace

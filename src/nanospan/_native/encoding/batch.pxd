@@ -1,7 +1,6 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from nanospan._native.encoding.csrc cimport ns_buf, ns_record
-from nanospan._native.encoding.sources cimport SourceTable
 from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView
 
 cdef class EncodedBatch:

@@ -1,4 +1,4 @@
-# Single fields of a span (ids, times, texts, counts, flags) and attribute values; included by encoder.pyx.
+# Single fields of a span (ids, times, texts, counts, flags) and attribute values; included by encoder.pxi.
 
 cdef ns_text no_text() noexcept:
     cdef ns_text text

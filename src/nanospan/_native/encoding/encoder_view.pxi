@@ -1,4 +1,4 @@
-# SpanView of a ReadableSpan, and of every object with its properties; included by encoder.pyx.
+# SpanView of a ReadableSpan, and of every object with its properties; included by encoder.pxi.
 
 cdef object public_field(object span, str name, EncodeCounts *counts):
     try:

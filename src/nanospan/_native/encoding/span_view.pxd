@@ -4,7 +4,7 @@
     queue                                counts the span, calls `calls.is_sampled`, checks its bounds
     encode_span                          calls `calls.fill` once, then reads the fields
 
-There are two tables of calls: for the native span (trace/span.pyx), and for a ReadableSpan or an object with its properties
+There are two tables of calls: for the native span (trace/span.pxi), and for a ReadableSpan or an object with its properties
 (encoding/encoder_view.pxi). Filling is most of the cost of encoding, so a full queue drops a span before it is filled.
 """
 

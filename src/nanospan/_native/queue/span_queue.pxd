@@ -2,7 +2,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 from nanospan._native.encoding.csrc cimport ns_buf
-from nanospan._native.encoding.sources cimport SourceTable
+from nanospan._native.encoding cimport SourceTable
 from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView
 from nanospan._native.queue.csrc cimport ns_counters, ns_ring, ns_wake
 

@@ -1,4 +1,4 @@
-# The queue of exporters of bytes; included by span_queue.pyx.
+# The queue of exporters of bytes; included by span_queue.pxi.
 
 cdef class EncodedQueue(SpanQueue):
     """OTLP bytes in a ring bounded by spans and bytes."""

@@ -1,4 +1,4 @@
-# The queue of exporters of span objects; included by span_queue.pyx.
+# The queue of exporters of span objects; included by span_queue.pxi.
 
 cdef class ObjectQueue(SpanQueue):
     """Span objects in a bounded deque."""

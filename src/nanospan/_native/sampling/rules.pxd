@@ -3,9 +3,6 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 
-from nanospan._native.sampling.samplers cimport NativeSampler, SamplingInput, SamplingOutput
-from nanospan._native.sampling.threshold_samplers cimport NativeOwnSampler
-
 
 # An exact text, or a pattern.
 cdef class TextMatch:

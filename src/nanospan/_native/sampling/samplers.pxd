@@ -88,6 +88,8 @@ cdef class NativeSampler:
     cdef object sample_from_input(self, SamplingInput *given, object parent_context, object parent, object trace_id,
                                   object name, object kind, object attributes, object links, object trace_state)
 
+    # The arguments of `_bind`, for copies and pickles. TypeError: the sampler has measurements of its process.
+
 
 cdef class NativeStaticSampler(NativeSampler):
     cdef object decision

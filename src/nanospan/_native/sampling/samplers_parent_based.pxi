@@ -1,4 +1,4 @@
-# ParentBased; included by samplers.pyx.
+# ParentBased; included by samplers.pxi.
 
 cdef inline int delegate_index(int parent) noexcept nogil:
     if not parent & PARENT_VALID:

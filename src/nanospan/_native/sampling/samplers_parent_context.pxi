@@ -1,4 +1,4 @@
-# Reads the parent's SpanContext; included by samplers.pyx.
+# Reads the parent's SpanContext; included by samplers.pxi.
 
 cdef object span_context_type = SpanContext
 cdef object trace_flags_type = TraceFlags

@@ -1,4 +1,4 @@
-# The SDK's SamplingResult; included by samplers.pyx.
+# The SDK's SamplingResult; included by samplers.pxi.
 
 cdef object result_type = SamplingResult
 cdef object no_attributes = MappingProxyType({})

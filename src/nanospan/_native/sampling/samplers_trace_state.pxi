@@ -1,4 +1,4 @@
-# The `ot` member of a trace state, for samplers; included by samplers.pyx.
+# The `ot` member of a trace state, for samplers; included by samplers.pxi.
 #
 # A trace state that differs from the parent's is a new TraceState, created through public calls of the API. That takes
 # microseconds, but happens only where a trace enters the process or a threshold changes.

@@ -6,7 +6,6 @@ from libc.stdint cimport uint32_t, uint64_t
 from nanospan._native.sampling.csrc cimport (
     ns_cpu_budget, ns_ot, ns_rate_controller, ns_rate_controller_mode, ns_token_bucket
 )
-from nanospan._native.sampling.samplers cimport NativeSampler, SamplingInput, SamplingOutput
 
 
 # The monotonic clocks of the samplers, in nanoseconds. `coarse` may lag by milliseconds, enough for rates that are measured

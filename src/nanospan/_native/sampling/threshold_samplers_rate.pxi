@@ -1,4 +1,4 @@
-# Samplers with a moving threshold; included by threshold_samplers.pyx.
+# Samplers with a moving threshold; included by threshold_samplers.pxi.
 
 cdef class NativeRateControlled(NativeThresholdSampler):
     """Keeps a trace if its randomness reaches the threshold of a controller (csrc/sampling/ns_rate_controller.h)."""

@@ -1,13 +1,11 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from nanospan._native.base.threads cimport nspy_lock
-from nanospan._native.encoding.batch cimport EncodedBatch
+from nanospan._native.encoding cimport EncodedBatch, SourceTable
 from nanospan._native.encoding.csrc cimport ns_buf
-from nanospan._native.encoding.sources cimport SourceTable
 from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView, TraceKey
-from nanospan._native.queue.span_queue cimport SpanQueue
+from nanospan._native.queue cimport SpanQueue
 from nanospan._native.tail.csrc cimport ns_kept_batch, ns_trace_table
-from nanospan._native.tail.policies cimport CompiledPolicies
 
 
 cdef class TailQueue(SpanQueue):

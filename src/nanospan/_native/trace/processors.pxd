@@ -2,7 +2,7 @@ from cpython.object cimport PyObject
 
 from nanospan._native.base.threads cimport load_flag
 from nanospan._native.encoding.span_view cimport SpanView
-from nanospan._native.queue.span_queue cimport NativeBatchProcessor
+from nanospan._native.queue cimport NativeBatchProcessor
 
 # Free-threaded build: spans read `only` with an acquire load, without a lock, and the tuples together in the object's
 # critical section.

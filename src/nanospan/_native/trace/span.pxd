@@ -3,9 +3,8 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from nanospan._native.context.identity cimport ContextCell, Ids, NativeSpanBase
+from nanospan._native.context cimport ContextCell, Ids, NativeSpanBase
 from nanospan._native.encoding.span_view cimport AttributePair, EncodeCounts, SpanView, TraceKey
-from nanospan._native.trace.processors cimport NativeProcessors
 
 
 # Limits of a span's attributes; -1: no limit.

@@ -1,4 +1,4 @@
-# The attributes of a native span; included by span.pyx.
+# The attributes of a native span; included by span.pxi.
 #
 # Values of plain types are immutable and stored by reference. Lists and tuples of plain values become tuples. The SDK's own
 # function cleans all other values, and its own container handles unusual cases.

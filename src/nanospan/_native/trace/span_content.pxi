@@ -1,4 +1,4 @@
-# Attributes, events and links of a native span; included by span.pyx.
+# Attributes, events and links of a native span; included by span.pxi.
 
 cdef class SpanContent(SpanFields):
     """The methods that change a recording span."""
@@ -115,7 +115,7 @@ cdef class SpanContent(SpanFields):
     # --- attributes that need Python code --------------------------------------------------------------------------------
 
     cdef int put_slowly(self, object key, object value) except -1:
-        cdef Turn turn = take_span(self)
+        cdef Turn turn = begin_write(self)
         if turn == REFUSED:
             logger.warning(SETTING_ON_ENDED)
             return 0
@@ -124,11 +124,11 @@ cdef class SpanContent(SpanFields):
         except Exception as error:
             report_lost(key, error)
         finally:
-            give_back(self, turn)
+            end_write(self, turn)
         return 0
 
     cdef int put_all_slowly(self, object attributes) except -1:
-        cdef Turn turn = take_span(self)
+        cdef Turn turn = begin_write(self)
         if turn == REFUSED:
             logger.warning(SETTING_ON_ENDED)
             return 0
@@ -137,7 +137,7 @@ cdef class SpanContent(SpanFields):
         except Exception as error:
             report_lost("(all)", error)
         finally:
-            give_back(self, turn)
+            end_write(self, turn)
         return 0
 
     cdef int put_item(self, object key, object value) except -1:
@@ -229,7 +229,7 @@ cdef class SpanContent(SpanFields):
             self.append_event(event.as_sdk_event(limits))
 
     cdef int append_event(self, object event) except -1:
-        cdef Turn turn = take_span(self)
+        cdef Turn turn = begin_write(self)
         if turn == REFUSED:
             logger.warning(CALLED_ON_ENDED, "_add_event")
             return 0
@@ -240,7 +240,7 @@ cdef class SpanContent(SpanFields):
         except Exception as error:
             report_lost("of an event", error)
         finally:
-            give_back(self, turn)
+            end_write(self, turn)
         return 0
 
     @cython.critical_section
@@ -266,7 +266,7 @@ cdef class SpanContent(SpanFields):
 
     @cython.critical_section
     def _add_link(self, link):
-        cdef Turn turn = take_span(self)
+        cdef Turn turn = begin_write(self)
         if turn == REFUSED:
             logger.warning(CALLED_ON_ENDED, "_add_link")
             return
@@ -277,7 +277,7 @@ cdef class SpanContent(SpanFields):
         except Exception as error:
             report_lost("of a link", error)
         finally:
-            give_back(self, turn)
+            end_write(self, turn)
 
     cdef int set_links(self, object links) except -1:
         """The links of a span that starts."""

@@ -42,7 +42,7 @@ cdef bint is_sealed(SpanFields span) noexcept:
     return span.is_ended() and (span.cold_fields is None or span.cold_fields.ending == 0)
 
 
-cdef Turn take_span(SpanFields span) except? REFUSED:
+cdef Turn begin_write(SpanFields span) except? REFUSED:
     """For a write that may run Python code. The caller is in the span's critical section."""
     cdef SpanColdFields cold_fields = span.cold()
     cdef unsigned long own = PyThread_get_thread_ident()
@@ -57,7 +57,7 @@ cdef Turn take_span(SpanFields span) except? REFUSED:
     return TAKEN
 
 
-cdef int give_back(SpanFields span, Turn turn) except -1:
+cdef int end_write(SpanFields span, Turn turn) except -1:
     cdef SpanColdFields cold_fields = span.cold_fields
     if turn == TAKEN:
         cold_fields.writer_depth -= 1

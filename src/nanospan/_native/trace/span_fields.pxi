@@ -1,5 +1,5 @@
 # The fields of a span, as properties with the private names of the SDK, which the SDK and other libraries read and assign;
-# included by span.pyx.
+# included by span.pxi.
 
 cdef extern from *:
     """

@@ -1,4 +1,4 @@
-# The shared state of a tracer's spans, and the events of a span; included by span.pyx.
+# The shared state of a tracer's spans, and the events of a span; included by span.pxi.
 
 cdef Bounds bounds_of(object limits) except *:
     """Reads the bounds for `set_limits`. Separate and first: `limits` may be any object, and reading it may run Python code

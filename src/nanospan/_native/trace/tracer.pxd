@@ -1,6 +1,5 @@
-from nanospan._native.context.ids cimport NativeIdGenerator
-from nanospan._native.sampling.samplers cimport NativeSampler
-from nanospan._native.trace.span cimport SpanShared
+from nanospan._native.context cimport NativeIdGenerator
+from nanospan._native.sampling cimport NativeSampler
 
 # Starting a span reads the fields one by one, without a lock. While a field is being assigned, a thread may see a mixture of
 # old and new values; each of them was valid at some moment.

@@ -1,4 +1,4 @@
-# start_as_current_span; included by tracer.pyx.
+# start_as_current_span; included by tracer.pxi.
 
 cdef extern from *:
     """

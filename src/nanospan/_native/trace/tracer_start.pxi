@@ -1,4 +1,4 @@
-# The native way of starting a span; included by tracer.pyx.
+# The native way of starting a span; included by tracer.pxi.
 
 cdef object sdk_decision(int decision):
     if decision == RECORD_AND_SAMPLE:
@@ -146,7 +146,7 @@ cdef inline int fill_span(NativeSpan span, SpanShared shared, object name, objec
 
 cdef object start_unmetered(NativeTracer self, object name, object context, object kind, object attributes, object links,
                             object start_time, bint record_exception, bint set_status_on_exception):
-    cdef SpanShared shared = <SpanShared> shared_of(self)
+    cdef SpanShared shared = <SpanShared> shared_of_tracer(self)
     cdef NativeSpanBase parent = None
     cdef NativeSpanBase started
     cdef NativeSpan span

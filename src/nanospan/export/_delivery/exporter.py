@@ -40,7 +40,7 @@ class DeliveringExporter(SpanExporter):
         if not spans:
             return SpanExportResult.SUCCESS
         # Imported here: export_encoded needs no encoder.
-        from nanospan._native.encoding.batch import encode_batch
+        from nanospan._native.encoding import encode_batch
 
         try:
             batch = encode_batch(spans)

@@ -1,1 +1,0 @@
-"""Shared ground: threads, free lists, the fork generation."""

@@ -1,0 +1,3 @@
+"""Shared ground: threads, free lists, the fork generation."""
+
+include "fork.pxi"

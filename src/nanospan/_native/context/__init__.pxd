@@ -1,0 +1,3 @@
+include "ids.pxd"
+include "identity.pxd"
+include "current_context.pxd"

@@ -1,1 +1,0 @@
-"""Ids, span contexts, the current Context, W3C headers."""

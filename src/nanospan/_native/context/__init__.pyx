@@ -1,0 +1,6 @@
+"""Ids, span contexts, the current Context, W3C headers."""
+
+# Each part uses only the parts above it.
+include "ids.pxi"
+include "identity.pxi"
+include "current_context.pxi"

@@ -1,0 +1,3 @@
+include "encoder.pxd"
+include "sources.pxd"
+include "batch.pxd"

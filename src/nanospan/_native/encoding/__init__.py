@@ -1,1 +1,0 @@
-"""Spans, resources and scopes as OTLP bytes."""

@@ -1,1 +1,0 @@
-"""Where ended spans wait for the worker."""

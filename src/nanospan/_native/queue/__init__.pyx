@@ -1,0 +1,3 @@
+"""Where ended spans wait for the worker."""
+
+include "span_queue.pxi"

@@ -1,0 +1,2 @@
+include "policies.pxd"
+include "tail_queue.pxd"

@@ -1,0 +1,3 @@
+include "processors.pxd"
+include "span.pxd"
+include "tracer.pxd"

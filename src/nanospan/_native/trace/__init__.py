@@ -1,1 +1,0 @@
-"""The native tracer, span and processor dispatch."""

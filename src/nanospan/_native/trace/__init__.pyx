@@ -1,0 +1,6 @@
+"""The native tracer, span and processor dispatch."""
+
+# Each part uses only the parts above it.
+include "processors.pxi"
+include "span.pxi"
+include "tracer.pxi"
