@@ -79,6 +79,14 @@ SECOND = 1_000_000_000
 START = 1000 * SECOND
 
 
+@pytest.fixture(autouse=True)
+def each_test_hears_of_wrong_variables() -> None:
+    """A process warns once about a variable."""
+    from nanospan._common import environment
+
+    environment._warned.clear()
+
+
 @pytest.fixture
 def clean_environment() -> Iterator[None]:
     """No variable of the machine decides a test."""

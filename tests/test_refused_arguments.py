@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 from support.policies import compile_policies
 
-from nanospan import BatchSpanProcessor
+from nanospan import BatchSpanProcessor, TracerProvider, sampling
+from nanospan.export.http import OTLPSpanExporter
 from nanospan.sampling import ALWAYS_ON, Rule, RuleBased
 from nanospan.tail import (
     AlwaysSample,
@@ -146,14 +148,94 @@ def processor(**arguments: Any) -> Callable[[], Any]:
 COUNTS = ["max_queue_size", "max_export_batch_size", "max_queue_bytes"]
 TIMES = ["schedule_delay_millis", "export_timeout_millis"]
 PROCESSOR: list[Case] = [
-    *((processor(**{name: value}), ValueError, name) for name in COUNTS + TIMES for value in (0, -1, 1 << 40)),
+    *((processor(**{name: value}), ValueError, name) for name in COUNTS + TIMES for value in (-1, -(1 << 70))),
+    *((processor(**{name: value}), ValueError, name) for name in COUNTS for value in (0, 1 << 70)),
+    (processor(schedule_delay_millis=0), ValueError, "schedule_delay_millis"),
     *((processor(**{name: value}), TypeError, name) for name in COUNTS + TIMES for value in ("512", True, [1])),
     *((processor(**{name: 100000.5}), TypeError, name) for name in COUNTS),
-    *((processor(**{name: float(value)}), ValueError, name) for name in TIMES for value in ("nan", "inf")),
+    *((processor(**{name: float(value)}), ValueError, name) for name in TIMES for value in ("nan", "-inf")),
     (processor(max_queue_size=100, max_export_batch_size=101), ValueError, "max_export_batch_size.*100"),
 ]
 
-CASES = {"tail": TAIL, "rules": RULES, "processor": PROCESSOR}
+PROCESSOR += [
+    (lambda: BatchSpanProcessor("http://localhost:4318"), TypeError, "span_exporter must be a SpanExporter"),
+    (lambda: BatchSpanProcessor(InMemorySpanExporter), TypeError, "span_exporter must be a SpanExporter"),
+    (processor(meter_provider="global"), TypeError, "meter_provider must be a MeterProvider"),
+    (processor(tail_sampling=True), TypeError, "tail_sampling must be a nanospan.tail.TailSampling"),
+]
+
+
+def provider(**arguments: Any) -> Callable[[], Any]:
+    return lambda: TracerProvider(shutdown_on_exit=False, **arguments)
+
+
+PROVIDER: list[Case] = [
+    (provider(sampler="always_on"), TypeError, "sampler must be a Sampler, such as nanospan.sampling.ALWAYS_ON"),
+    (provider(sampler=""), TypeError, "sampler must be a Sampler"),
+    (provider(sampler=RuleBased), TypeError, "sampler must be a Sampler.* not the class RuleBased"),
+    (provider(sampler=0.5), TypeError, "sampler must be a Sampler"),
+    (provider(resource={"service.name": "shop"}), TypeError, "resource must be a Resource"),
+    (provider(active_span_processor=InMemorySpanExporter()), TypeError, "active_span_processor must be a Synchronous"),
+    (provider(id_generator=random.getrandbits), TypeError, "id_generator must be an IdGenerator"),
+    (provider(span_limits=128), TypeError, "span_limits must be SpanLimits"),
+    (provider(meter_provider="global"), TypeError, "meter_provider must be a MeterProvider"),
+    (lambda: TracerProvider(shutdown_on_exit="no"), TypeError, "shutdown_on_exit must be True or False"),
+]
+SAMPLERS: list[Case] = [
+    (lambda: sampling.StaticSampler("drop"), TypeError, "decision must be a Decision"),
+    (lambda: sampling.TraceIdRatioBased("0.5"), TypeError, "rate must be a number from 0.0 to 1.0"),
+    (lambda: sampling.TraceIdRatioBased(float("nan")), ValueError, "rate must be a number from 0.0 to 1.0"),
+    (lambda: sampling.ParentBasedTraceIdRatio(1.5), ValueError, "rate must be a number from 0.0 to 1.0"),
+    (lambda: sampling.ParentBased("always_on"), TypeError, "root must be a Sampler"),
+    (lambda: sampling.ParentBased(ALWAYS_ON, local_parent_sampled=None), TypeError, "local_parent_sampled must be a"),
+    (lambda: sampling.AlwaysRecord("always_on"), TypeError, "root must be a Sampler"),
+    (lambda: sampling.ConsistentProbability("0.1"), TypeError, "ratio"),
+    (lambda: sampling.ConsistentProbability(0.1, randomness="dice"), ValueError, "randomness"),
+    (lambda: sampling.RateLimited("10"), TypeError, "traces_per_second"),
+    (lambda: sampling.RateLimited(10, consistent="yes"), TypeError, "consistent must be True or False"),
+    (lambda: sampling.Adaptive(0), ValueError, "target_spans_per_second"),
+    (lambda: sampling.OverheadBudget("2%"), TypeError, "cpu_fraction"),
+]
+HTTP: list[Case] = [
+    (lambda: OTLPSpanExporter(5), ValueError, "endpoint must be a str"),
+    (lambda: OTLPSpanExporter("collector:4318"), ValueError, "endpoint must be a URL such as http://localhost:4318/v1/traces"),
+    (lambda: OTLPSpanExporter("https://c", certificate_file=5), TypeError, "certificate_file must be a path"),
+    (lambda: OTLPSpanExporter("https://c", client_key_file="/none"), ValueError, "client_key_file"),
+    (lambda: OTLPSpanExporter(headers=["a=b"]), TypeError, "headers must be a mapping"),
+    (lambda: OTLPSpanExporter(headers={"a": 1}), TypeError, "headers must map str to str"),
+    (lambda: OTLPSpanExporter(timeout=-1), ValueError, "timeout must be a number of seconds"),
+    (lambda: OTLPSpanExporter(timeout="10"), TypeError, "timeout must be a number"),
+    (lambda: OTLPSpanExporter(compression="zstd"), ValueError, "compression must be"),
+    (lambda: OTLPSpanExporter(max_request_size=0.5), TypeError, "max_request_size must be an integer"),
+]
+
+CASES = {
+    "tail": TAIL,
+    "rules": RULES,
+    "processor": PROCESSOR,
+    "provider": PROVIDER,
+    "samplers": SAMPLERS,
+    "http": HTTP,
+}
+
+
+def test_the_grpc_exporter_refuses_wrong_arguments() -> None:
+    pytest.importorskip("grpc", reason="grpcio is not installed")
+    from nanospan.export.grpc import OTLPSpanExporter
+
+    for arguments, error, message in [
+        ({"endpoint": 5}, TypeError, "endpoint must be a str"),
+        ({"endpoint": "c:port"}, ValueError, "endpoint must be"),
+        ({"insecure": "false"}, TypeError, "insecure must be True or False"),
+        ({"credentials": "certificate.pem"}, TypeError, "credentials must be grpc.ChannelCredentials"),
+        ({"headers": 5}, TypeError, "headers must be a mapping"),
+        ({"timeout": -1}, ValueError, "timeout must be a number of seconds"),
+        ({"channel_options": 5}, TypeError, "channel_options must be pairs"),
+        ({"retryable_error_codes": "UNAVAILABLE"}, TypeError, "retryable_error_codes must be grpc.StatusCode members"),
+        ({"retryable_error_codes": 14}, TypeError, "retryable_error_codes must be grpc.StatusCode members"),
+    ]:
+        with pytest.raises(error, match=f"^{message}"):
+            OTLPSpanExporter(**arguments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

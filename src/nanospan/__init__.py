@@ -3,8 +3,12 @@
 # ruff: noqa: E402
 from nanospan._common.main_interpreter import require_main_interpreter as _require_main_interpreter
 from nanospan._common.version import own_version as _own_version
+from nanospan._compat.guarded_import import import_sdk_trace as _import_sdk_trace
+from nanospan._compat.sdk_warnings import say_once as _say_once
 
 _require_main_interpreter()
+_import_sdk_trace()
+_say_once()
 
 from nanospan._native.encoding import encode_spans
 from nanospan.ids import RandomIdGenerator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import subprocess
 import sys
 import threading
 from collections import deque
@@ -141,41 +142,43 @@ def test_components_are_numbered_with_the_sdks_own():
 
 
 def test_the_configuration_builds_tracing_from_the_names_that_are_replaced(monkeypatch):
-    """The class and the exporter's entry point arrive where the SDK's own functions make the provider and load exporters."""
+    """The class and the exporters' names arrive where the SDK's own functions make the provider and load exporters, and what
+    fails in metrics or logs does not end the configuration."""
     from opentelemetry.sdk import _configuration
 
-    made, asked = [], []
+    made, asked, failures = [], [], []
 
     class Provider(TracerProvider):
         def __init__(self, **arguments):
             made.append(arguments)
             super().__init__(**arguments, shutdown_on_exit=False)
 
-    def otlp_exporter(official: str) -> str:
-        asked.append(official)
-        return "chosen"
+    def exporter_names(signal: str) -> list[str]:
+        asked.append(signal)
+        return ["console"]
 
-    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp,other")
-    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    def fails(*arguments, **named):
+        raise ValueError("no such thing")
+
     monkeypatch.setattr(_configuration, "set_tracer_provider", lambda provider: None)
-    for variable in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
-        monkeypatch.delenv(variable, raising=False)
+    for name in ("_init_metrics", "_init_logging"):
+        monkeypatch.setattr(_configuration, name, fails)
     before = dict(vars(_configuration))
-    with private.tracing_built_with(Provider, otlp_exporter):
-        assert _configuration._get_exporter_names("traces") == ["chosen", "other"]
-        assert _configuration._get_exporter_names("metrics") == ["otlp_proto_grpc"]
-        _configuration._init_tracing({}, resource=Resource({"a": "b"}))
-    assert asked == ["otlp_proto_grpc"]
+    with private.tracing_built_with(Provider, exporter_names, lambda signal, error: failures.append((signal, str(error)))):
+        private.initialize_components(resource_attributes={"a": "b"})
+    assert asked == ["traces", "metrics", "logs"]
+    assert failures == [("metrics", "no such thing"), ("logs", "no such thing")]
     assert made[0]["resource"].attributes["a"] == "b"
     assert dict(vars(_configuration)) == before
 
 
-def test_a_configuration_without_the_names_is_refused_untouched(monkeypatch):
+@pytest.mark.parametrize("name", sorted(set(private.CONFIGURATION_NAMES) - {"TracerProvider"}))
+def test_a_configuration_without_the_names_is_refused_untouched(monkeypatch, name):
     from opentelemetry.sdk import _configuration
 
-    monkeypatch.delattr(_configuration, "_get_exporter_entry_point")
-    with pytest.raises(LookupError, match="_get_exporter_entry_point"):
-        private.tracing_built_with(TracerProvider, str)
+    monkeypatch.delattr(_configuration, name)
+    with pytest.raises(LookupError, match=name):
+        private.tracing_built_with(TracerProvider, list, print)
     assert _configuration.TracerProvider is TracerProvider
 
 
@@ -209,3 +212,19 @@ def test_no_other_module_imports_a_private_name():
             if any(name.startswith("_") and name not in ("_incubating", "__version__") for name in names):
                 offenders.append(f"{path.relative_to(package)}: {node.module}")
     assert offenders == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("OTEL_RESOURCE_ATTRIBUTES", "a=b, c", ["OTEL_RESOURCE_ATTRIBUTES: ' c' is ignored: write key=value, with commas"]),
+        ("OTEL_RESOURCE_ATTRIBUTES", " ", []),
+        ("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "1", ["Invalid value for OTEL_PYTHON_SDK_"]),
+        ("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "", []),
+    ],
+)
+def test_what_the_sdk_reads_often_it_warns_about_once(variable, value, said):
+    script = "import nanospan\nfor n in range(3): nanospan.TracerProvider().get_tracer(str(n))\n"
+    run = subprocess.run([sys.executable, "-c", script], env={variable: value}, capture_output=True, text=True, check=True)
+    assert len(run.stderr.splitlines()) == len(said)
+    assert all(line.startswith(expected) for line, expected in zip(run.stderr.splitlines(), said, strict=True))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.trace import TraceFlags
 from support.extra_packages import Collector, Environment, Finished, environment_with
+from support.variables.forked_cases import run_forked
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -149,13 +150,93 @@ def test_without_grpcio_and_a_named_protocol_it_is_http(plain, collector):
     collector.spans(2)
 
 
-def test_a_protocol_that_was_named_is_never_changed(plain, collector):
-    if collector.endpoint_grpc is None:
-        pytest.skip("grpcio is not installed")
-    variables = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
-    variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.endpoint_grpc
-    assert plain.run("python", "-c", WITHOUT_GRPC + APPLICATION, **variables).report["exporters"] == [GRPC]
+@pytest.mark.parametrize("exporter", [None, "otlp"])
+def test_without_grpcio_a_protocol_that_needs_it_costs_a_warning(plain, collector, exporter):
+    """opentelemetry-distro names gRPC unasked."""
+    variables = {"OTEL_TRACES_EXPORTER": exporter, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    variables["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = collector.endpoint_http
+    finished = plain.run("python", "-c", WITHOUT_GRPC + APPLICATION, **variables)
+    assert finished.report["exporters"] == [HTTP]
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("OTEL_EXPORTER_OTLP_PROTOCOL='grpc' is ignored: write http/protobuf, or install nanospan[grpc]")
     collector.spans(2)
+
+
+def test_traces_go_to_otlp_where_no_variable_says_where(environment, collector):
+    """With the distro by gRPC, its default; else by HTTP, the standard's."""
+    by_distro = environment.has("opentelemetry.distro")
+    if by_distro and collector.endpoint_grpc is None:
+        pytest.skip("grpcio is not installed")
+    endpoint = collector.endpoint_grpc if by_distro else f"http://127.0.0.1:{collector.http_port}"
+    finished = instrument(environment, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+    assert finished.report["exporters"] == [GRPC if by_distro else HTTP]
+    assert complaints(finished) == []
+    collector.spans(2)
+
+
+@pytest.mark.parametrize(
+    ("variables", "warning"),
+    [
+        ({"OTEL_METRICS_EXPORTER": "unheard_of"}, "OTEL_METRICS_EXPORTER='unheard_of' is ignored: write names of exporters"),
+        ({"OTEL_LOGS_EXPORTER": "Unheard_Of"}, "OTEL_LOGS_EXPORTER='Unheard_Of' is ignored: write names of exporters"),
+        ({"OTEL_METRICS_EXEMPLAR_FILTER": "some"}, "The SDK cannot configure the metrics, which are not exported: "),
+        ({"OTEL_BLRP_MAX_QUEUE_SIZE": "0", "OTEL_LOGS_EXPORTER": "console"}, "The SDK cannot configure the logs, which "),
+    ],
+)
+def test_metrics_and_logs_that_fail_cost_themselves(environment, collector, variables, warning):
+    finished = instrument(environment, **http(collector), **variables)
+    (line,) = complaints(finished)
+    assert line.startswith(warning)
+    collector.spans(2)
+
+
+IN_ANY_CASE = [
+    ({"OTEL_EXPORTER_OTLP_PROTOCOL": "HTTP/PROTOBUF"}, "exporters", [HTTP]),
+    ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "Http/Protobuf"}, "exporters", [HTTP]),
+    ({"OTEL_TRACES_EXPORTER": "OTLP"}, "exporters", [HTTP]),
+    ({"OTEL_TRACES_EXPORTER": "Nanospan_OTLP_HTTP"}, "exporters", [HTTP]),
+    ({"OTEL_TRACES_EXPORTER": "NONE"}, "exporters", []),
+    ({"OTEL_METRICS_EXPORTER": "NONE", "OTEL_LOGS_EXPORTER": "None"}, "exporters", [HTTP]),
+    ({"OTEL_EXPORTER_OTLP_COMPRESSION": "GZIP"}, "exporters", [HTTP]),
+    ({"OTEL_TRACES_SAMPLER": "ALWAYS_OFF"}, "sampling", "AlwaysOffSampler"),
+    ({"OTEL_PYTHON_ID_GENERATOR": "RANDOM"}, "ids", IDS),
+    ({"OTEL_SDK_DISABLED": "TRUE"}, "span", "opentelemetry.trace.span.NonRecordingSpan"),
+]
+
+
+CONFIGURED = "from nanospan.configurator import Configurator; Configurator().configure()\n" + APPLICATION
+
+
+def test_words_in_any_case(collector):
+    ended = run_forked(CONFIGURED, [http(collector) | variables for variables, _, _ in IN_ANY_CASE])
+    for (variables, key, expected), process in zip(IN_ANY_CASE, ended, strict=True):
+        assert (process.code, process.stderr) == (0, ""), variables
+        assert json.loads(process.stdout)[key] == expected, variables
+
+
+UNUSABLE = [
+    ({"OTEL_TRACES_EXPORTER": "jaeger"}, "OTEL_TRACES_EXPORTER='jaeger' is ignored"),
+    ({"OTEL_TRACES_EXPORTER": "jaeger,otlp"}, "OTEL_TRACES_EXPORTER='jaeger,otlp' is ignored"),
+    ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL='http/json' is ignored"),
+    ({"OTEL_CONFIG_FILE": "/nowhere.yaml"}, "OTEL_CONFIG_FILE='/nowhere.yaml' is ignored"),
+    ({"OTEL_CONFIG_FILE": " "}, None),
+    ({"OTEL_TRACES_EXPORTER": " "}, None),
+    ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": " "}, None),
+    ({"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "many"}, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT='many' is ignored"),
+    ({"OTEL_ATTRIBUTE_COUNT_LIMIT": "-1"}, "OTEL_ATTRIBUTE_COUNT_LIMIT='-1' is ignored"),
+    ({"OTEL_SDK_DISABLED": "1"}, "OTEL_SDK_DISABLED='1' is ignored: write true or false (default false)"),
+]
+
+
+def test_what_cannot_be_used_counts_as_unset(collector):
+    ended = run_forked(CONFIGURED, [http(collector) | variables for variables, _ in UNUSABLE])
+    for (variables, warning), process in zip(UNUSABLE, ended, strict=True):
+        assert process.code == 0, process.stderr
+        assert json.loads(process.stdout)["exporters"] == [HTTP], variables
+        assert len(process.lines) == (warning is not None), process.stderr
+        assert all(line.startswith(warning) for line in process.lines), process.stderr
+    attributes = [span.attributes for span in collector.every_span() if span.name == "parent"]
+    assert attributes == [{"number": 1, "text": "twelve chars"}] * len(UNUSABLE)
 
 
 def test_the_protocol_for_traces_comes_first(plain, collector):
@@ -202,13 +283,16 @@ def test_a_wrong_ratio_costs_one_warning_and_samples_everything(plain):
     finished = instrument(
         plain, OTEL_TRACES_EXPORTER="none", OTEL_TRACES_SAMPLER="traceidratio", OTEL_TRACES_SAMPLER_ARG="1.5"
     )
-    assert finished.stderr == "OTEL_TRACES_SAMPLER_ARG='1.5' is not a ratio from 0.0 to 1.0; using 1.0\n"
+    assert finished.stderr == (
+        "OTEL_TRACES_SAMPLER_ARG='1.5' is ignored: write a share of the traces from 0 to 1 (default 1.0)\n"
+    )
     assert finished.report["sampling"] == "TraceIdRatioBased{1.0}"
 
 
 def test_an_unknown_sampler_costs_a_warning_and_is_the_default(plain):
     finished = instrument(plain, OTEL_TRACES_EXPORTER="none", OTEL_TRACES_SAMPLER="jaeger_remote")
-    assert "Failed to initialize sampler, jaeger_remote" in finished.stderr
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("OTEL_TRACES_SAMPLER='jaeger_remote' is ignored: write always_on, ")
     assert finished.report["sampling"].startswith("ParentBased{root:AlwaysOnSampler")
 
 
@@ -268,10 +352,10 @@ def test_ids_are_native_under_each_name_that_means_random(plain, name):
     assert instrument(plain, OTEL_TRACES_EXPORTER="none", OTEL_PYTHON_ID_GENERATOR=name).report["ids"] == IDS
 
 
-def test_an_unknown_id_generator_fails_as_it_does_with_the_sdk(plain):
+def test_an_unknown_id_generator_costs_a_warning_and_is_the_default(plain):
     finished = instrument(plain, OTEL_TRACES_EXPORTER="none", OTEL_PYTHON_ID_GENERATOR="dice")
-    assert "Requested component 'dice' not found" in finished.stderr
-    assert finished.report["provider"] == "opentelemetry.trace.ProxyTracerProvider"
+    assert finished.stderr == "OTEL_PYTHON_ID_GENERATOR='dice' is ignored: write one of nanospan, random (default random)\n"
+    assert finished.report["ids"] == IDS
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nanospan._common import environment as common
 from nanospan.export._settings import environment as environment
 from nanospan.export._settings.compression import Compression, compression_from
 from nanospan.export._settings.endpoint import resolve_grpc_endpoint, resolve_http_endpoint
+from nanospan.export.http import OTLPSpanExporter
 
 TRACES = "OTEL_EXPORTER_OTLP_TRACES_"
 GENERAL = "OTEL_EXPORTER_OTLP_"
@@ -49,9 +52,10 @@ def test_timeout_in_milliseconds_is_warned_about(
     assert not caplog.records
 
 
-def test_timeout_zero_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert environment.resolve_timeout(0) is None
-    monkeypatch.setenv(GENERAL + "TIMEOUT", "0")
+@pytest.mark.parametrize("text", ["0", "1e20", "inf"])
+def test_timeout_zero_and_longer_than_the_system_can_wait_are_no_limit(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment.resolve_timeout(float(text)) is None
+    monkeypatch.setenv(GENERAL + "TIMEOUT", text)
     assert environment.resolve_timeout(None) is None
 
 
@@ -94,7 +98,7 @@ def test_http_endpoint_variables(
 
 
 @pytest.mark.parametrize(
-    "value", ["localhost:4318", "ftp://c", "http://", "http://c:port", "http://u:secret@:1/"]
+    "value", ["http://", "http://c:port", "http://u:secret@:1/", '"http://c"', "http://a b/", "-1", "ü"]
 )
 def test_wrong_http_endpoint(
     value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -106,6 +110,62 @@ def test_wrong_http_endpoint(
     assert resolve_http_endpoint(None).url == "http://localhost:4318/v1/traces"
     assert len(caplog.records) == 1
     assert "secret" not in caplog.text
+
+
+HOSTS = [
+    ("collector:4318", "http://collector:4318", ("collector:4318", None)),
+    ("collector", "http://collector", ("collector", None)),
+    ("//collector:4318", "http://collector:4318", ("collector:4318", "collector:4318")),
+    ("[::1]:4318", "http://[::1]:4318", ("[::1]:4318", None)),
+    ("10.0.0.1:4318", "http://10.0.0.1:4318", ("10.0.0.1:4318", None)),
+    ("collector:4318/base", "http://collector:4318/base", ("collector:4318", None)),
+    ("grpc://collector:4317", "http://collector:4317", ("collector:4317", "collector:4317")),
+    ("tcp://me:secret@collector:4317", "http://collector:4317", ("collector:4317", "collector:4317")),
+]
+"""Endpoints without a scheme, or with one of another protocol: the URL for HTTP, and for gRPC the target, and what to write
+in its place if that is said."""
+
+
+@pytest.mark.parametrize("variable", [TRACES + "ENDPOINT", GENERAL + "ENDPOINT"])
+@pytest.mark.parametrize(("value", "url", "grpc"), HOSTS)
+def test_an_endpoint_never_becomes_another_host(
+    variable: str,
+    value: str,
+    url: str,
+    grpc: tuple[str, str | None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    found = resolve_http_endpoint(None)
+    assert found.url == (url if variable == TRACES + "ENDPOINT" else url + "/v1/traces")
+    (warning,) = warnings(caplog)
+    assert variable in warning
+    assert f"is used as {url}: write that" in warning
+    assert "secret" not in warning
+    caplog.clear()
+    common._warned.clear()
+    target, written = grpc
+    assert resolve_grpc_endpoint(None, None).target == target
+    assert [f"is used as {written}: write that" in message for message in warnings(caplog)] == [True] * (written is not None)
+    assert "secret" not in caplog.text
+
+
+def test_an_invalid_variable_for_traces_leaves_the_general_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It counts as unset; so does each that can be wrong."""
+    good = {"ENDPOINT": "http://c:1", "TIMEOUT": "3", "COMPRESSION": "gzip", "PROTOCOL": "grpc", "INSECURE": "true"}
+    for suffix, value in good.items():
+        monkeypatch.setenv(TRACES + suffix, "%")
+        monkeypatch.setenv(GENERAL + suffix, value)
+    assert resolve_http_endpoint(None).url == "http://c:1/v1/traces"
+    assert resolve_grpc_endpoint(None, None).target == "c:1"
+    assert environment.resolve_timeout(None) == 3
+    assert environment.resolve_compression(None) is Compression.Gzip
+    assert environment.resolve_protocol() == "grpc"
+    assert environment.resolve_insecure(None) is True
+    assert sorted(message.partition("=")[0] for message in warnings(caplog)) == sorted(TRACES + suffix for suffix in good)
 
 
 def test_http_credentials_leave_the_url() -> None:
@@ -170,7 +230,7 @@ def test_insecure_takes_true_and_false_only(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(GENERAL + "INSECURE", "1")
-    assert environment.resolve_insecure(None) is False
+    assert environment.resolve_insecure(None) is None
     assert len(caplog.records) == 1
 
 
@@ -216,7 +276,7 @@ def test_compression(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureF
     assert environment.resolve_compression(None) is Compression.NoCompression
     assert not caplog.records
     monkeypatch.setenv(TRACES + "COMPRESSION", "zstd")
-    assert environment.resolve_compression(None) is Compression.NoCompression
+    assert environment.resolve_compression(None) is Compression.Gzip  # the general one
     assert len(caplog.records) == 1
     with pytest.raises(ValueError, match="compression"):
         environment.resolve_compression("zstd")
@@ -237,8 +297,11 @@ def test_protocol(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixt
     assert environment.resolve_protocol() == "http/protobuf"
     monkeypatch.setenv(GENERAL + "PROTOCOL", "grpc")
     assert environment.resolve_protocol() == "grpc"
-    monkeypatch.setenv(TRACES + "PROTOCOL", "http/json")
+    monkeypatch.setenv(TRACES + "PROTOCOL", "HTTP/Protobuf")
     assert environment.resolve_protocol() == "http/protobuf"
+    assert not caplog.records
+    monkeypatch.setenv(TRACES + "PROTOCOL", "http/json")
+    assert environment.resolve_protocol() == "grpc"
     assert len(caplog.records) == 1
 
 
@@ -255,3 +318,43 @@ def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
     assert len(caplog.records) == 1
     with pytest.raises(ValueError, match="certificate_file"):
         environment.resolve_file(tmp_path / "missing.pem", "certificate_file", "CERTIFICATE")
+
+
+TAKEN, REFUSED, USELESS = "taken", "refused", "taken, and every export fails"
+ARGUMENTS: list[tuple[str, Any, str]] = [
+    ("endpoint", "", TAKEN),
+    ("endpoint", "http://c:4318/v1/traces", TAKEN),
+    ("endpoint", "c:4318", USELESS),
+    ("endpoint", 5, USELESS),
+    ("timeout", 0, TAKEN),
+    ("timeout", 0.5, TAKEN),
+    ("timeout", 1e20, TAKEN),
+    ("timeout", -1, USELESS),
+    ("timeout", float("nan"), USELESS),
+    ("timeout", "5", USELESS),
+    ("headers", {}, TAKEN),
+    ("headers", {"a": "b"}, TAKEN),
+    ("headers", {"a": 5}, USELESS),
+    ("compression", "zstd", REFUSED),
+    ("max_request_size", 0, TAKEN),
+    ("max_request_size", -1, TAKEN),
+]
+"""Arguments of the official HTTP exporter, and what it does. nanospan's refuses what makes every export fail."""
+
+
+@pytest.mark.parametrize(("name", "value", "fate"), ARGUMENTS)
+def test_arguments_are_taken_where_the_official_exporter_can_send(name: str, value: Any, fate: str) -> None:
+    official = pytest.importorskip(
+        "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+        reason="opentelemetry-exporter-otlp-proto-http is not installed",
+    )
+    if fate == REFUSED:
+        with pytest.raises((TypeError, ValueError, AttributeError)):
+            official.OTLPSpanExporter(**{name: value})
+    elif name != "endpoint" or isinstance(value, str):
+        official.OTLPSpanExporter(**{name: value}).shutdown()
+    if fate == TAKEN:
+        OTLPSpanExporter(**{name: value}).shutdown()
+    else:
+        with pytest.raises((TypeError, ValueError), match=f"^{name}"):
+            OTLPSpanExporter(**{name: value})

@@ -13,7 +13,7 @@ from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER, OTEL_TR
 from nanospan.export._delivery import backoff
 from nanospan.export._settings import endpoint, environment
 from nanospan.processor._settings import MAX_MILLIS, resolve_settings
-from nanospan.sampling.configuration.environment import own_sampler, standard_sampler
+from nanospan.sampling.configuration.environment import known_sampler, provider_sampler
 from nanospan.trace._span_limits import span_limits_from_environment
 
 SAMPLERS = [
@@ -59,7 +59,7 @@ def check_settings() -> None:
 
     limits = span_limits_from_environment()
     assert limits.max_span_attributes is None or limits.max_span_attributes >= 0
-    for sampler in (standard_sampler(), own_sampler()):
+    for sampler in (known_sampler(), provider_sampler()):
         if sampler is not None:
             sampler.should_sample(None, 1, "name")
             sampler.get_description()

@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from support.accounting import ended_span, lost
 
 import nanospan
+from nanospan.processor._settings import MAX_MILLIS, resolve_settings
 
 ARGUMENTS = {
     "max_queue_size": "OTEL_BSP_MAX_QUEUE_SIZE",
@@ -92,6 +93,48 @@ def test_arguments_go_before_variables(made: Any, monkeypatch: pytest.MonkeyPatc
     assert settings(processor) == (7, 8, 0.008, 6)
 
 
+TAKEN, REFUSED = "taken", "refused"
+OUT_OF_RANGE: list[tuple[dict[str, Any], str]] = [
+    ({"max_queue_size": 0}, REFUSED),
+    ({"max_queue_size": -1}, REFUSED),
+    ({"max_queue_size": 1, "max_export_batch_size": 1}, TAKEN),
+    ({"max_queue_size": 1 << 40}, TAKEN),
+    ({"max_queue_size": 1 << 70}, REFUSED),
+    ({"max_queue_size": 512.5}, REFUSED),
+    ({"max_queue_size": "512"}, REFUSED),
+    ({"schedule_delay_millis": 0}, REFUSED),
+    ({"schedule_delay_millis": -1}, REFUSED),
+    ({"schedule_delay_millis": 0.5}, TAKEN),
+    ({"schedule_delay_millis": 1 << 40}, TAKEN),
+    ({"schedule_delay_millis": "5"}, REFUSED),
+    ({"max_export_batch_size": 0}, REFUSED),
+    ({"max_export_batch_size": -1}, REFUSED),
+    ({"max_export_batch_size": 2048}, TAKEN),
+    ({"max_export_batch_size": 2049}, REFUSED),
+    ({"max_queue_size": 100, "max_export_batch_size": 101}, REFUSED),
+    ({"max_queue_size": 1 << 40, "max_export_batch_size": 1 << 39}, TAKEN),
+    ({"max_export_batch_size": "5"}, REFUSED),
+    ({"export_timeout_millis": 0}, TAKEN),
+    ({"export_timeout_millis": 0.5}, TAKEN),
+    ({"export_timeout_millis": 1 << 40}, TAKEN),
+    ({"export_timeout_millis": float("inf")}, TAKEN),
+]
+
+
+@pytest.mark.parametrize(("arguments", "fate"), OUT_OF_RANGE, ids=[str(arguments) for arguments, _ in OUT_OF_RANGE])
+def test_arguments_are_refused_and_taken_where_the_sdk_does(made: Any, arguments: dict[str, Any], fate: str) -> None:
+    for make in (made, lambda **given: SdkProcessor(InMemorySpanExporter(), **given)):
+        if fate == REFUSED:
+            with pytest.raises((TypeError, ValueError, OverflowError)):
+                make(**arguments)
+        else:
+            processor = make(**arguments)
+            processor.on_end(ended_span())
+            assert processor.force_flush()
+            assert len(processor.span_exporter.get_finished_spans()) == 1
+            processor.shutdown()
+
+
 def test_nothing_is_left_behind_by_a_constructor_that_raises(made: Any) -> None:
     import threading
 
@@ -117,39 +160,53 @@ def test_queue_size_alone_may_be_below_the_batch_size(
 
 
 @pytest.mark.parametrize(
-    ("variable", "text", "used"),
+    ("variable", "text"),
     [
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "-3", (1, 5000, 5.0, 1)),
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "many", (2048, 5000, 5.0, 512)),
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "12.5", (2048, 5000, 5.0, 512)),
-        ("OTEL_BSP_SCHEDULE_DELAY", "-3", (2048, 1, 0.001, 512)),
-        ("OTEL_BSP_SCHEDULE_DELAY", "soon", (2048, 5000, 5.0, 512)),
-        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0", (2048, 5000, 5.0, 1)),
-        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096", (2048, 5000, 5.0, 2048)),
-        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "all", (2048, 5000, 5.0, 512)),
-        ("OTEL_BSP_EXPORT_TIMEOUT", "-1", (2048, 5000, 5.0, 512)),
-        ("OTEL_BSP_EXPORT_TIMEOUT", "never", (2048, 5000, 5.0, 512)),
-        ("OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES", "1", (2048, 5000, 5.0, 512)),
-        ("OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES", "64MiB", (2048, 5000, 5.0, 512)),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "-3"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "12.5"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "-3"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "soon"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "all"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "-1"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "never"),
+        ("OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES", "1"),
+        ("OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES", "64MiB"),
     ],
 )
-def test_wrong_variable_warns_once_and_is_brought_to_sense(
-    made: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    variable: str,
-    text: str,
-    used: tuple[Any, ...],
+def test_wrong_variable_warns_once_and_counts_as_unset(
+    made: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variable: str, text: str
 ) -> None:
+    unset = resolve_settings(None, None, None, None, None)
     monkeypatch.setenv(variable, text)
-    processor = made()
-    inner = settings(processor)
-    # With a queue of one span, the wake-up comes at one span.
-    assert inner == used
+    assert resolve_settings(None, None, None, None, None) == unset
+    assert settings(made()) == (2048, 5000, 5.0, 512)
     (warning,) = warnings(caplog)
     assert variable in warning
     assert text in warning
     assert not any(record.exc_info for record in caplog.records)
+
+
+def test_zero_is_no_limit_of_time_and_no_delay(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """As in a configuration file, whose schema says so."""
+    monkeypatch.setenv("OTEL_BSP_EXPORT_TIMEOUT", "0")
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "0")
+    found = resolve_settings(None, None, None, None, None)
+    assert (found.export_timeout_millis, found.schedule_delay_millis) == (MAX_MILLIS, 1)
+    assert not warnings(caplog)
+
+
+def test_a_queue_variable_below_the_batch_argument(
+    made: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The SDK's class raises ValueError here; but a variable does not stop an application."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
+    assert settings(made(max_export_batch_size=20)) == (10, 5000, 5.0, 10)
+    (warning,) = warnings(caplog)
+    assert "OTEL_BSP_MAX_QUEUE_SIZE='10' is less than the argument max_export_batch_size=20: write that or more" in warning
 
 
 @pytest.mark.parametrize("text", ["", "  "])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 # Test id -> why it cannot pass. Each is named in docs/limitations.md with the same reason.
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS = {
+    "tests/trace/test_trace.py::TestSpanLimits::test_span_no_limits_env": "a blank variable counts as unset",
+}
 
 
 @pytest.mark.timeout(3600)

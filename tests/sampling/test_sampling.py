@@ -168,18 +168,17 @@ class TestAgainstTheSdk:
             assert kept == (low & LOW_64 < theirs.bound)
 
     @given(
-        decision=st.sampled_from([*sdk.Decision, None, 1]),
+        decision=st.sampled_from(sdk.Decision),
         way=ways_to_ask,
         context=contexts,
         trace_id=trace_ids,
         attributes=attributes,
     )
-    def test_static(self, decision: Any, way: str, context: Any, trace_id: int, attributes: Any) -> None:
+    def test_static(self, decision: sdk.Decision, way: str, context: Any, trace_id: int, attributes: Any) -> None:
         ours, theirs = sampling.StaticSampler(decision), sdk.StaticSampler(decision)
         assert ours.get_description() == theirs.get_description()
         assert_same(ours, theirs, way, context, trace_id, attributes)
-        expected = decision.value if isinstance(decision, sdk.Decision) else ASK
-        assert native_answer(ours, trace_id, None) == expected
+        assert native_answer(ours, trace_id, None) == decision.value
 
     @settings(max_examples=examples(300))
     @given(
@@ -245,11 +244,11 @@ class TestAgainstTheSdk:
     @pytest.mark.parametrize("rate", [-1e-9, 1.0000001, 2, -1, float("nan"), float("inf"), "0.5", None, [1]])
     @pytest.mark.parametrize("name", ["TraceIdRatioBased", "ParentBasedTraceIdRatio"])
     def test_bad_rates_raise_the_same(self, name: str, rate: Any) -> None:
+        """With a message that names the argument."""
         with pytest.raises(Exception) as theirs:
             getattr(sdk, name)(rate)
-        with pytest.raises(type(theirs.value)) as ours:
+        with pytest.raises(type(theirs.value), match=r"^rate must be a number from 0\.0 to 1\.0, not "):
             getattr(sampling, name)(rate)
-        assert str(ours.value) == str(theirs.value)
 
     @pytest.mark.parametrize("trace_id", [-1, 0, 2**200 + 3, True, None, "1", 1.0])
     @pytest.mark.parametrize("name", ["ALWAYS_ON", "DEFAULT_ON", "ratio", "parent_ratio"])
@@ -278,9 +277,6 @@ class TestAgainstTheSdk:
         context = set_span_in_context(Failing(INVALID_TRACE), Context())
         for name in ("ALWAYS_ON", "DEFAULT_ON"):
             assert_same(getattr(sampling, name), getattr(sdk, name), "positional", context, 1)
-
-    def test_a_delegate_that_is_no_sampler_fails_when_asked_as_in_the_sdk(self) -> None:
-        assert_same(sampling.ParentBased(None), sdk.ParentBased(None), "positional", Context(), 1)
 
 
 class TestThresholds:

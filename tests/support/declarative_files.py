@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,22 @@ def refusal(script: str, file: Path) -> str:
     last = finished.stderr.strip().splitlines()[-1]
     assert "ConfigurationError" in last
     return last
+
+
+def sampler_of_file(file: Path, *, with_nanospan: bool = True) -> Any:
+    """The sampler of the provider that opentelemetry-configuration makes of ``file`` in this process, which keeps its own.
+
+    ``with_nanospan``: as nanospan's configurator has it made, else as the SDK's does. Raises ConfigurationError.
+    """
+    from opentelemetry.configuration import load_config_file
+    from opentelemetry.configuration._tracer_provider import create_tracer_provider
+
+    from nanospan.configurator._declarative import file_tracing_built_natively
+
+    with file_tracing_built_natively(own_exporters=True) if with_nanospan else nullcontext():
+        provider = create_tracer_provider(load_config_file(str(file)).tracer_provider)
+    provider.shutdown()
+    return provider.sampler
 
 
 def with_sampler(file: Path, sampler: str, processor: str = "simple: {exporter: {console: }}") -> Path:

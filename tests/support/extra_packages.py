@@ -61,6 +61,10 @@ class Environment:
         self.bin = folder / "bin"
         self.python = str(self.bin / "python")
 
+    def has(self, package: str) -> bool:
+        """Whether ``package`` is among what was added."""
+        return any(self.bin.parent.glob(f"lib/python*/site-packages/{package.replace('.', '/')}"))
+
     def run(self, *command: str, **variables: str | None) -> Finished:
         """Run ``command``, its programs looked for in this environment first, with no ``OTEL_*`` variables but these."""
         environment = {
@@ -120,11 +124,14 @@ class Collector(Receiver):
 
     def spans(self, count: int) -> dict[str, Span]:
         """All ``count`` spans, by name, that a program has sent which has ended and so got its acknowledgements."""
-        spans = [span for summary in self.store.summaries() for span in self.store.trace(summary.trace_id)]
+        spans = self.every_span()
         assert self.stats().spans == len(spans) == count, sorted(span.name for span in spans)
         by_name = {span.name: span for span in spans}
         assert len(by_name) == count, sorted(span.name for span in spans)
         return by_name
+
+    def every_span(self) -> list[Span]:
+        return [span for summary in self.store.summaries() for span in self.store.trace(summary.trace_id)]
 
     def resources(self) -> list[dict[str, str]]:
         """The text attributes of the resources that have arrived."""

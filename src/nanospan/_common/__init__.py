@@ -1,1 +1,1 @@
-"""Shared by all packages: argument checks, rate-limited logging, the check for the main interpreter."""
+"""Shared by all packages: checks of arguments and variables, rate-limited logging, the check for the main interpreter."""

@@ -12,6 +12,7 @@ __all__ = [
     "INT64_MIN",
     "MAX_FLOAT",
     "check_bool",
+    "check_has",
     "check_integer",
     "check_key",
     "check_number",
@@ -77,6 +78,15 @@ def check_positive(name: str, value: Any) -> float:
 def check_bool(name: str, value: Any) -> None:
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
+
+
+def check_has(name: str, value: Any, methods: Collection[str], accepted: str) -> None:
+    """Accept an object with all of these methods, as the SDK does, which asks for no class. ``accepted`` describes it."""
+    if isinstance(value, type):
+        raise TypeError(f"{name} must be {accepted}, not the class {value.__qualname__}")
+    for method in methods:
+        if not callable(getattr(value, method, None)):
+            raise TypeError(f"{name} must be {accepted}, not {safe_repr(value)} ({type(value).__name__} has no {method})")
 
 
 def check_text(name: str, value: Any) -> None:

@@ -10,11 +10,11 @@ import functools
 import os
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.attributes import _clean_attribute_value as clean_attribute_value
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_INSTRUMENTATION_KEY
@@ -23,6 +23,9 @@ from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor
 from opentelemetry.sdk.trace import _TracerConfiguratorT as TracerConfigurator
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.sampling import AlwaysRecordSampler, Decision, ParentBased, Sampler, StaticSampler
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = [
     "BOUNDED_ATTRIBUTES_DICT",
@@ -46,9 +49,14 @@ __all__ = [
     "composed_propagators",
     "context_variable",
     "counts_nothing",
+    "foreign_id_generator",
+    "foreign_sampler",
+    "initialize_components",
     "next_component_number",
     "outlive_its_pool",
     "parent_based_delegates",
+    "registered",
+    "registered_names",
     "sdk_configurator",
     "static_decision",
     "tracing_built_with",
@@ -208,36 +216,109 @@ def sdk_configurator() -> Any:
     return _OTelSDKConfigurator
 
 
-def tracing_built_with(provider: type, otlp_exporter: Callable[[str], str]) -> AbstractContextManager[None]:
+CONFIGURATION_NAMES = (
+    "TracerProvider",
+    "_get_exporter_names",
+    "_import_id_generator",
+    "_import_sampler",
+    "_init_logging",
+    "_init_metrics",
+    "_initialize_components",
+)
+"""Global names of the module that configures the SDK from variables; its functions look them up at run time."""
+
+
+def tracing_built_with(
+    provider: type,
+    exporter_names: Callable[[str], list[str]],
+    failed: Callable[[str, Exception], None],
+    unusable: Collection[str] = (),
+) -> AbstractContextManager[None]:
     """A context in which the SDK's configuration instantiates ``provider`` as its tracer provider.
 
-    For the traces exporter ``otlp`` it loads the entry point that ``otlp_exporter`` returns for the official one's name. The
-    module's global names are replaced inside the context, because no argument of its functions reaches them. A copy of these
-    functions would need a dozen private names, and would miss additions of later releases.
+    It loads the entry points that ``exporter_names`` returns for a signal. If it cannot configure metrics or logs, it calls
+    ``failed`` and goes on. Its logs do not see the variables ``unusable``. Global names of its modules are replaced inside
+    the context, because no argument of its functions reaches them. A copy of these functions would need a dozen private
+    names, and would miss additions of later releases.
 
     Raises LookupError if the installed SDK lacks the names; nothing is replaced then.
     """
     from opentelemetry.sdk import _configuration
+    from opentelemetry.sdk._logs import _internal
 
-    for name in ("TracerProvider", "_get_exporter_entry_point"):
+    usable = {name: value for name, value in os.environ.items() if name not in unusable}
+    for name in CONFIGURATION_NAMES:
         if not hasattr(_configuration, name):
             raise LookupError(f"opentelemetry.sdk._configuration has no {name} in the installed release")
-    return _tracing_built_with(_configuration, provider, otlp_exporter)
+    if not hasattr(_internal, "environ"):
+        raise LookupError("opentelemetry.sdk._logs._internal has no environ in the installed release")
+
+    def alone(signal: str, initialize: Callable[..., None]) -> Callable[..., None]:
+        def initialize_alone(*arguments: Any, **named: Any) -> None:
+            try:
+                with _with_names(_internal, {"environ": usable}):
+                    initialize(*arguments, **named)
+            except Exception as error:
+                failed(signal, error)
+
+        return initialize_alone
+
+    return _with_names(
+        _configuration,
+        {
+            "TracerProvider": provider,
+            "_get_exporter_names": exporter_names,
+            "_init_logging": alone("logs", _configuration._init_logging),
+            "_init_metrics": alone("metrics", _configuration._init_metrics),
+        },
+    )
 
 
 @contextmanager
-def _tracing_built_with(configuration: Any, provider: type, otlp_exporter: Callable[[str], str]) -> Iterator[None]:
-    stock_provider, entry_point_name = configuration.TracerProvider, configuration._get_exporter_entry_point
-
-    def own_entry_point_name(exporter: str, signal: str, *more: Any, **named: Any) -> str:
-        chosen = entry_point_name(exporter, signal, *more, **named)
-        return otlp_exporter(chosen) if exporter == "otlp" and signal == "traces" else chosen
-
-    configuration.TracerProvider, configuration._get_exporter_entry_point = provider, own_entry_point_name
+def _with_names(module: Any, names: Mapping[str, Any]) -> Iterator[None]:
+    before = {name: getattr(module, name) for name in names}
+    vars(module).update(names)
     try:
         yield
     finally:
-        configuration.TracerProvider, configuration._get_exporter_entry_point = stock_provider, entry_point_name
+        vars(module).update(before)
+
+
+def initialize_components(**arguments: Any) -> None:
+    """The SDK's configuration from variables, whether or not one names a configuration file."""
+    from opentelemetry.sdk import _configuration
+
+    _configuration._initialize_components(**arguments)
+
+
+def foreign_sampler(name: str) -> Sampler | None:
+    """The sampler that another package registers under this name; None, after the SDK's warning, if it fails."""
+    from opentelemetry.sdk import _configuration
+
+    return _configuration._import_sampler(name)
+
+
+def foreign_id_generator(name: str) -> Any:
+    """The id generator that another package registers under this name. Raises what it raises, or RuntimeError."""
+    from opentelemetry.sdk import _configuration
+
+    return _configuration._import_id_generator(name)
+
+
+def registered(group: str, name: str) -> EntryPoint | None:
+    """The entry point of that name, or else of the name in lower case."""
+    from importlib.metadata import entry_points  # not for every `import nanospan`
+
+    for one in dict.fromkeys((name, name.lower())):
+        if found := next(iter(entry_points(group=group, name=one)), None):
+            return found
+    return None
+
+
+def registered_names(group: str) -> set[str]:
+    from importlib.metadata import entry_points
+
+    return {entry.name for entry in entry_points(group=group)}
 
 
 def composed_propagators(composite: Any) -> Sequence[Any]:

@@ -1,12 +1,14 @@
 """The configurator that ``opentelemetry-instrument`` runs for ``OTEL_PYTHON_CONFIGURATOR=nanospan``.
 
 It runs the SDK's own configuration, so that all variables of the SDK, its metrics, its logs and additions of later releases
-work. It changes three things:
+work. It changes four things:
 
 * It passes nanospan's sampler and id generator as arguments, unless the environment names non-standard ones.
 * It passes nanospan's BatchSpanProcessor as an argument.
-* It replaces the SDK's TracerProvider, and the exporter ``otlp`` by nanospan's exporters. The SDK has no arguments for these
-  (see `nanospan._compat.sdk.tracing_built_with`).
+* It replaces the SDK's TracerProvider, and the exporter ``otlp`` by nanospan's exporters, which is also the default. The SDK
+  has no arguments for these (see `nanospan._compat.sdk.tracing_built_with`).
+* A variable that cannot be used counts as unset, with one warning; metrics or logs that cannot be configured cost only
+  themselves. With the SDK's configuration they cost all of it.
 
 If a release of the SDK does not allow the replacement, a warning is logged and the application uses the SDK's provider with
 nanospan's processor, sampler and ids.
@@ -20,34 +22,41 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from contextlib import AbstractContextManager, nullcontext
-from importlib.util import find_spec
 from typing import Any
 
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.environment_variables import OTEL_PYTHON_ID_GENERATOR
 from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE
-from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_TRACES_SAMPLER
 
-from nanospan._compat.sdk import composed_propagators, sdk_configurator, tracing_built_with
+from nanospan._common.environment import variable_text, warn_ignored
+from nanospan._compat.guarded_import import import_propagate
+from nanospan._compat.sdk import (
+    composed_propagators,
+    foreign_id_generator,
+    foreign_sampler,
+    initialize_components,
+    registered,
+    registered_names,
+    sdk_configurator,
+    tracing_built_with,
+)
 from nanospan._compat.stock import stock_class
-from nanospan.export._settings.environment import read
+from nanospan.configurator._exporters import exporter_names, needs_official_exporter
 from nanospan.ids import RandomIdGenerator
 from nanospan.processor import BatchSpanProcessor
 from nanospan.propagation import TraceContextTextMapPropagator
-from nanospan.sampling.configuration.environment import standard_sampler
+from nanospan.sampling import DEFAULT_ON, Sampler
+from nanospan.sampling.configuration.environment import known_sampler, unknown_sampler
+from nanospan.trace._span_limits import unusable_limits_of_logs
 from nanospan.trace.provider import TracerProvider
 
 __all__ = ["Configurator"]
 
 logger = logging.getLogger(__name__)
 
-GRPC = "nanospan_otlp_grpc"
-HTTP = "nanospan_otlp_http"
-_OWN_EXPORTERS = {"otlp_proto_grpc": GRPC, "otlp_proto_http": HTTP}
-_CREDENTIAL_PROVIDER = re.compile(r"OTEL_PYTHON_EXPORTER_OTLP_(HTTP|GRPC)_(TRACES_)?CREDENTIAL_PROVIDER")
+propagate = import_propagate()
 _SDK_CONFIGURATOR: Any = sdk_configurator()
 
 
@@ -62,7 +71,7 @@ class Configurator(_SDK_CONFIGURATOR):  # type: ignore[misc]  # a private class 
     _instance = None
 
     def _configure(self, **kwargs: Any) -> None:
-        if os.environ.get(OTEL_CONFIG_FILE):
+        if _names_file():
             scope = _tracing_of_the_file()
             with scope or nullcontext():
                 super()._configure(**kwargs)
@@ -72,15 +81,33 @@ class Configurator(_SDK_CONFIGURATOR):  # type: ignore[misc]  # a private class 
             return
         _set_native_arguments(kwargs)
         try:
-            scope = tracing_built_with(TracerProvider, lambda name: _own_exporter(name, kwargs))
+            scope = tracing_built_with(
+                TracerProvider,
+                lambda signal: exporter_names(signal, kwargs),
+                _report_failed,
+                unusable_limits_of_logs(),
+            )
         except LookupError as error:
             logger.warning("The SDK's tracer provider is used, which costs more per span: %s", error)
             super()._configure(**kwargs)
         else:
             with scope:
-                super()._configure(**kwargs)
+                initialize_components(**kwargs)
             _check_provider()
         _replace_trace_context_propagator()
+
+
+def _names_file() -> bool:
+    """Whether ``OTEL_CONFIG_FILE`` names a file that can be read; a warning if it names another."""
+    path = variable_text(OTEL_CONFIG_FILE)
+    if not path or os.access(os.environ[OTEL_CONFIG_FILE], os.R_OK):
+        return bool(path)
+    warn_ignored(logger, OTEL_CONFIG_FILE, path, "the path of a configuration file that can be read (default none)")
+    return False
+
+
+def _report_failed(signal: str, error: Exception) -> None:
+    logger.warning("The SDK cannot configure the %s, which are not exported: %s", signal, error)
 
 
 def _tracing_of_the_file() -> AbstractContextManager[None] | None:
@@ -88,7 +115,7 @@ def _tracing_of_the_file() -> AbstractContextManager[None] | None:
     from nanospan.configurator._declarative import file_tracing_built_natively
 
     try:
-        return file_tracing_built_natively(own_exporters=not _needs_official_exporter({}))
+        return file_tracing_built_natively(own_exporters=not needs_official_exporter({}))
     except LookupError as error:
         logger.warning("Tracing is configured by the SDK and not by nanospan, which costs more per span: %s", error)
     except ImportError:
@@ -108,36 +135,31 @@ def _check_provider() -> None:
 def _set_native_arguments(arguments: dict[str, Any]) -> None:
     """Set the arguments of the SDK's configuration for which nanospan has its own objects."""
     if arguments.get("sampler") is None:
-        arguments["sampler"] = standard_sampler()
-    generator = os.environ.get(OTEL_PYTHON_ID_GENERATOR, "").strip()
-    if arguments.get("id_generator") is None and generator in ("", "random"):
-        arguments["id_generator"] = RandomIdGenerator()
+        arguments["sampler"] = known_sampler() or _foreign_sampler()
+    if arguments.get("id_generator") is None:
+        arguments["id_generator"] = _id_generator()
     if arguments.get("export_span_processor") is None:
         arguments["export_span_processor"] = BatchSpanProcessor
 
 
-def _own_exporter(official: str, arguments: dict[str, Any]) -> str:
-    """The name of nanospan's exporter that replaces the official one behind ``otlp``.
-
-    The official exporter is kept if a setting needs it.
-    """
-    own = _OWN_EXPORTERS.get(official, official)
-    if _needs_official_exporter(arguments):
-        return official
-    if own == GRPC and read("PROTOCOL") is None and find_spec("grpc") is None:
-        # gRPC is the SDK's default, not a choice of the user.
-        logger.warning("grpcio is not installed: sending OTLP over HTTP, as with OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")
-        return HTTP
-    return own
+def _foreign_sampler() -> Sampler:
+    entry = registered("opentelemetry_traces_sampler", variable_text(OTEL_TRACES_SAMPLER))
+    return unknown_sampler() if entry is None else foreign_sampler(entry.name) or DEFAULT_ON
 
 
-def _needs_official_exporter(arguments: dict[str, Any]) -> bool:
-    if any(value and _CREDENTIAL_PROVIDER.fullmatch(name) for name, value in os.environ.items()):
-        return True
-    return any(
-        issubclass(cls, SpanExporter) and cls.__module__.startswith("opentelemetry.exporter.otlp.")
-        for cls in arguments.get("exporter_args_map") or ()
-    )
+def _id_generator() -> Any:
+    name = variable_text(OTEL_PYTHON_ID_GENERATOR)
+    if name.lower() in ("", "random", "nanospan"):
+        return RandomIdGenerator()
+    if entry := registered("opentelemetry_id_generator", name):
+        try:
+            return foreign_id_generator(entry.name)
+        except Exception as error:
+            logger.warning("%s=%r cannot be used: %s", OTEL_PYTHON_ID_GENERATOR, name, error)
+    else:
+        known = ", ".join(sorted(registered_names("opentelemetry_id_generator")))
+        warn_ignored(logger, OTEL_PYTHON_ID_GENERATOR, name, f"one of {known} (default random)")
+    return RandomIdGenerator()
 
 
 def _replace_trace_context_propagator() -> None:

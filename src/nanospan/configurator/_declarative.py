@@ -11,7 +11,6 @@ from nanospan.export._settings.environment import TlsFile, parse_headers
 from nanospan.export._settings.tls import TlsFiles
 from nanospan.ids import RandomIdGenerator
 from nanospan.processor import BatchSpanProcessor
-from nanospan.processor._settings import MAX_MILLIS
 from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_ON, TraceIdRatioBased
 from nanospan.sampling.configuration.nodes import SamplerNodes
 from nanospan.trace.provider import TracerProvider
@@ -50,14 +49,14 @@ def batch_processor(
 ) -> BatchSpanProcessor:
     """A processor with the settings of a ``batch`` node.
 
-    The schema allows 0 for both times: no delay, and no timeout.
+    The schema allows no delay, 0, which the constructor refuses as the SDK's does.
     """
     return BatchSpanProcessor(
         exporter,
         max_queue_size=max_queue_size,
         schedule_delay_millis=1 if schedule_delay_millis == 0 else schedule_delay_millis,
         max_export_batch_size=max_export_batch_size,
-        export_timeout_millis=MAX_MILLIS if export_timeout_millis == 0 else export_timeout_millis,
+        export_timeout_millis=export_timeout_millis,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from opentelemetry.metrics import MeterProvider
@@ -13,6 +12,7 @@ try:
 except ImportError as error:
     raise ImportError("nanospan.export.grpc needs grpcio: pip install nanospan[grpc]") from error
 
+from nanospan._common.environment import parsed_variable
 from nanospan.export._delivery.delivery import Delivery
 from nanospan.export._delivery.exporter import DeliveringExporter, user_agent
 from nanospan.export._delivery.metrics import GRPC_COMPONENT, create_exporter_metrics
@@ -65,7 +65,7 @@ class OTLPSpanExporter(DeliveringExporter):
             delay; otherwise the batch counts as too large and is split.
         meter_provider: For the exporter's own metrics, if they are enabled; default the global one.
 
-    Raises ValueError or TypeError for an invalid argument. An invalid variable is ignored with a warning.
+    Raises ValueError or TypeError for an invalid argument. An invalid variable counts as unset, with a warning.
     """
 
     def __init__(
@@ -148,15 +148,17 @@ def _check_metadata(name: str, value: str) -> tuple[str, str]:
 
 def _retryable(argument: Iterable[grpc.StatusCode] | None) -> frozenset[grpc.StatusCode]:
     if argument is not None:
-        codes = frozenset(argument)
+        codes: frozenset[object] = frozenset(argument) if isinstance(argument, Iterable) else frozenset((argument,))
         if not all(isinstance(code, grpc.StatusCode) for code in codes):
             raise TypeError("retryable_error_codes must be grpc.StatusCode members")
         return codes
-    text = os.environ.get(_RETRYABLE_VARIABLE, "").strip()
-    if not text:
-        return DEFAULT_RETRYABLE
+    accepted = "names of gRPC status codes such as UNAVAILABLE, with commas"
+    found = parsed_variable(logger, _RETRYABLE_VARIABLE, _status_codes, accepted, "the exporter's own")
+    return DEFAULT_RETRYABLE if found is None else found
+
+
+def _status_codes(text: str) -> frozenset[grpc.StatusCode]:
     try:
         return frozenset(grpc.StatusCode[name.strip().upper()] for name in text.split(",") if name.strip())
     except KeyError as error:
-        logger.warning("%s: %s is not a gRPC status; using the default codes", _RETRYABLE_VARIABLE, error)
-        return DEFAULT_RETRYABLE
+        raise ValueError(f"{error} is not a gRPC status") from error

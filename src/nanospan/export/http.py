@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 from collections.abc import Mapping
 
 import urllib3
@@ -54,7 +55,7 @@ class OTLPSpanExporter(DeliveringExporter):
     honoured, in the forms that requests, curl or Go accept. Redirects are not followed, ``.netrc`` is not read, and cookies
     are not kept.
 
-    Raises ValueError or TypeError for an invalid argument. An invalid variable is ignored with a warning.
+    Raises ValueError or TypeError for an invalid argument. An invalid variable counts as unset, with a warning.
     """
 
     def __init__(
@@ -72,7 +73,8 @@ class OTLPSpanExporter(DeliveringExporter):
     ) -> None:
         if max_request_size is None:
             max_request_size = DEFAULT_MAX_REQUEST_SIZE
-        check_integer("max_request_size", max_request_size, 0, math.inf, accepted="an int, 0 (no limit) or more")
+        # As the official exporter documents, a negative number is no limit too.
+        max_request_size = max(0, check_integer("max_request_size", max_request_size, -sys.maxsize, math.inf))
         seconds = resolve_timeout(timeout)
         target = resolve_http_endpoint(endpoint)
         transport = HttpTransport(

@@ -1,17 +1,19 @@
 """Settings of the batch span processor: constructor arguments, ``OTEL_BSP_*`` variables, defaults.
 
 An argument takes precedence over the variable, and the variable over the default. An invalid argument raises ValueError or
-TypeError with its name; an invalid variable is clamped or ignored, with one warning.
+TypeError with its name; an invalid variable counts as unset, with one warning.
 (Specification: configuration/sdk-environment-variables.md, Batch Span Processor.)
 """
 
 from __future__ import annotations
 
 import logging
-import os
+import math
+import sys
 from dataclasses import dataclass
 
-from nanospan._common.arguments import check_integer, check_number, safe_repr
+from nanospan._common.arguments import check_integer, check_number
+from nanospan._common.environment import integer_variable, variable_text
 
 __all__ = ["MAX_REQUEST_BYTES", "MAX_REQUEST_SPANS", "QueueSettings", "resolve_settings"]
 
@@ -24,9 +26,12 @@ DEFAULT_WAKE_SPANS = 512
 DEFAULT_MAX_QUEUE_BYTES = 64 << 20
 
 MAX_SPANS = 2**31 - 1
+"""Maximum size of the native queues. A larger number means the same: ``max_queue_bytes`` and memory end before."""
+
 MIN_QUEUE_BYTES = 64 << 10
 MAX_QUEUE_BYTES = 8 << 30
-MAX_MILLIS = 10**12  # fits into 64 bits in nanoseconds
+MAX_MILLIS = 10**12
+"""Stands for any longer time and for no limit: 31 years, which fits into 64 bits in nanoseconds."""
 
 MAX_REQUEST_BYTES = (4 << 20) - (64 << 10)
 """Maximum bytes of spans in one request: the default limit of gRPC receivers (4 MiB), less room for resources and scopes."""
@@ -47,7 +52,7 @@ class QueueSettings:
     max_export_batch_size: int | None
     """Maximum spans in one request; None for no cap except MAX_REQUEST_SPANS."""
     export_timeout_millis: float
-    """Maximum time of one export with its retries, in milliseconds."""
+    """Maximum time of one export with its retries, in milliseconds; MAX_MILLIS for no limit."""
     max_queue_bytes: int
     """Maximum bytes of encoded spans in the queue."""
 
@@ -69,23 +74,13 @@ def resolve_settings(
 ) -> QueueSettings:
     """The settings of one processor. Raises ValueError or TypeError for an invalid argument."""
     queue_size = _integer(
-        "max_queue_size", max_queue_size, "OTEL_BSP_MAX_QUEUE_SIZE", DEFAULT_MAX_QUEUE_SIZE, 1, MAX_SPANS
+        "max_queue_size", max_queue_size, "OTEL_BSP_MAX_QUEUE_SIZE", DEFAULT_MAX_QUEUE_SIZE, 1, sys.maxsize
     )
     return QueueSettings(
-        max_queue_size=queue_size,
-        schedule_delay_millis=_milliseconds(
-            "schedule_delay_millis",
-            schedule_delay_millis,
-            "OTEL_BSP_SCHEDULE_DELAY",
-            DEFAULT_SCHEDULE_DELAY_MILLIS,
-        ),
+        max_queue_size=min(queue_size, MAX_SPANS),
+        schedule_delay_millis=_schedule_delay(schedule_delay_millis),
         max_export_batch_size=_batch_size(max_export_batch_size, max_queue_size, queue_size),
-        export_timeout_millis=_milliseconds(
-            "export_timeout_millis",
-            export_timeout_millis,
-            "OTEL_BSP_EXPORT_TIMEOUT",
-            DEFAULT_EXPORT_TIMEOUT_MILLIS,
-        ),
+        export_timeout_millis=_export_timeout(export_timeout_millis),
         max_queue_bytes=_integer(
             "max_queue_bytes",
             max_queue_bytes,
@@ -98,54 +93,55 @@ def resolve_settings(
 
 
 def _integer(name: str, argument: int | None, variable: str, default: int, minimum: int, maximum: int) -> int:
-    if argument is None:
-        return _integer_from_environment(variable, default, minimum, maximum)
-    return check_integer(name, argument, minimum, maximum)
-
-
-def _integer_from_environment(variable: str, default: int, minimum: int, maximum: int) -> int:
-    text = os.environ.get(variable, "").strip()
-    if not text:
-        return default
-    try:
-        value = int(text)
-    except ValueError:
-        logger.warning("%s=%r is not an integer; using %d", variable, text, default)
-        return default
-    return _clamp(variable, value, minimum, maximum)
-
-
-def _clamp(variable: str, value: int, minimum: int, maximum: int) -> int:
-    clamped = min(max(value, minimum), maximum)
-    if clamped != value:
-        logger.warning("%s=%d is out of range (%d to %d); using %d", variable, value, minimum, maximum, clamped)
-    return clamped
+    if argument is not None:
+        return check_integer(name, argument, minimum, maximum)
+    value = integer_variable(logger, variable, minimum, maximum, str(default))
+    return default if value is None else value
 
 
 def _batch_size(argument: int | None, queue_argument: int | None, queue_size: int) -> int | None:
-    if argument is not None:
-        check_integer("max_export_batch_size", argument, 1, MAX_SPANS)
-        if argument <= queue_size:
-            return argument
-        if queue_argument is None and os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE", "").strip():
-            # The conflict comes from a variable, so the application still starts.
-            logger.warning("max_export_batch_size=%d is more than OTEL_BSP_MAX_QUEUE_SIZE; using %d", argument, queue_size)
-            return queue_size
-        raise ValueError(f"max_export_batch_size must be at most max_queue_size ({queue_size}), not {safe_repr(argument)}")
     variable = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
-    text = os.environ.get(variable, "").strip()
-    if not text:
-        return None
-    try:
-        return _clamp(variable, int(text), 1, queue_size)
-    except ValueError:
-        logger.warning("%s=%r is not an integer; using no cap", variable, text)
-        return None
-
-
-def _milliseconds(name: str, argument: float | None, variable: str, default: int) -> float:
     if argument is None:
-        return _integer_from_environment(variable, default, 1, MAX_MILLIS)
-    accepted = f"a number of milliseconds above 0 and at most {MAX_MILLIS}"
-    check_number(name, argument, 0, MAX_MILLIS, above=True, accepted=accepted)
-    return argument
+        size = integer_variable(logger, variable, 1, queue_size, "no cap")
+    else:
+        size = check_integer("max_export_batch_size", argument, 1, sys.maxsize)
+        if size > queue_size:
+            text = variable_text("OTEL_BSP_MAX_QUEUE_SIZE")
+            if queue_argument is not None or not text:
+                raise ValueError(f"max_export_batch_size must be at most max_queue_size ({queue_size}), not {size}")
+            # The conflict comes from a variable, so that the application still starts.
+            logger.warning(
+                "OTEL_BSP_MAX_QUEUE_SIZE=%r is less than the argument max_export_batch_size=%d: write that or more; "
+                "a request carries at most %d spans",
+                text,
+                size,
+                queue_size,
+            )
+            size = queue_size
+    return None if size is None else min(size, MAX_SPANS)
+
+
+def _schedule_delay(argument: float | None) -> float:
+    """The variable and a configuration file may say 0, no delay, which is 1 ms; the SDK's class refuses 0 as argument."""
+    if argument is not None:
+        accepted = "a number of milliseconds above 0"
+        check_number("schedule_delay_millis", argument, 0, math.inf, above=True, accepted=accepted)
+        return min(argument, MAX_MILLIS)
+    delay = _milliseconds("OTEL_BSP_SCHEDULE_DELAY", DEFAULT_SCHEDULE_DELAY_MILLIS)
+    return max(1, delay)
+
+
+def _export_timeout(argument: float | None) -> float:
+    """0 is no limit."""
+    if argument is None:
+        timeout: float = _milliseconds("OTEL_BSP_EXPORT_TIMEOUT", DEFAULT_EXPORT_TIMEOUT_MILLIS)
+    else:
+        accepted = "a number of milliseconds, 0 (no limit) or more"
+        check_number("export_timeout_millis", argument, 0, math.inf, accepted=accepted)
+        timeout = argument
+    return MAX_MILLIS if timeout == 0 else min(timeout, MAX_MILLIS)
+
+
+def _milliseconds(variable: str, default: int) -> int:
+    value = integer_variable(logger, variable, 0, sys.maxsize, str(default), unit=" of milliseconds")
+    return default if value is None else min(value, MAX_MILLIS)

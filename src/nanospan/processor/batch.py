@@ -8,6 +8,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from nanospan._common.arguments import check_has
 from nanospan._native.queue import NativeBatchProcessor
 from nanospan.export._settings.environment import resolve_protocol
 from nanospan.processor._export_adapter import export_adapter_for
@@ -34,8 +35,8 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         max_queue_size: Maximum number of queued spans, at least 1. ``OTEL_BSP_MAX_QUEUE_SIZE``, 2048.
         schedule_delay_millis: Maximum time a span waits for its batch, in ms. ``OTEL_BSP_SCHEDULE_DELAY``, 5000.
         max_export_batch_size: Maximum spans in a request. ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``, unset.
-        export_timeout_millis: Maximum time of one export with its retries, in ms; the exporter's own timeout applies too.
-            ``OTEL_BSP_EXPORT_TIMEOUT``, 30000.
+        export_timeout_millis: Maximum time of one export with its retries, in ms, 0 for no limit; the exporter's own
+            timeout applies too. ``OTEL_BSP_EXPORT_TIMEOUT``, 30000.
         max_queue_bytes: Maximum bytes of encoded spans in the queue, 64 KiB to 8 GiB. A span takes at most a quarter of it;
             attributes, events and links that do not fit are dropped. ``OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES``, 64 MiB.
         tail_sampling: Holds the spans of each trace until the trace has ended, and then keeps or drops all of them; see
@@ -45,7 +46,7 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
             ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true`` enables; the global one by default.
 
     Raises:
-        TypeError, ValueError: for an invalid argument, by name. Invalid variables are clamped or ignored, with one warning.
+        TypeError, ValueError: for an invalid argument, by name. An invalid variable counts as unset, with one warning.
         ImportError: if ``OTEL_EXPORTER_OTLP_PROTOCOL`` is gRPC and grpcio is not installed.
     """
 
@@ -63,6 +64,11 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
     ) -> None:
         if tail_sampling is not None and not isinstance(tail_sampling, TailSampling):
             raise TypeError(f"tail_sampling must be a nanospan.tail.TailSampling, not {type(tail_sampling).__name__}")
+        if span_exporter is not None:
+            export = "export_encoded" if hasattr(span_exporter, "export_encoded") else "export"
+            check_has("span_exporter", span_exporter, (export, "shutdown"), "a SpanExporter or None")
+        if meter_provider is not None:
+            check_has("meter_provider", meter_provider, ("get_meter",), "a MeterProvider")
         settings = resolve_settings(
             max_queue_size, schedule_delay_millis, max_export_batch_size, export_timeout_millis, max_queue_bytes
         )

@@ -6,7 +6,15 @@ from typing import Any, Literal
 
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from nanospan._common.arguments import MAX_FLOAT, check_integer, check_number, check_positive, safe_repr
+from nanospan._common.arguments import (
+    MAX_FLOAT,
+    check_bool,
+    check_has,
+    check_integer,
+    check_number,
+    check_positive,
+    safe_repr,
+)
 from nanospan._compat import stock
 from nanospan._compat.sdk import always_record_root
 from nanospan._native.sampling import (
@@ -92,7 +100,8 @@ class RateLimited(Copyable, NativeRateLimited, Sampler):
 
     def __init__(self, traces_per_second: float, *, burst: float | None = None, consistent: bool = False) -> None:
         self.traces_per_second = check_positive("traces_per_second", traces_per_second)
-        self.by_threshold = bool(consistent)
+        check_bool("consistent", consistent)
+        self.by_threshold = consistent
         self._burst = burst
         if consistent:
             if burst is not None:
@@ -132,9 +141,12 @@ class AlwaysRecord(Copyable, NativeAlwaysRecord, stock.AlwaysRecordSampler):
 
     Raises:
         ValueError: if ``root`` is None.
+        TypeError: if it is no sampler.
     """
 
     def __init__(self, root: Sampler) -> None:
+        if root is not None:
+            check_has("root", root, ("should_sample",), "a Sampler")
         stock.AlwaysRecordSampler.__init__(self, root)
         self._bind(native_sampler(root) or root)
 

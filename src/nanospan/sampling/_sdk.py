@@ -8,6 +8,7 @@ from typing import Any
 
 from opentelemetry.sdk.trace.sampling import Decision, Sampler
 
+from nanospan._common.arguments import check_has, safe_repr
 from nanospan._compat import stock
 from nanospan._compat.sdk import parent_based_delegates, static_decision
 from nanospan._native.sampling import (
@@ -41,6 +42,8 @@ class StaticSampler(Copyable, NativeStaticSampler, stock.StaticSampler):
     """
 
     def __init__(self, decision: Decision) -> None:
+        if not isinstance(decision, Decision):
+            raise TypeError(f"decision must be a Decision, not {safe_repr(decision)}")
         stock.StaticSampler.__init__(self, decision)
         self._bind(decision)
 
@@ -55,6 +58,16 @@ ALWAYS_ON = StaticSampler(Decision.RECORD_AND_SAMPLE)
 """Always samples; ignores the parent's decision."""
 
 
+def _check_rate(rate: Any) -> None:
+    """Accept whatever compares as a number, as the SDK does."""
+    try:
+        is_probability = 0.0 <= rate <= 1.0
+    except TypeError:
+        raise TypeError(f"rate must be a number from 0.0 to 1.0, not {safe_repr(rate)}") from None
+    if not is_probability:
+        raise ValueError(f"rate must be a number from 0.0 to 1.0, not {safe_repr(rate)}")
+
+
 @native_class
 class TraceIdRatioBased(Copyable, NativeTraceIdRatioBased, stock.TraceIdRatioBased):
     """Sampler that keeps the given share of traces, by trace id; it ignores the parent's decision.
@@ -63,10 +76,11 @@ class TraceIdRatioBased(Copyable, NativeTraceIdRatioBased, stock.TraceIdRatioBas
         rate: Probability that a trace is sampled, 0.0 to 1.0.
 
     Raises:
-        ValueError: if the rate is outside [0.0, 1.0].
+        TypeError, ValueError: if the rate is not a number from 0.0 to 1.0.
     """
 
     def __init__(self, rate: float) -> None:
+        _check_rate(rate)
         stock.TraceIdRatioBased.__init__(self, rate)
         self._bind(self.bound)
 
@@ -93,6 +107,9 @@ class ParentBased(Copyable, NativeParentBased, stock.ParentBased):
         remote_parent_not_sampled: If the parent is remote and not sampled.
         local_parent_sampled: If the parent is local and sampled.
         local_parent_not_sampled: If the parent is local and not sampled.
+
+    Raises:
+        TypeError: if one of them is no sampler.
     """
 
     def __init__(
@@ -103,23 +120,12 @@ class ParentBased(Copyable, NativeParentBased, stock.ParentBased):
         local_parent_sampled: Sampler = ALWAYS_ON,
         local_parent_not_sampled: Sampler = ALWAYS_OFF,
     ) -> None:
+        given = (root, remote_parent_sampled, remote_parent_not_sampled, local_parent_sampled, local_parent_not_sampled)
+        for name, delegate in zip(_DELEGATES, given, strict=True):
+            check_has(name, delegate, ("should_sample",), "a Sampler, such as nanospan.sampling.ALWAYS_ON")
         # Not super(): the next class in the MRO of ParentBasedTraceIdRatio takes other arguments.
-        stock.ParentBased.__init__(
-            self,
-            root,
-            remote_parent_sampled,
-            remote_parent_not_sampled,
-            local_parent_sampled,
-            local_parent_not_sampled,
-        )
-        delegates = (
-            root,
-            remote_parent_sampled,
-            remote_parent_not_sampled,
-            local_parent_sampled,
-            local_parent_not_sampled,
-        )
-        self._bind(*(one if isinstance(one, NativeSampler) else native_sampler(one) or one for one in delegates))
+        stock.ParentBased.__init__(self, *given)
+        self._bind(*(one if isinstance(one, NativeSampler) else native_sampler(one) or one for one in given))
 
     def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
         return ParentBased, dict(zip(_DELEGATES, parent_based_delegates(self), strict=True))
@@ -140,7 +146,7 @@ class ParentBasedTraceIdRatio(ParentBased, stock.ParentBasedTraceIdRatio):
         rate: Probability that a new trace is sampled, 0.0 to 1.0.
 
     Raises:
-        ValueError: if the rate is outside [0.0, 1.0].
+        TypeError, ValueError: if the rate is not a number from 0.0 to 1.0.
     """
 
     def __init__(self, rate: float) -> None:

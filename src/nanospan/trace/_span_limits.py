@@ -1,50 +1,71 @@
-"""Span limits from the environment. An invalid value is ignored with a warning, as the specification requires."""
+"""Span limits from the environment. An invalid value counts as unset, with a warning, as the specification requires."""
 
 from __future__ import annotations
 
+import copy
 import logging
-import os
+import sys
 
 from opentelemetry.sdk import environment_variables as variables
 from opentelemetry.sdk.trace import SpanLimits
 
-__all__ = ["span_limits_from_environment"]
+from nanospan._common.environment import integer_variable
+
+__all__ = ["fitting_limits", "span_limits_from_environment", "unusable_limits_of_logs"]
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_COUNT = 128
 
-_ARGUMENTS = {
-    variables.OTEL_ATTRIBUTE_COUNT_LIMIT: ("max_attributes", _DEFAULT_COUNT),
-    variables.OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: ("max_attribute_length", SpanLimits.UNSET),
-    variables.OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT: ("max_event_attributes", _DEFAULT_COUNT),
-    variables.OTEL_LINK_ATTRIBUTE_COUNT_LIMIT: ("max_link_attributes", _DEFAULT_COUNT),
-    variables.OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: ("max_span_attributes", _DEFAULT_COUNT),
-    variables.OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: ("max_span_attribute_length", SpanLimits.UNSET),
-    variables.OTEL_SPAN_EVENT_COUNT_LIMIT: ("max_events", _DEFAULT_COUNT),
-    variables.OTEL_SPAN_LINK_COUNT_LIMIT: ("max_links", _DEFAULT_COUNT),
-}
-"""The argument of SpanLimits for each variable, and its default."""
-
 
 def span_limits_from_environment() -> SpanLimits:
     """The limits in ``OTEL_SPAN_*_LIMIT`` and ``OTEL_ATTRIBUTE_*_LIMIT``.
 
-    A value that is not a non-negative integer is ignored, with one warning that names the variable. (The SDK raises
-    ValueError, and the application does not start.) An empty value means no limit, as in the SDK.
+    A blank value counts as unset. So does one that is not a non-negative integer, with a warning. (The SDK takes a blank one
+    for no limit, and raises ValueError for the other.)
     """
-    arguments: dict[str, int] = {}
-    for variable, (argument, default) in _ARGUMENTS.items():
-        text = os.environ.get(variable, "").strip()
-        if text and not _is_count(text):
-            limit = "no limit" if default == SpanLimits.UNSET else default
-            logger.warning("%s must be a non-negative integer, not %r: using %s", variable, text, limit)
-            arguments[argument] = default
-    return SpanLimits(**arguments)
+    count = _limit(variables.OTEL_ATTRIBUTE_COUNT_LIMIT, _DEFAULT_COUNT)
+    length = _limit(variables.OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT, SpanLimits.UNSET)
+    return SpanLimits(
+        max_attributes=count,
+        max_events=_limit(variables.OTEL_SPAN_EVENT_COUNT_LIMIT, _DEFAULT_COUNT),
+        max_links=_limit(variables.OTEL_SPAN_LINK_COUNT_LIMIT, _DEFAULT_COUNT),
+        max_span_attributes=_limit(variables.OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, count),
+        max_event_attributes=_limit(variables.OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT, count),
+        max_link_attributes=_limit(variables.OTEL_LINK_ATTRIBUTE_COUNT_LIMIT, count),
+        max_attribute_length=length,
+        max_span_attribute_length=_limit(variables.OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT, length),
+    )
 
 
-def _is_count(text: str) -> bool:
-    try:
-        return int(text) >= 0
-    except ValueError:
-        return False
+def _limit(variable: str, default: int) -> int:
+    limit = _usable(variable, default)
+    return default if limit is None else limit
+
+
+def _usable(variable: str, default: int) -> int | None:
+    shown = "no limit" if default == SpanLimits.UNSET else str(default)
+    return integer_variable(logger, variable, 0, sys.maxsize, shown)
+
+
+_OF_LOGS = {
+    variables.OTEL_ATTRIBUTE_COUNT_LIMIT: _DEFAULT_COUNT,
+    variables.OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: SpanLimits.UNSET,
+    variables.OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT: _DEFAULT_COUNT,
+    variables.OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT: SpanLimits.UNSET,
+}
+
+
+def unusable_limits_of_logs() -> list[str]:
+    """The variables with limits of logs that count as unset, with a warning for an invalid one."""
+    return [variable for variable, default in _OF_LOGS.items() if _usable(variable, default) is None]
+
+
+def fitting_limits(limits: SpanLimits) -> SpanLimits:
+    """``limits``; a copy with ``sys.maxsize`` in the place of larger numbers, which no container can have, if it has any."""
+    too_large = {name: sys.maxsize for name, limit in vars(limits).items() if isinstance(limit, int) and limit > sys.maxsize}
+    if not too_large:
+        return limits
+    fitting = copy.copy(limits)
+    vars(fitting).update(too_large)
+    return fitting

@@ -7,6 +7,7 @@ from typing import Any
 from warnings import filterwarnings
 
 from opentelemetry.metrics import MeterProvider
+from opentelemetry.sdk import environment_variables as variables
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import (
@@ -22,20 +23,53 @@ from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace import Tracer as ApiTracer
 from opentelemetry.util.types import Attributes
 
+from nanospan._common.arguments import check_bool, check_has, safe_repr
+from nanospan._common.environment import boolean_variable
 from nanospan._common.log import log_callback_error
 from nanospan._compat import stock
 from nanospan._compat.sdk import TracerConfigurator, counts_nothing, outlive_its_pool
 from nanospan._native.trace import NativeProcessors
 from nanospan.ids import RandomIdGenerator
-from nanospan.sampling.configuration.environment import own_sampler
+from nanospan.sampling.configuration.environment import provider_sampler
 from nanospan.trace._clock import set_clock_from_environment
-from nanospan.trace._span_limits import span_limits_from_environment
+from nanospan.trace._span_limits import fitting_limits, span_limits_from_environment
 from nanospan.trace.tracer import Tracer
 
 __all__ = ["TracerProvider"]
 
 # The SDK's logger: programs configure it under that name.
 logger = logging.getLogger(sdk.__name__)
+
+
+_SAMPLER = "a Sampler, such as nanospan.sampling.ALWAYS_ON or ParentBased(ConsistentProbability(0.01))"
+_IDS = "an IdGenerator, such as nanospan.RandomIdGenerator()"
+_COMPOSITE = "a SynchronousMultiSpanProcessor or ConcurrentMultiSpanProcessor"
+_COMPOSITE_METHODS = ("add_span_processor", "on_start", "on_end", "shutdown", "force_flush")
+
+
+def _check_arguments(
+    sampler: object,
+    resource: object,
+    shutdown_on_exit: object,
+    active_span_processor: object,
+    id_generator: object,
+    span_limits: object,
+    meter_provider: object,
+) -> None:
+    """Raise TypeError for an argument of TracerProvider that would fail, or drop every span, only when it is used."""
+    if sampler is not None:
+        check_has("sampler", sampler, ("should_sample",), _SAMPLER)
+    if resource is not None and not hasattr(resource, "attributes"):
+        raise TypeError(f"resource must be a Resource, such as Resource.create({{}}), not {safe_repr(resource)}")
+    check_bool("shutdown_on_exit", shutdown_on_exit)
+    if active_span_processor is not None:
+        check_has("active_span_processor", active_span_processor, _COMPOSITE_METHODS, _COMPOSITE)
+    if id_generator is not None:
+        check_has("id_generator", id_generator, ("generate_span_id", "generate_trace_id"), _IDS)
+    if span_limits is not None and not hasattr(span_limits, "max_span_attributes"):
+        raise TypeError(f"span_limits must be SpanLimits, not {safe_repr(span_limits)}")
+    if meter_provider is not None:
+        check_has("meter_provider", meter_provider, ("get_meter",), "a MeterProvider")
 
 
 class SpanProcessors(NativeProcessors, SynchronousMultiSpanProcessor):
@@ -66,12 +100,15 @@ class TracerProvider(stock.TracerProvider):
         shutdown_on_exit: Whether the exit of the interpreter shuts the provider down.
         active_span_processor: The composite that calls the processors; a native one if None.
         id_generator: Any IdGenerator; `nanospan.RandomIdGenerator` if None.
-        span_limits: The limits; those in ``OTEL_SPAN_*_LIMIT`` and ``OTEL_ATTRIBUTE_*_LIMIT`` if None. Invalid variables are
-            ignored with a warning.
+        span_limits: The limits; those in ``OTEL_SPAN_*_LIMIT`` and ``OTEL_ATTRIBUTE_*_LIMIT`` if None. Invalid variables
+            count as unset, with a warning.
         meter_provider: For the ``otel.sdk.span.*`` metrics, which ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true`` enables;
             the global one if None.
 
     Spans read the system's clock; Python's, which test tools replace, with ``OTEL_PYTHON_NANOSPAN_CLOCK=python``.
+
+    Raises:
+        TypeError: for an argument of another type, by name. An object with the methods of the class will do.
 
     An exception in a processor or a sampler does not reach the application: it is logged, the other processors are called,
     and a span whose sampler raised is dropped.
@@ -89,16 +126,20 @@ class TracerProvider(stock.TracerProvider):
         meter_provider: MeterProvider | None = None,
         _tracer_configurator: TracerConfigurator | None = None,
     ) -> None:
+        _check_arguments(
+            sampler, resource, shutdown_on_exit, active_span_processor, id_generator, span_limits, meter_provider
+        )
+        boolean_variable(logger, variables.OTEL_SDK_DISABLED)  # for its warning: the SDK's class reads it in silence
         set_clock_from_environment()
         self._no_metrics: Any = None  # these two are shared by the tracers
         self._config: Any = None
         super().__init__(
-            own_sampler() if sampler is None else sampler,
+            provider_sampler() if sampler is None else sampler,
             resource,
             shutdown_on_exit,
             active_span_processor or SpanProcessors(),
             RandomIdGenerator() if id_generator is None else id_generator,
-            span_limits or span_limits_from_environment(),
+            span_limits_from_environment() if span_limits is None else fitting_limits(span_limits),
             meter_provider=meter_provider,
             _tracer_configurator=_tracer_configurator,
         )

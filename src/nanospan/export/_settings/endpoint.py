@@ -1,5 +1,7 @@
 """Endpoints from arguments and variables, parsed once.
 
+A variable that names a host with no scheme, or with one of another protocol, means that host, with one warning: spans that
+are meant for one host do not go to another.
 (Specification: protocol/exporter.md, "Endpoint URLs for OTLP/HTTP" and the endpoint rules for gRPC.)
 """
 
@@ -7,10 +9,12 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from nanospan.export._settings.environment import read, resolve_insecure
+from nanospan._common.environment import to_write, warn_ignored, warn_once
+from nanospan.export._settings.environment import Setting, resolve_insecure, settings_of
 
 __all__ = ["GrpcEndpoint", "HttpEndpoint", "parse_http_url", "resolve_grpc_endpoint", "resolve_http_endpoint"]
 
@@ -20,7 +24,12 @@ _DEFAULT_HTTP = "http://localhost:4318"
 _DEFAULT_GRPC = "localhost:4317"
 _TRACES_PATH = "/v1/traces"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_USERINFO = re.compile(r"//[^/?#]*@")
+_USERINFO = re.compile(r"(^|//)[^/?#]*@")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_HOST = r"(?:\[[0-9a-f:.%]+\]|\d+\.\d+\.\d+\.\d+|(?=[a-z0-9._-]*[a-z])[a-z0-9](?:[a-z0-9._-]*[a-z0-9.])?)"
+_BARE_HOST = re.compile(rf"(?:[^/?#@\s]*@)?{_HOST}(?::\d+)?(?:[/?#].*)?", re.IGNORECASE)
+"""An endpoint without a scheme: a host with a letter in it or an IP address, and perhaps user, port and path."""
+
 _RESOLVER = re.compile(r"(?:dns|unix|unix-abstract|vsock|ipv4|ipv6|xds|passthrough):", re.IGNORECASE)
 
 
@@ -60,14 +69,33 @@ def resolve_http_endpoint(argument: str | None) -> HttpEndpoint:
             return parse_http_url(argument)
         except ValueError as error:
             raise ValueError(f"endpoint {error}") from None
-    setting = read("ENDPOINT")
-    if setting is not None:
-        url = setting.value.removesuffix("/") + _TRACES_PATH if setting.is_general else setting.value
-        try:
-            return parse_http_url(url)
-        except ValueError as error:
-            logger.warning("%s %s; using %s", setting.variable, error, _DEFAULT_HTTP + _TRACES_PATH)
+    for setting in settings_of("ENDPOINT"):
+        for text in _readings(setting.value, "http://"):
+            url = text.removesuffix("/") + _TRACES_PATH if setting.is_general else text
+            try:
+                endpoint = parse_http_url(url)
+            except ValueError:
+                continue
+            if text is not setting.value:
+                _warn_other_reading(setting, text)
+            return endpoint
+        _warn_ignored(setting, parse_http_url, f"a URL such as {_DEFAULT_HTTP}", _DEFAULT_HTTP)
     return parse_http_url(_DEFAULT_HTTP + _TRACES_PATH)
+
+
+def _readings(value: str, prefix: str) -> tuple[str, ...]:
+    """``value`` as it is, and with ``prefix`` in the place of its scheme or of none, if it names a host."""
+    host = _SCHEME.sub("", value).removeprefix("//")
+    return (value, prefix + host) if _BARE_HOST.fullmatch(host) else (value,)
+
+
+def _warn_other_reading(setting: Setting, text: str) -> None:
+    warn_once(logger, setting.variable, _public(setting.value), f"is used as {_public(text)}: write that")
+
+
+def _warn_ignored(setting: Setting, parse: Callable[[str], object], accepted: str, default: str) -> None:
+    shown = _public(setting.value)
+    warn_ignored(logger, setting.variable, shown, f"{to_write(shown, parse, accepted)} (default {default})")
 
 
 def parse_http_url(url: str) -> HttpEndpoint:
@@ -75,8 +103,8 @@ def parse_http_url(url: str) -> HttpEndpoint:
     if not isinstance(url, str):
         raise ValueError(f"must be a str, not {type(url).__name__}")
     parts, port = _split(url.strip())
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ValueError(f"must be a URL such as {_DEFAULT_HTTP + _TRACES_PATH}, not {_without_userinfo(url)}")
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or _has_spaces(parts.netloc):
+        raise ValueError(f"must be a URL such as {_DEFAULT_HTTP + _TRACES_PATH}, not {_public(url)!r}")
     netloc = parts.netloc.rpartition("@")[2]
     basic_auth = None
     if parts.username is not None:
@@ -91,8 +119,13 @@ def parse_http_url(url: str) -> HttpEndpoint:
     )
 
 
-def _without_userinfo(url: str) -> str:
-    return repr(_USERINFO.sub("//", url))
+def _public(url: str) -> str:
+    """``url`` without user and password."""
+    return _USERINFO.sub(r"\1", url)
+
+
+def _has_spaces(netloc: str) -> bool:
+    return any(character.isspace() for character in netloc)
 
 
 def _split(url: str) -> tuple[SplitResult, int | None]:
@@ -100,7 +133,7 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         parts = urlsplit(url)
         return parts, parts.port
     except ValueError:
-        raise ValueError(f"must be a URL with a valid host and port, not {_without_userinfo(url)}") from None
+        raise ValueError(f"must be a URL with a valid host and port, not {_public(url)!r}") from None
 
 
 def resolve_grpc_endpoint(argument: str | None, insecure: bool | None) -> GrpcEndpoint:
@@ -118,11 +151,17 @@ def resolve_grpc_endpoint(argument: str | None, insecure: bool | None) -> GrpcEn
             return _parse_grpc(argument.strip(), without_tls)
         except ValueError as error:
             raise ValueError(f"endpoint {error}") from None
-    if (setting := read("ENDPOINT")) is not None:
-        try:
-            return _parse_grpc(setting.value, without_tls)
-        except ValueError as error:
-            logger.warning("%s %s; using %s", setting.variable, error, _DEFAULT_GRPC)
+    for setting in settings_of("ENDPOINT"):
+        for text in _readings(setting.value, ""):
+            try:
+                endpoint = _parse_grpc(text, without_tls)
+            except ValueError:
+                continue
+            if text != setting.value:
+                _warn_other_reading(setting, text)
+            return endpoint
+        accepted = f"host:port or a URL such as http://{_DEFAULT_GRPC}"
+        _warn_ignored(setting, lambda text: _parse_grpc(text, None), accepted, _DEFAULT_GRPC)
     return _parse_grpc(_DEFAULT_GRPC, True if without_tls is None else without_tls)
 
 
@@ -133,12 +172,12 @@ def _parse_grpc(text: str, insecure: bool | None) -> GrpcEndpoint:
             return GrpcEndpoint(text, bool(insecure), rest or None, None)
         parts, port = _split("//" + rest.rpartition("/")[2])
         return GrpcEndpoint(text, bool(insecure), parts.hostname, port)
-    parts, port = _split(text if "://" in text else "//" + text)
-    if parts.scheme not in ("", "http", "https") or not parts.hostname:
-        raise ValueError(f"must be host:port or such as http://{_DEFAULT_GRPC}, not {_without_userinfo(text)}")
+    if not _SCHEME.match(text) and not _BARE_HOST.fullmatch(text):
+        raise ValueError(f"must be host:port or such as http://{_DEFAULT_GRPC}, not {_public(text)!r}")
+    parts, port = _split(text if _SCHEME.match(text) else "//" + text)
+    if parts.scheme not in ("", "http", "https") or not parts.hostname or _has_spaces(parts.netloc):
+        raise ValueError(f"must be host:port or such as http://{_DEFAULT_GRPC}, not {_public(text)!r}")
     if parts.scheme:
         insecure = parts.scheme == "http"
     # grpcio assumes 443 for a target without a port, with and without TLS.
-    return GrpcEndpoint(
-        parts.netloc.rpartition("@")[2], bool(insecure), parts.hostname, 443 if port is None else port
-    )
+    return GrpcEndpoint(parts.netloc.rpartition("@")[2], bool(insecure), parts.hostname, 443 if port is None else port)

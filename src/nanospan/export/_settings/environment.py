@@ -1,8 +1,8 @@
 """Settings of the exporters: constructor arguments, ``OTEL_EXPORTER_OTLP_*`` variables, defaults.
 
 The order of precedence is: argument, variable for traces, general variable, default. The variable for traces replaces the
-general one, also for headers. An empty variable counts as unset. An invalid argument raises ValueError or TypeError with its
-name; an invalid variable logs one warning and means the default.
+general one, also for headers. A blank variable counts as unset. An invalid argument raises ValueError or TypeError with its
+name; an invalid variable counts as unset, with one warning.
 (Specification: protocol/exporter.md, configuration/common.md.)
 """
 
@@ -12,11 +12,12 @@ import logging
 import math
 import os
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
 from urllib.parse import unquote
 
-from nanospan._common.arguments import check_number, safe_repr
+from nanospan._common.arguments import check_bool, check_number, safe_repr
+from nanospan._common.environment import to_write, variable_text, warn_ignored, warn_once
 from nanospan.export._settings.compression import Compression, compression_from
 
 __all__ = [
@@ -24,14 +25,19 @@ __all__ = [
     "TlsFile",
     "check_header",
     "environment_headers",
+    "first_valid",
     "parse_headers",
+    "protocol_from",
     "read",
     "resolve_compression",
     "resolve_file",
     "resolve_insecure",
     "resolve_protocol",
     "resolve_timeout",
+    "settings_of",
 ]
+
+Parsed = TypeVar("Parsed")
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +45,9 @@ DEFAULT_TIMEOUT = 10.0
 """Seconds for one export with all its retries."""
 
 _IMPLAUSIBLE_TIMEOUT = 1000.0
+_ENDLESS = 1e9
+"""Seconds from which on a timeout is none: the system's calls take no such time."""
+
 _TRACES = "OTEL_EXPORTER_OTLP_TRACES_"
 _GENERAL = "OTEL_EXPORTER_OTLP_"
 _DEFAULT_PROTOCOL = "http/protobuf"
@@ -60,12 +69,29 @@ class Setting(NamedTuple):
         return not self.variable.startswith(_TRACES)
 
 
-def read(suffix: str) -> Setting | None:
-    """The variable for traces that ends in ``suffix``, else the general one, else None. Empty counts as unset."""
+def settings_of(suffix: str) -> Iterator[Setting]:
+    """The variables that end in ``suffix`` and are not blank, the one for traces first."""
     for prefix in (_TRACES, _GENERAL):
-        value = os.environ.get(prefix + suffix, "").strip()
-        if value:
-            return Setting(prefix + suffix, value)
+        if value := variable_text(prefix + suffix):
+            yield Setting(prefix + suffix, value)
+
+
+def read(suffix: str) -> Setting | None:
+    """The variable for traces that ends in ``suffix``, else the general one, else None. Blank counts as unset."""
+    return next(settings_of(suffix), None)
+
+
+def first_valid(suffix: str, parse: Callable[[str], Parsed], accepted: str, default: str) -> tuple[Setting, Parsed] | None:
+    """The first variable that ends in ``suffix`` and that ``parse`` takes, with its result; a warning for each one before.
+
+    ``parse`` raises ValueError; ``accepted`` and ``default`` describe the values for the warning.
+    """
+    for setting in settings_of(suffix):
+        try:
+            return setting, parse(setting.value)
+        except ValueError:
+            write = f"{to_write(setting.value, parse, accepted)} (default {default})"
+            warn_ignored(logger, setting.variable, setting.value, write)
     return None
 
 
@@ -77,79 +103,61 @@ def resolve_timeout(argument: float | None) -> float | None:
     if argument is not None:
         accepted = "a number of seconds, 0 (no limit) or more"
         return _limit(check_number("timeout", argument, 0, math.inf, accepted=accepted))
-    setting = read("TIMEOUT")
-    if setting is None:
+    found = first_valid("TIMEOUT", _seconds, "a number of seconds, 0 (no limit) or more", f"{DEFAULT_TIMEOUT:g}")
+    if found is None:
         return DEFAULT_TIMEOUT
-    try:
-        seconds = float(setting.value)
-    except ValueError:
-        seconds = math.nan
-    if math.isnan(seconds) or seconds < 0:
-        logger.warning(
-            "%s=%r is not a number of seconds, 0 or more; using %g s",
-            setting.variable,
-            setting.value,
-            DEFAULT_TIMEOUT,
-        )
-        return DEFAULT_TIMEOUT
+    setting, seconds = found
     if seconds >= _IMPLAUSIBLE_TIMEOUT:
-        logger.warning(
-            "%s=%s is read as seconds, as Python's SDK does, not as milliseconds",
-            setting.variable,
-            setting.value,
-        )
+        message = "is read as seconds, as Python's SDK does, not as milliseconds"
+        warn_once(logger, setting.variable, setting.value, message)
     return _limit(seconds)
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= 0:
+        raise ValueError
+    return seconds
+
+
 def _limit(seconds: float) -> float | None:
-    return None if seconds == 0 or math.isinf(seconds) else seconds
+    return None if seconds == 0 or seconds >= _ENDLESS else seconds
 
 
 def resolve_compression(argument: object | None) -> Compression:
     """The compression of request bodies. Raises ValueError for an invalid argument."""
     if argument is not None:
         return compression_from(argument)
-    setting = read("COMPRESSION")
-    if setting is None:
-        return Compression.NoCompression
-    try:
-        return compression_from(setting.value)
-    except ValueError:
-        logger.warning(
-            "%s=%r is not one of none, gzip, deflate; sending uncompressed", setting.variable, setting.value
-        )
-        return Compression.NoCompression
+    found = first_valid("COMPRESSION", compression_from, "none, gzip or deflate", "none")
+    return Compression.NoCompression if found is None else found[1]
 
 
 def resolve_insecure(argument: bool | None) -> bool | None:
     """Whether gRPC connects without TLS if the endpoint has no scheme; None if it is not set."""
     if argument is not None:
-        return bool(argument)
-    setting = read("INSECURE")
-    if setting is None:
-        return None
-    value = setting.value.lower()
-    if value not in ("true", "false"):
-        logger.warning("%s=%r is neither true nor false; taken as false", setting.variable, setting.value)
-    return value == "true"
+        check_bool("insecure", argument)
+        return argument
+    found = first_valid("INSECURE", _boolean, "true or false", "false")
+    return None if found is None else found[1]
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError
+    return text.lower() == "true"
 
 
 def resolve_protocol() -> str:
-    """The protocol in the PROTOCOL variables: ``http/protobuf``, the default, or ``grpc``."""
-    setting = read("PROTOCOL")
-    if setting is None:
-        return _DEFAULT_PROTOCOL
-    protocol = setting.value.lower()
-    if protocol not in _PROTOCOLS:
-        logger.warning(
-            "%s=%r is not one of %s; using %s",
-            setting.variable,
-            setting.value,
-            ", ".join(_PROTOCOLS),
-            _DEFAULT_PROTOCOL,
-        )
-        return _DEFAULT_PROTOCOL
-    return protocol
+    """The protocol in the PROTOCOL variables, in any case: ``http/protobuf``, the default, or ``grpc``."""
+    found = first_valid("PROTOCOL", protocol_from, " or ".join(_PROTOCOLS), _DEFAULT_PROTOCOL)
+    return _DEFAULT_PROTOCOL if found is None else found[1]
+
+
+def protocol_from(text: str) -> str:
+    """The protocol that ``text`` names in any case. Raises ValueError."""
+    if text.lower() not in _PROTOCOLS:
+        raise ValueError
+    return text.lower()
 
 
 class TlsFile(NamedTuple):
@@ -172,6 +180,8 @@ def resolve_file(argument: str | os.PathLike[str] | None, name: str, suffix: str
     Raises ValueError if the file of the argument cannot be read.
     """
     if argument:
+        if not isinstance(argument, str | os.PathLike):
+            raise TypeError(f"{name} must be a path, not {type(argument).__name__}")
         found = TlsFile(os.fspath(argument), name, True)
     elif setting := read(suffix):
         found = TlsFile(setting.value, setting.variable, False)

@@ -1,4 +1,6 @@
-"""Samplers that ``OTEL_TRACES_SAMPLER`` names, with the argument in ``OTEL_TRACES_SAMPLER_ARG``.
+"""Samplers that ``OTEL_TRACES_SAMPLER`` names, in any case, with the argument in ``OTEL_TRACES_SAMPLER_ARG``.
+
+A name that nobody knows, and an argument that the sampler cannot use, count as unset, with one warning.
 
 The factories are entry points of the group ``opentelemetry_traces_sampler``: the SDK's configurator finds the samplers that
 the standard does not have. These follow the parent's decision. Their argument is a number or a JSON object (see
@@ -9,21 +11,17 @@ the standard does not have. These follow the parent's decision. Their argument i
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable
+from types import ModuleType
 
 from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG
+from opentelemetry.sdk.trace import sampling as sdk
 
-from nanospan.sampling import (
-    ALWAYS_OFF,
-    ALWAYS_ON,
-    DEFAULT_OFF,
-    DEFAULT_ON,
-    ParentBased,
-    ParentBasedTraceIdRatio,
-    Sampler,
-    TraceIdRatioBased,
-)
+from nanospan import sampling
+from nanospan._common.environment import to_write, variable_text, warn_ignored
+from nanospan.sampling import DEFAULT_ON, ParentBased, Sampler
 from nanospan.sampling.configuration.json_argument import sampler_of_json
 from nanospan.sampling.configuration.root_settings import (
     ADAPTIVE,
@@ -36,24 +34,26 @@ from nanospan.sampling.configuration.root_settings import (
 __all__ = [
     "adaptive",
     "always_record",
+    "known_sampler",
     "overhead_budget",
-    "own_sampler",
     "probability",
+    "provider_sampler",
     "rate_limited",
     "rule_based",
-    "standard_sampler",
+    "unknown_sampler",
 ]
 
 logger = logging.getLogger(__name__)
 
+DEFAULT = "parentbased_always_on"
 DEFAULT_RATIO = 1.0
 
 
 def probability(argument: float | str | None = None) -> Sampler:
     """ConsistentProbability in a ParentBased. The argument is the ratio: 0 for no trace, or 2**-56 to 1; default 1.
 
-    This factory and the ones below warn about an unusable argument. A missing one, or one that is not a number, means the
-    default; a number out of range is clamped. A JSON object carries the arguments of the class by name.
+    This factory and the ones below warn about a missing or an unusable argument, and use the default. A JSON object carries
+    the arguments of the class by name.
     """
     return _parent_based("nanospan_probability", PROBABILITY, argument)
 
@@ -88,34 +88,57 @@ def always_record(argument: float | str | None = None) -> Sampler:
 
 def _parent_based(name: str, setting: SettingOfRoot, argument: float | str | None) -> Sampler:
     if isinstance(argument, str) and argument.lstrip().startswith("{"):
-        return _of_json(name, argument)
+        try:
+            return sampler_of_json(name, argument)
+        except ValueError as error:
+            setting.warn_ignored(argument, f"a number or a JSON object that is valid: {error}")
+            return ParentBased(setting.root(setting.default))
     return ParentBased(setting.root(setting.read(argument)))
 
 
 def _of_json(name: str, argument: float | str | None) -> Sampler:
-    return sampler_of_json(name, "" if argument is None else str(argument))
+    text = "" if argument is None else str(argument).strip()
+    if not text:
+        logger.warning("%s is not set; using %s in place of %s", OTEL_TRACES_SAMPLER_ARG, DEFAULT, name)
+        return DEFAULT_ON
+    try:
+        return sampler_of_json(name, text)
+    except ValueError as error:
+        write = to_write(text, lambda guess: sampler_of_json(name, guess), f"the properties of {name} as a JSON object")
+        warn_ignored(logger, OTEL_TRACES_SAMPLER_ARG, text, f"{write} (default {DEFAULT}): {error}")
+        return DEFAULT_ON
 
 
 def _with_ratio(sampler: Callable[[float], Sampler], argument: str) -> Sampler:
     if not argument:
         return sampler(DEFAULT_RATIO)
     try:
-        return sampler(float(argument))
+        return sampler(_ratio(argument))
     except ValueError:
-        logger.warning(
-            "%s=%r is not a ratio from 0.0 to 1.0; using %s", OTEL_TRACES_SAMPLER_ARG, argument, DEFAULT_RATIO
-        )
+        write = to_write(argument, _ratio, "a share of the traces from 0 to 1")
+        warn_ignored(logger, OTEL_TRACES_SAMPLER_ARG, argument, f"{write} (default {DEFAULT_RATIO})")
         return sampler(DEFAULT_RATIO)
 
 
-_STANDARD: dict[str, Callable[[str], Sampler]] = {
-    "always_on": lambda argument: ALWAYS_ON,
-    "always_off": lambda argument: ALWAYS_OFF,
-    "traceidratio": lambda argument: _with_ratio(TraceIdRatioBased, argument),
-    "parentbased_always_on": lambda argument: DEFAULT_ON,
-    "parentbased_always_off": lambda argument: DEFAULT_OFF,
-    "parentbased_traceidratio": lambda argument: _with_ratio(ParentBasedTraceIdRatio, argument),
-}
+def _ratio(text: str) -> float:
+    ratio = float(text)
+    if math.isnan(ratio) or not 0 <= ratio <= 1:
+        raise ValueError
+    return ratio
+
+
+def _standard(module: ModuleType) -> dict[str, Callable[[str], Sampler]]:
+    """The standard's samplers, by their names in the variable. ``module`` has nanospan's or the SDK's."""
+    return {
+        "always_on": lambda argument: module.ALWAYS_ON,
+        "always_off": lambda argument: module.ALWAYS_OFF,
+        "traceidratio": lambda argument: _with_ratio(module.TraceIdRatioBased, argument),
+        "parentbased_always_on": lambda argument: module.DEFAULT_ON,
+        "parentbased_always_off": lambda argument: module.DEFAULT_OFF,
+        "parentbased_traceidratio": lambda argument: _with_ratio(module.ParentBasedTraceIdRatio, argument),
+    }
+
+
 _OWN: dict[str, Callable[[str], Sampler]] = {
     "nanospan_probability": probability,
     "nanospan_rate_limited": rate_limited,
@@ -124,24 +147,42 @@ _OWN: dict[str, Callable[[str], Sampler]] = {
     "nanospan_rule_based": rule_based,
     "nanospan_always_record": always_record,
 }
+_BY_NAME = _standard(sampling) | _OWN
+_BY_NAME_FOR_PROVIDER = _standard(sdk) | _OWN
 
 
-def standard_sampler() -> Sampler | None:
-    """nanospan's sampler for the name in ``OTEL_TRACES_SAMPLER``, in any case; parentbased_always_on if it is not set.
+def known_sampler() -> Sampler | None:
+    """nanospan's sampler for the name in ``OTEL_TRACES_SAMPLER``; parentbased_always_on if it is not set.
 
     None for any other name, which may be an entry point of another package.
     """
-    return _named(_STANDARD | _OWN, "parentbased_always_on")
+    return _named(_BY_NAME)
 
 
-def own_sampler() -> Sampler | None:
-    """nanospan's sampler if ``OTEL_TRACES_SAMPLER`` has a name that the standard does not have; else None.
+def provider_sampler() -> Sampler | None:
+    """The sampler of a TracerProvider that no configurator makes; None, the SDK's own default, if no variable names one.
 
-    For a TracerProvider that no configurator makes: the SDK's base class reads the standard names itself.
+    For the standard names that is the SDK's object, as with the SDK's class, which decides natively too. As there, entry
+    points of other packages are not looked up.
     """
-    return _named(_OWN, "")
+    if OTEL_TRACES_SAMPLER not in os.environ:
+        return None
+    return _named(_BY_NAME_FOR_PROVIDER) or unknown_sampler(sdk.DEFAULT_ON)
 
 
-def _named(factories: dict[str, Callable[[str], Sampler]], default: str) -> Sampler | None:
-    factory = factories.get(os.environ.get(OTEL_TRACES_SAMPLER, "").strip().lower() or default)
-    return None if factory is None else factory(os.environ.get(OTEL_TRACES_SAMPLER_ARG, "").strip())
+def unknown_sampler(default: Sampler = DEFAULT_ON) -> Sampler:
+    """``default``, with a warning that the name in ``OTEL_TRACES_SAMPLER`` is nobody's."""
+    name = variable_text(OTEL_TRACES_SAMPLER)
+    write = to_write(name, _check_name, ", ".join(_BY_NAME))
+    warn_ignored(logger, OTEL_TRACES_SAMPLER, name, f"{write}, or a sampler that is installed (default {DEFAULT})")
+    return default
+
+
+def _check_name(name: str) -> None:
+    if name.lower() not in _BY_NAME:
+        raise ValueError
+
+
+def _named(factories: dict[str, Callable[[str], Sampler]]) -> Sampler | None:
+    factory = factories.get(variable_text(OTEL_TRACES_SAMPLER).lower() or DEFAULT)
+    return None if factory is None else factory(variable_text(OTEL_TRACES_SAMPLER_ARG))

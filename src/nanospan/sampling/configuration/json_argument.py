@@ -11,32 +11,24 @@ parent_based, as in the file.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER_ARG
-
 from nanospan._common.arguments import safe_repr
-from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_ON, ParentBased, Sampler, TraceIdRatioBased
+from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
 from nanospan.sampling.configuration.nodes import DELEGATES, MAKERS, SamplerNodes
 
 __all__ = ["sampler_of_json"]
-
-logger = logging.getLogger(__name__)
 
 STANDARD = ("always_on", "always_off", "trace_id_ratio_based", "parent_based")
 
 
 def sampler_of_json(name: str, argument: str) -> Sampler:
-    """nanospan's sampler of that name. If ``argument`` is not a valid JSON object: DEFAULT_ON, with one warning."""
+    """nanospan's sampler of that name. Raises ValueError if ``argument`` is no valid JSON object."""
     try:
         return JsonNodes().own(name, json.loads(argument), top=True)
-    except (ValueError, RecursionError) as error:
-        logger.warning(
-            "%s of %s cannot be used (%s); using parentbased_always_on", OTEL_TRACES_SAMPLER_ARG, name, error
-        )
-        return DEFAULT_ON
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
 
 
 class JsonNodes(SamplerNodes):
