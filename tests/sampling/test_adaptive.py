@@ -20,8 +20,9 @@ from opentelemetry.trace import Tracer, set_span_in_context
 from support.head_sampling import DROPPED, HIGH, KEPT, context_of, decided
 
 import nanospan
-from nanospan._native.sampling import meter_is_read, meter_reading
+from nanospan._native.sampling import meter_is_read, meter_reading, set_meter_surroundings
 from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, Adaptive, AlwaysRecord, OverheadBudget, ParentBased, RuleBased
+from nanospan.trace import _surroundings
 
 STEPS = 20
 
@@ -236,6 +237,37 @@ class TestMeter:
             assert added(before, "sampled") == (0, 0)
             assert meter_reading()["sampled"] == before["sampled"]
         del budget
+
+    def test_what_surrounds_a_timing_counts(self) -> None:
+        budget = OverheadBudget()
+        kept, dropped = tracer_of(ParentBased(ALWAYS_ON)), tracer_of(ALWAYS_OFF)
+        set_meter_surroundings(10_000, 20_000, 30_000)
+        try:
+            before = meter_reading()
+            for _ in range(640):
+                dropped.start_span("span", Context()).end()
+                span = kept.start_span("span", Context())
+                span.set_attribute("key", 1)
+                span.end()
+            for kind, least in (("unsampled", 10_000), ("sampled", 50_000)):
+                timed, nanoseconds = added(before, kind)
+                assert timed > 0
+                assert nanoseconds >= timed * least
+        finally:
+            set_meter_surroundings(0, 0, 0)
+        del budget
+
+    def test_a_provider_measures_it_once_if_a_sampler_reads_the_meter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        gc.collect()
+        measured: list[tuple[int, ...]] = []
+        monkeypatch.setattr(_surroundings, "_measured", False)
+        monkeypatch.setattr(_surroundings, "set_meter_surroundings", lambda *around: measured.append(around))
+        nanospan.TracerProvider(shutdown_on_exit=False)
+        assert measured == []
+        for _ in range(2):
+            nanospan.TracerProvider(sampler=ParentBased(OverheadBudget()), shutdown_on_exit=False)
+        ((unsampled, sampled, call),) = measured
+        assert all(0 <= around < _surroundings.MAX_NS for around in (unsampled, sampled, call))
 
     def test_attributes_of_timed_spans_count(self) -> None:
         """Setting one that takes long costs what it takes."""

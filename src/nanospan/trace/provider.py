@@ -33,6 +33,7 @@ from nanospan.ids import RandomIdGenerator
 from nanospan.sampling.configuration.environment import provider_sampler
 from nanospan.trace._clock import set_clock_from_environment
 from nanospan.trace._span_limits import fitting_limits, span_limits_from_environment
+from nanospan.trace._surroundings import measure_surroundings
 from nanospan.trace.tracer import Tracer
 
 __all__ = ["TracerProvider"]
@@ -145,6 +146,7 @@ class TracerProvider(stock.TracerProvider):
         )
         if isinstance(active_span_processor, ConcurrentMultiSpanProcessor):
             outlive_its_pool(active_span_processor)
+        measure_surroundings(lambda sampler: TracerProvider(sampler, shutdown_on_exit=False))
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Call ``span_processor`` for every span from now on."""

@@ -1,11 +1,11 @@
 """The process's cost meter. Spans are counted by csrc; Python code adds the CPU time of exporting."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from nanospan._native.base cimport generation_address
 from nanospan._native.base.threads cimport load_u32
 from nanospan._native.sampling.csrc cimport (
-    ns_cost_meter_read, ns_cost_meter_reading, ns_cost_meter_reset, ns_cost_meter_worker
+    ns_cost_meter_read, ns_cost_meter_reading, ns_cost_meter_reset, ns_cost_meter_surround, ns_cost_meter_worker
 )
 
 cdef extern from *:
@@ -62,6 +62,11 @@ def meter_is_read():
 def add_worker_time(uint64_t cpu_nanoseconds):
     """Add the CPU time of an export thread, in nanoseconds."""
     ns_cost_meter_worker(&meter, cpu_nanoseconds)
+
+
+def set_meter_surroundings(uint16_t unsampled, uint16_t sampled, uint16_t call):
+    """Set the nanoseconds that surround the timing of a span, by its kind, and that of one further call of it."""
+    ns_cost_meter_surround(&meter, unsampled, sampled, call)
 
 
 def meter_reading():

@@ -1,6 +1,6 @@
 """The headers of csrc/sampling as Cython sees them: declarations and nothing else."""
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 cdef extern from "sampling/ns_cost_meter.h" nogil:
     ctypedef struct ns_cost_meter:
@@ -16,6 +16,8 @@ cdef extern from "sampling/ns_cost_meter.h" nogil:
     bint ns_cost_meter_start(ns_cost_meter *meter)
     void ns_cost_meter_sampled(ns_cost_meter *meter)
     void ns_cost_meter_timed(ns_cost_meter *meter, bint sampled, uint64_t nanoseconds)
+    void ns_cost_meter_surround(ns_cost_meter *meter, uint16_t unsampled, uint16_t sampled, uint16_t call)
+    uint32_t ns_cost_meter_call(const ns_cost_meter *meter)
     void ns_cost_meter_reset(ns_cost_meter *meter)
     void ns_cost_meter_worker(ns_cost_meter *meter, uint64_t cpu_nanoseconds)
     void ns_cost_meter_read(const ns_cost_meter *meter, ns_cost_meter_reading *reading)

@@ -45,7 +45,7 @@ from nanospan._native.encoding.span_view cimport (
     AttributePair, EncodeCounts, SpanCalls, SpanView, TraceKey, reference_or_null
 )
 from nanospan._native.sampling cimport process_meter
-from nanospan._native.sampling.csrc cimport ns_cost_meter_timed
+from nanospan._native.sampling.csrc cimport ns_cost_meter_call, ns_cost_meter_timed
 
 cdef extern from "Python.h":
     Py_ssize_t PyList_GET_SIZE(object)

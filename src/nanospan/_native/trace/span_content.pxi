@@ -17,7 +17,7 @@ cdef class SpanContent(SpanFields):
         else:
             logger.warning(SETTING_ON_ENDED)
         if began:
-            add_u32(&self.cost, <uint32_t> (ns_clock_monotonic() - began))
+            add_u32(&self.cost, <uint32_t> (ns_clock_monotonic() - began) + ns_cost_meter_call(process_meter()))
 
     @cython.critical_section
     def set_attributes(self, attributes):
@@ -28,7 +28,7 @@ cdef class SpanContent(SpanFields):
         else:
             logger.warning(SETTING_ON_ENDED)
         if began:
-            add_u32(&self.cost, <uint32_t> (ns_clock_monotonic() - began))
+            add_u32(&self.cost, <uint32_t> (ns_clock_monotonic() - began) + ns_cost_meter_call(process_meter()))
 
     cdef int put(self, object key, object value) except -1:
         """Without Python code as long as pairs and plain values do."""
