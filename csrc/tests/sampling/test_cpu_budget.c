@@ -21,8 +21,7 @@ static void test_law(void) {
 }
 
 static void test_meter(void) {
-    ns_cost_meter meter;
-    ns_cost_meter_reset(&meter);
+    static ns_cost_meter meter;
     uint64_t timed = 0, places[64] = {0};
     for (int i = 0; i < 64 * 6400; i++)
         if (ns_cost_meter_start(&meter)) {
@@ -44,7 +43,14 @@ static void test_meter(void) {
     CHECK(reading.timed[true] == 2 && reading.nanoseconds[true] == 1000 + NS_COST_METER_MAX);
     CHECK(reading.timed[false] == 1 && reading.nanoseconds[false] == 200);
     CHECK(reading.worker == 5001);
+    ns_cost_meter_surround(&meter, 30, 50, 7);
+    ns_cost_meter_timed(&meter, true, 1000);
+    ns_cost_meter_timed(&meter, false, 200);
+    ns_cost_meter_read(&meter, &reading);
+    CHECK(reading.nanoseconds[true] == 1000 + NS_COST_METER_MAX + 1050 && reading.nanoseconds[false] == 200 + 230);
+    CHECK(ns_cost_meter_call(&meter) == 7);
     ns_cost_meter_reset(&meter);
+    CHECK(ns_cost_meter_call(&meter) == 7);
     ns_cost_meter_read(&meter, &reading);
     CHECK(reading.spans + reading.sampled + reading.worker + reading.timed[0] + reading.timed[1] + reading.nanoseconds[0] +
               reading.nanoseconds[1] ==
