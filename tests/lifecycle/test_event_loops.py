@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from support.accounting import check_balance, spans_in
 from support.extra_packages import Environment
-from support.launcher import NO_FORK_WARNINGS, PYTHON, SCRIPTS, Launcher, Running, check_orderly, each_tracing, names
+from support.launcher import NO_FORK_WARNINGS, PYTHON, SERVERS, Launcher, Running, check_orderly, each_tracing, names
 from support.receivers import HttpReceiver, answer
 
 SPANS = 10
@@ -37,7 +37,7 @@ def start(request: pytest.FixtureRequest, launcher: Launcher, with_packages: Cal
         arguments = ["uvloop"]
 
     def start(scenario: str) -> Running:
-        return launcher.start_command([str(SCRIPTS / "asyncio_app.py"), scenario, *arguments], program=program)
+        return launcher.start_command([str(SERVERS / "asyncio_app.py"), scenario, *arguments], program=program)
 
     return start
 
@@ -90,7 +90,7 @@ def start_gevent(launcher: Launcher, with_packages: Callable[..., Environment]) 
     program = (with_packages("gevent").python, *NO_FORK_WARNINGS)
 
     def start(scenario: str, order: str = "first") -> Running:
-        return launcher.start_command([str(SCRIPTS / "gevent_app.py"), scenario, order], program=program)
+        return launcher.start_command([str(SERVERS / "gevent_app.py"), scenario, order], program=program)
 
     return start
 

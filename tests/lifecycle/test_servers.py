@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.accounting import WAIT, check_balance, wait_until
 from support.extra_packages import Environment
-from support.launcher import NO_FORK_WARNINGS, SCRIPTS, Launcher, Running, check_orderly, each_tracing, names
+from support.launcher import NO_FORK_WARNINGS, SCRIPTS, SERVERS, Launcher, Running, check_orderly, each_tracing, names
 
 REQUESTS = 60
 MAX_REQUESTS = 10_000
@@ -68,7 +68,7 @@ def requests_and_queries(count: int) -> Counter[str]:
 
 @each_tracing
 def test_prefork_server(launcher: Launcher) -> None:
-    running = launcher.start("prefork_server.py")
+    running = launcher.start("servers/prefork_server.py")
     port = running.line()["port"]
     workers = {get(port, f"/-{number}") for number in range(REQUESTS)}
     running.signal(signal.SIGTERM)
@@ -86,7 +86,7 @@ def test_gunicorn_with_a_preloaded_application(launcher: Launcher, listener: soc
     running = launcher.start_command(
         [
             *("-m", "gunicorn", "--preload", "--workers=2", "--log-level=warning", "--no-control-socket"),
-            *(f"--bind=fd://{listener.fileno()}", f"--chdir={SCRIPTS}", "wsgi_app:application"),
+            *(f"--bind=fd://{listener.fileno()}", f"--chdir={SERVERS}", "wsgi_app:application"),
         ],
         pass_fds=[listener.fileno()],
     )
@@ -108,7 +108,7 @@ def test_gunicorn_with_gevent_workers(
     running = launcher.start_command(
         [
             *("-m", "gunicorn", "--worker-class=gevent", "--workers=2", "--log-level=warning", "--no-control-socket"),
-            *(f"--bind=fd://{listener.fileno()}", f"--chdir={SCRIPTS}", "wsgi_app:application"),
+            *(f"--bind=fd://{listener.fileno()}", f"--chdir={SERVERS}", "wsgi_app:application"),
         ],
         program=(environment.python, *NO_FORK_WARNINGS),
         pass_fds=[listener.fileno()],
@@ -131,7 +131,8 @@ def start_uwsgi(
     return launcher.start_command(
         [
             *("--master", "--processes=2", "--die-on-term", "--need-app", "--disable-logging", f"--stats={stats}"),
-            *(f"--http-socket=fd://{listener.fileno()}", f"--home={environment.bin.parent}", f"--pythonpath={SCRIPTS}"),
+            *(f"--http-socket=fd://{listener.fileno()}", f"--home={environment.bin.parent}", f"--pythonpath={SERVERS}"),
+            f"--pythonpath={SCRIPTS}",
             *("--module=wsgi_app", *options),
         ],
         program=(str(environment.bin / "uwsgi"),),
@@ -183,7 +184,7 @@ TASKS = 20
 
 def run_celery(launcher: Launcher, environment: Environment, queue: Path, flush: str) -> tuple[Running, list[int]]:
     """A worker that has done all tasks, and the pids of the processes that did them."""
-    variables = {"QUEUE": str(queue), "FLUSH": flush, "PYTHONPATH": str(SCRIPTS)}
+    variables = {"QUEUE": str(queue), "FLUSH": flush}
     program = (environment.python, *NO_FORK_WARNINGS)
     worker = launcher.start_command(
         [
@@ -193,7 +194,7 @@ def run_celery(launcher: Launcher, environment: Environment, queue: Path, flush:
         variables,
         program,
     )
-    client = launcher.start_command([str(SCRIPTS / "celery_app.py"), str(TASKS)], variables, program).finish()
+    client = launcher.start_command([str(SERVERS / "celery_app.py"), str(TASKS)], variables, program).finish()
     assert client.code == 0, client.stderr
     return worker, client.reported("workers")[0]
 
@@ -225,7 +226,7 @@ def start_uvicorn(
 ) -> Running:
     return launcher.start_command(
         [
-            *("-m", "uvicorn", "asgi_app:application", "--app-dir", str(SCRIPTS), "--log-level", "critical"),
+            *("-m", "uvicorn", "asgi_app:application", "--app-dir", str(SERVERS), "--log-level", "critical"),
             *("--fd", str(listener.fileno()), *options),
         ],
         {"ENDING": ending},

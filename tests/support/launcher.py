@@ -18,6 +18,7 @@ from support.accounting import WAIT, check_balance, spans_in
 from support.receivers import HttpReceiver
 
 SCRIPTS = Path(__file__).parents[1] / "lifecycle" / "scripts"
+SERVERS = SCRIPTS / "servers"
 
 # CPython 3.12 and later warn of every fork in a process with threads.
 NO_FORK_WARNINGS = ("-W", "ignore::DeprecationWarning")
@@ -143,6 +144,7 @@ class Launcher:
             # Nothing goes out by the clock: what arrives was sent by a flush, a full batch or an exit.
             "OTEL_BSP_SCHEDULE_DELAY": "600000",
             "PYTHONFAULTHANDLER": "1",
+            "PYTHONPATH": f"{SERVERS}{os.pathsep}{SCRIPTS}",  # of `app`, which all of them import
             "TRACING": self.tracing,
         }
         running = Running([*program, *arguments], environment | (variables or {}), **options)
