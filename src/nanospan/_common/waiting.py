@@ -26,7 +26,7 @@ class Waiters:
     def _start_anew(self) -> None:
         self._pid = os.getpid()
         self._waiting = 0
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Condition()  # reentrant: a signal handler may end a span while its thread waits here
 
     def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
         """Wait until ``done()``, at most ``seconds``. Returns whether it is done."""
