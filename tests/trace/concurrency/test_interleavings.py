@@ -136,7 +136,7 @@ class Interruption:
     def _until_done_or_waiting(self) -> None:
         assert self.thread is not None
         while self.thread.is_alive():
-            self.thread.join(0.002)
+            self.thread.join(0.0002)
             frame = sys._current_frames().get(self.thread.ident or 0)
             names = set()
             while frame is not None:
