@@ -5,18 +5,19 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from nanospan._common.log import WindowedLog
 from nanospan._native.queue import EncodedQueue, ObjectBatch, ObjectQueue
-from nanospan._native.tail import TailQueue
 from nanospan.export import EncodedBatch, EncodedSpanExporter, ExportOutcome
 from nanospan.export._transport.official import wrap_official
 from nanospan.processor._settings import QueueSettings
-from nanospan.tail import TailSampling
-from nanospan.tail._plan import Plan
+
+if TYPE_CHECKING:
+    from nanospan._native.tail import TailQueue
+    from nanospan.tail import TailSampling
 
 __all__ = ["ExportAdapter", "export_adapter_for"]
 
@@ -48,6 +49,10 @@ class BytesExport:
         if tail_sampling is None:
             self.queue = EncodedQueue(settings.max_queue_size, settings.wake_spans, settings.max_queue_bytes)
         else:
+            # Imported here: most programs sample no tails.
+            from nanospan._native.tail import TailQueue
+            from nanospan.tail._plan import Plan
+
             self.queue = TailQueue(tail_sampling, Plan(tail_sampling.policies), settings.wake_spans)
 
     def send(self, batch: EncodedBatch, timeout: float) -> ExportOutcome:

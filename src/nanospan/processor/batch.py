@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import SpanProcessor
@@ -15,7 +15,9 @@ from nanospan.processor._export_adapter import export_adapter_for
 from nanospan.processor._metrics import create_processor_metrics
 from nanospan.processor._settings import resolve_settings
 from nanospan.processor._worker import ExportWorker
-from nanospan.tail import TailSampling
+
+if TYPE_CHECKING:
+    from nanospan.tail import TailSampling
 
 __all__ = ["BatchSpanProcessor"]
 
@@ -62,7 +64,7 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         tail_sampling: TailSampling | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
-        if tail_sampling is not None and not isinstance(tail_sampling, TailSampling):
+        if tail_sampling is not None and not _is_tail_sampling(tail_sampling):
             raise TypeError(f"tail_sampling must be a nanospan.tail.TailSampling, not {type(tail_sampling).__name__}")
         if span_exporter is not None:
             export = "export_encoded" if hasattr(span_exporter, "export_encoded") else "export"
@@ -121,6 +123,12 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         queue = self._batch_processor._queue
         queue.check_fork()
         return queue.stats()
+
+
+def _is_tail_sampling(given: object) -> bool:
+    from nanospan.tail import TailSampling  # not for every program: it is a tenth of the import
+
+    return isinstance(given, TailSampling)
 
 
 def _default_exporter(meter_provider: MeterProvider | None) -> SpanExporter:

@@ -62,7 +62,8 @@ cdef object CLIENT = SpanKind.CLIENT
 cdef object PRODUCER = SpanKind.PRODUCER
 cdef object CONSUMER = SpanKind.CONSUMER
 cdef object UNSET = StatusCode.UNSET
-cdef object default_status = ReadableSpan("").status
+# Of a span with a resource: the SDK would start threads to find one.
+cdef object default_status = ReadableSpan("", resource=Resource.get_empty()).status
 cdef object OK = StatusCode.OK
 cdef object ERROR = StatusCode.ERROR
 

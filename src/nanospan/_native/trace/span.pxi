@@ -24,6 +24,7 @@ from libc.string cimport memmove
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -66,7 +67,8 @@ cdef object status_code_type = StatusCode
 cdef object UNSET = StatusCode.UNSET
 cdef object OK = StatusCode.OK
 cdef object ERROR = StatusCode.ERROR
-cdef object unset_status = ReadableSpan("").status
+# Of a span with a resource: the SDK would start threads to find one.
+cdef object unset_status = ReadableSpan("", resource=Resource.get_empty()).status
 cdef object internal = SpanKind.INTERNAL
 cdef object concurrent_processor = sdk.ConcurrentMultiSpanProcessor
 
