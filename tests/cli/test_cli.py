@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import re
 import signal
 import subprocess
@@ -140,6 +141,7 @@ class TestReceive:
         assert "GET /2" in output
         assert "GET /1" not in output
         assert re.search(r"spans +2\b", output)
+        assert re.search(r"traces not shown +1\b", output)
 
     def test_quiet_counts_and_shows_nothing(self):
         with self.receiving("--quiet", "--max-traces", "2") as (process, port):
@@ -156,6 +158,15 @@ class TestReceive:
         (line,) = result.stderr.splitlines()
         assert f"127.0.0.1:{other.http_port}" in line
         assert "--http-port" in line
+
+    def test_a_taken_grpc_port_is_one_friendly_line(self):
+        pytest.importorskip("grpc", reason="grpcio is not installed")
+        with Receiver(grpc_port=None) as other:
+            result = run("receive", "--http-port", "0", "--grpc-port", str(other.http_port))
+        assert result.returncode == 1
+        (line,) = result.stderr.splitlines()
+        assert f"127.0.0.1:{other.http_port}" in line
+        assert "--grpc-port" in line
 
     def test_without_grpcio_it_says_so_and_receives_over_http(self):
         script = "import sys; sys.modules['grpc'] = None; from nanospan.cli import main; main()"
@@ -376,6 +387,25 @@ def test_the_service_of_the_demo_is_traced_by_nanospan():
     provider, processor = make_tracing("http://127.0.0.1:9/v1/traces")
     provider.shutdown()
     assert (type(provider), type(processor)) == (TracerProvider, BatchSpanProcessor)
+
+
+@pytest.mark.slow("runs the demo")
+@pytest.mark.parametrize("moment", ["A checkout service under load", "What a ten-attribute span costs"])
+def test_an_interrupted_demo_says_no_more_than_that(moment):
+    arguments = [*NANOSPAN_COMMAND, "demo", "--requests", "100", "--no-stock"]
+    with subprocess.Popen(
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    ) as process:
+        while moment not in process.stdout.readline():
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=WAIT_SECONDS)
+    assert stderr.strip() == "Aborted!"
 
 
 @pytest.mark.slow("runs the whole demo")

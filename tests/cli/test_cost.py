@@ -16,10 +16,12 @@ pytest.importorskip("rich", reason="rich is not installed")
 from click.testing import CliRunner, Result
 from pytest import approx
 
+from nanospan._native.tail import min_bytes
 from nanospan.cli.commands import nanospan as command
 from nanospan.cli.cost.inputs import Choices, SpanCosts, TrafficRule, Workload
 from nanospan.cli.cost.model import STRATEGIES, Estimate, estimate
 from nanospan.cli.cost.report import cores, decimal_size, share
+from nanospan.tail import AlwaysSample, TailSampling
 
 BUSY = Workload(50_000, 30, bytes_per_span=500, processes=40)
 """1.5 million spans/s."""
@@ -135,9 +137,18 @@ class TestFormulas:
         assert (memory.traces_held, memory.max_traces_held) == (625, 37_500)
         # 30 records of 508 bytes and 52 more in chunks with 508 bytes of room: 31 of 512.
         assert memory.bytes_held == 625 * 31 * 512
-        # 50,000 entries and 400,000 decisions beside them.
-        assert memory.bytes_needed == 9_920_000 + 6_800_000 + 6_400_000
+        # 50,000 entries, an index, and 400,000 decisions beside them: the latter two in tables of a power of two.
+        assert memory.bytes_needed == 9_920_000 + 50_001 * 128 + 65_536 * 4 + 524_288 * 16
         assert memory.suffices
+
+    @pytest.mark.parametrize("num_traces", [1, 1000, 1024, 1025, 50_000])
+    @pytest.mark.parametrize("max_bytes", [8 << 20, 50 << 20, 64 << 20])
+    def test_the_tables_of_the_tail_buffer_are_those_of_the_queue(self, num_traces, max_bytes):
+        memory = the_one("tail", num_traces=num_traces, max_bytes=max_bytes).tail
+        held = TailSampling([AlwaysSample()], num_traces=num_traces, max_bytes=max_bytes)
+        # The queue's least size has 256 KiB for spans, and rounds each of its three tables up to 512 bytes.
+        tables = min_bytes(num_traces, held.decision_cache_size) - (256 << 10)
+        assert 0 <= tables - (memory.bytes_needed - memory.bytes_held) < 3 * 512
 
     def test_the_tail_buffer_holds_a_trace_no_longer_than_the_decision_waits(self):
         memory = the_one("tail", Workload(100, 10, trace_seconds=300), decision_wait=20).tail
@@ -153,7 +164,7 @@ class TestFormulas:
 
     def test_a_tail_buffer_too_small_for_the_bytes(self):
         # Of one span: 448 + 8 and 52 bytes are a chunk, a byte more takes two. 8,000 entries; an eighth for decisions.
-        table = 8000 * 136 + (1 << 20)
+        table = 8001 * 128 + 8192 * 4 + (1 << 20)
         one_chunk = Workload(8000, 1, bytes_per_span=448, trace_seconds=1)
         two_chunks = Workload(4000, 1, bytes_per_span=449, trace_seconds=1)
         for workload in (one_chunk, two_chunks):
@@ -248,11 +259,32 @@ class TestCommand:
         rows = [" ".join(line.split()) for line in result.output.splitlines()]
         assert "AlwaysOn 1,500,000 1,500,000 100 % 100 % 100 %" in rows
         assert "ConsistentProbability 0.01 15,000 15,000 1 % 1 % 1 %" in rows
-        assert "tail, AlwaysRecord head 0.01 1,500,000 44,700 2.98 % 100 % 1 %" in rows
+        assert "tail 0.01, AlwaysRecord head 1,500,000 44,700 2.98 % 100 % 1 %" in rows
         assert "AlwaysOn 750 MB/s 1.53 1.94 PB 38,880.00" in rows
-        assert "tail, AlwaysOn head 0.01 22.4 MB/s 1.65 22.0 MiB 57.9 TB 1,158.62" in rows
+        assert "tail 0.01, AlwaysOn head 22.4 MB/s 1.65 23.8 MiB 57.9 TB 1,158.62" in rows
         assert "README" in result.output
         assert max(map(len, result.output.splitlines())) <= 80
+
+    @pytest.mark.parametrize("width", [20, 45, 56, 72, 80, 200])
+    def test_no_figure_is_cut(self, width):
+        arguments = ["cost", "--requests", "500k", "--spans", "300", "--processes", "8", "--price", "0.05"]
+        output = CliRunner().invoke(command, arguments, env={"COLUMNS": str(width)}).output
+        words = " ".join(output.split())
+        for figure in ("150,000,000", "0.00533 %", "132 PB", "6,609,600.00", "1.52 GB/s", "3.08 GiB", "slow kept"):
+            assert figure in words, figure
+        assert width < 45 or max(map(len, output.splitlines())) <= width
+
+    @pytest.mark.parametrize("number", ["40000", "40,000", "40k", "40K", "40 k", "0.04M", "4e4", " 40_000 "])
+    def test_large_numbers_may_be_written_short(self, number):
+        report = json.loads(run(f"--requests '{number}' --spans 30 --num-traces 40k --max-bytes 64M --json").output)
+        assert report["workload"]["requests_per_second"] == 40_000
+        assert (report["choices"]["num_traces"], report["choices"]["max_bytes"]) == (40_000, 64_000_000)
+
+    def test_the_size_of_a_span_leaves_its_cpu(self):
+        words = "--bytes changes what is sent and stored, not the CPU"
+        assert words in " ".join(run("--requests 10 --spans 3 --bytes 5000").output.split())
+        assert words not in " ".join(run("--requests 10 --spans 3").output.split())
+        assert words not in " ".join(run("--requests 10 --spans 3 --bytes 5000 --recorded-ns 9000").output.split())
 
     def test_what_does_not_apply_has_no_column(self):
         output = run("--requests 10 --spans 3 --strategy probability --strategy adaptive").output
@@ -295,6 +327,13 @@ class TestCommand:
             ("--requests -5 --spans 30", "'--requests': -5.0 is not in the range"),
             ("--requests nan --spans 30", "'--requests': 'nan' is not a finite number"),
             ("--requests inf --spans 30", "'--requests': 'inf' is not a finite number"),
+            ("--requests 0,5 --spans 3", "'0,5' is not a number, such as 40000, 40,000, 40k or 0.5"),
+            ("--requests 4,00 --spans 3", "'4,00' is not a number"),
+            ("--requests 40x --spans 3", "'40x' is not a number"),
+            ("--requests 4,0k --spans 3", "'4,0k' is not a number"),
+            ("--requests 5 --spans 3 --processes 1.5", "'1.5' is not a whole number"),
+            ("--requests 5 --spans 3 --processes inf", "'inf' is not a whole number"),
+            ("--requests 5 --spans 3 --processes nan", "'nan' is not a whole number"),
             ("--requests 5 --spans 0", "'--spans'"),
             ("--requests 5 --spans 3 --ratio 1.5", "'--ratio': 1.5 is not in the range"),
             ("--requests 5 --spans 3 --error-share 2", "'--error-share'"),

@@ -19,7 +19,8 @@ import nanospan.propagation
 import nanospan.sampling
 import nanospan.trace
 from nanospan._compat.stock import stock_class
-from nanospan.sampling import Rule, RuleBased, native_sampler
+from nanospan.sampling import Rule, RuleBased
+from nanospan.sampling._sdk import native_sampler
 
 pytestmark = pytest.mark.thread_unsafe(reason="changes modules of the SDK")
 

@@ -115,7 +115,7 @@ def test_export_of_spans(
         caplog.clear()
         before = len(transport.bodies(receiver))
         assert sender.export(spans) is SpanExportResult.FAILURE
-        assert "1 spans were not delivered" in caplog.text
+        assert "1 span was not delivered" in caplog.text
         assert "could not be encoded" in caplog.text
         monkeypatch.setattr(encoder, "encode_batch", lambda spans: None)
         assert sender.export(spans) is SpanExportResult.FAILURE

@@ -22,7 +22,7 @@ object_tracing = pytest.mark.parametrize("launcher", ["native", "sdk"], indirect
 
 LOG_LINE = re.compile(
     r"Sending \d+ spans to http://[\w.]+:\d+/v1/traces: .*; trying again in [\d.]+ s"
-    r"|\d+ spans were not delivered to http://[\w.]+:\d+/v1/traces: .*"
+    r"|\d+ spans? (was|were) not delivered to http://[\w.]+:\d+/v1/traces: .*"
 )
 
 

@@ -12,7 +12,7 @@ from support.launcher import Launcher, both_forks
 def test_fork_with_traces_held(launcher: Launcher, fork: str) -> None:
     finished = launcher.run("tail_fork.py", fork)
     assert (finished.code, finished.reported("child_code")) == (0, [0])
-    assert finished.stderr == "1 spans dropped because tail sampling had no room to hold their traces or decisions\n"
+    assert finished.stderr == "1 span dropped because tail sampling had no room to hold their traces or decisions\n"
     assert finished.reported("before") == finished.reported("after") == [1]
     (in_child,) = finished.reported("in_child")
     check_balance(in_child)

@@ -229,7 +229,7 @@ def test_failure_of_the_exporter_is_counted(caplog: pytest.LogCaptureFixture) ->
     processor.on_end(ended_span())
     assert not processor.force_flush()
     assert lost(processor.stats()) == {"export_failed": 1}
-    assert messages(caplog) == [(logging.WARNING, "Recorder failed to export spans")]
+    assert messages(caplog) == [(logging.WARNING, "Recorder failed to export 1 span")]
     processor.shutdown()
 
 

@@ -6,7 +6,7 @@ A ``type: ignore`` marks a call that must be refused: mypy --strict reports one 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, assert_type
+from typing import assert_type
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -23,7 +23,7 @@ from nanospan import export, sampling, tail
 from nanospan.export.grpc import OTLPSpanExporter as GrpcExporter
 from nanospan.export.http import Compression
 from nanospan.export.http import OTLPSpanExporter as HttpExporter
-from nanospan.processor import BatchSpanProcessor
+from nanospan.processor import BatchSpanProcessor, ProcessorStats
 from nanospan.propagation import TraceContextTextMapPropagator
 from nanospan.receiver import TraceSummary
 
@@ -86,7 +86,10 @@ def encoded(spans: Sequence[ReadableSpan]) -> None:
 processor = BatchSpanProcessor(HttpExporter(), max_queue_size=4096, schedule_delay_millis=0.5, max_queue_bytes=1 << 20)
 an_sdk_processor: SpanProcessor = processor
 assert_type(nanospan.BatchSpanProcessor(), BatchSpanProcessor)
-assert_type(processor.stats(), dict[str, Any])
+assert_type(processor.stats(), ProcessorStats)
+assert_type(sum(processor.stats()["dropped"].values()), int)
+processor.stats()["dropped"]["queue_ful"]  # type: ignore[index]
+processor.stats()["endet"]  # type: ignore[typeddict-item]
 assert_type(processor.span_exporter, SpanExporter)
 assert_type(processor.force_flush(1000), bool)
 provider.add_span_processor(processor)
@@ -98,6 +101,7 @@ BatchSpanProcessor(tail_sampling=[tail.AlwaysSample()])  # type: ignore[arg-type
 
 policies: list[tail.Policy] = [
     tail.StatusCode("ERROR", trace.StatusCode.UNSET, name="errors"),
+    tail.StatusCode("ERR"),  # type: ignore[arg-type]
     tail.Latency(threshold_ms=1000, upper_threshold_ms=5000),
     tail.StringAttribute("http.route", ["/checkout"], enabled_regex_matching=True),
     tail.NumericAttribute("count", min_value=1),
@@ -123,17 +127,17 @@ probability = sampling.ConsistentProbability(0.01, precision=4, randomness="hash
 assert_type(probability.ratio, float)
 assert_type(probability.threshold, int)
 assert_type(probability.probability, float)
-assert_type(probability.stats(), dict[str, Any])
+assert_type(probability.stats()["asked"], int)
 assert_type(probability.should_sample(Context(), 1, "span"), SamplingResult)
 sampling.ConsistentProbability(0.01, randomness="rv")  # type: ignore[arg-type]
 
 adaptive = sampling.Adaptive(1000, averaging_seconds=1.5)
 assert_type(adaptive.threshold, int | None)
 assert_type(adaptive.probability, float | None)
-assert_type(adaptive.stats(), dict[str, Any])
-assert_type(sampling.OverheadBudget(0.02).stats(), dict[str, Any])
-assert_type(sampling.RateLimited(100, burst=5).stats(), dict[str, Any])
-assert_type(sampling.AlwaysRecord(adaptive).stats(), dict[str, Any])
+assert_type(adaptive.stats()["spans_per_trace"], float)
+assert_type(sampling.OverheadBudget(0.02).stats()["seconds_per_span"], float)
+assert_type(sampling.RateLimited(100, burst=5).stats()["sampled"], int)
+assert_type(sampling.AlwaysRecord(adaptive).stats()["asked"], int)
 
 rule = sampling.Rule(
     name="GET /*",
@@ -145,7 +149,7 @@ rule = sampling.Rule(
 rules = sampling.RuleBased([rule], default=sampling.ALWAYS_OFF)
 assert_type(rule.description, str)
 assert_type(rules.rules, tuple[sampling.Rule, ...])
-assert_type(rules.stats(), dict[str, Any])
+assert_type(rules.stats()["rules"][0]["matched"], int)
 sampling.Rule(parent="near", sampler=probability)  # type: ignore[arg-type]
 sampling.RuleBased([probability], default=probability)  # type: ignore[list-item]
 sampling.RuleBased([rule])  # type: ignore[call-arg]

@@ -36,7 +36,7 @@ def test_the_public_types(mypy):
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
-        ("processor.stats(), dict[str, Any]", "processor.stats(), list[str]", 'Expression is of type "dict[str, Any]"'),
+        ("processor.stats(), ProcessorStats", "processor.stats(), list[str]", 'Expression is of type "ProcessorStats"'),
         ("held.policy_names, tuple[str, ...]", "held.policy_names, list[str]", 'Expression is of type "tuple[str, ...]"'),
         ("decorated(1, text", 'decorated("1", text', 'Argument 1 to "decorated"'),
         ('tail.Latency("1000")', "tail.Latency(1000)", 'Unused "type: ignore" comment'),

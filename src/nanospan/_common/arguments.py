@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from enum import Enum
 from typing import Any
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "check_positive",
     "check_text",
     "check_texts",
+    "constructor_text",
     "safe_repr",
 ]
 
@@ -113,3 +116,17 @@ def check_texts(name: str, values: Any) -> tuple[str, ...]:
     for index, value in enumerate(values):
         check_text(f"{name}[{index}]", value)
     return tuple(values)
+
+
+def constructor_text(name: str, made_by: type, arguments: Mapping[str, Any]) -> str:
+    """As ``Name(1, key=2)``, for `repr`: ``arguments`` of the constructor of ``made_by`` that do not have their default."""
+    parameters = inspect.signature(made_by).parameters
+    texts = []
+    for key, value in arguments.items():
+        parameter = parameters[key]
+        if value is parameter.default or (type(value) is type(parameter.default) and value == parameter.default):
+            continue
+        by_place = parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.default is parameter.empty
+        text = str(value) if isinstance(value, Enum) else safe_repr(value)
+        texts.append(text if by_place else f"{key}={text}")
+    return f"{name}({', '.join(texts)})"

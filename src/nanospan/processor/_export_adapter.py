@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from nanospan._common.log import WindowedLog
+from nanospan._common.log import WindowedLog, counted
 from nanospan._native.queue import EncodedQueue, ObjectBatch, ObjectQueue
 from nanospan.export import EncodedBatch, EncodedSpanExporter, ExportOutcome
 from nanospan.export._transport.official import wrap_official
@@ -41,9 +41,7 @@ class ExportAdapter(Protocol):
 class BytesExport:
     """Sends encoded batches to an exporter that accepts them."""
 
-    def __init__(
-        self, exporter: EncodedSpanExporter, settings: QueueSettings, tail_sampling: TailSampling | None
-    ) -> None:
+    def __init__(self, exporter: EncodedSpanExporter, settings: QueueSettings, tail_sampling: TailSampling | None) -> None:
         self._exporter = exporter
         self.queue: EncodedQueue | TailQueue
         if tail_sampling is None:
@@ -70,7 +68,7 @@ class ObjectExport:
 
     def __init__(self, exporter: SpanExporter, settings: QueueSettings) -> None:
         self._exporter = exporter
-        self._log = WindowedLog(logger)
+        self._log = WindowedLog(logger, owned=True)
         self.queue = ObjectQueue(settings.max_queue_size, settings.wake_spans)
 
     def send(self, batch: ObjectBatch, timeout: float) -> ExportOutcome:
@@ -78,13 +76,21 @@ class ObjectExport:
         # None is an exporter that returns nothing: not a failure.
         if result is SpanExportResult.SUCCESS or result is None:
             return ExportOutcome(batch.count, 0, 0)
-        self._log.log(logging.WARNING, "failed", "%s failed to export spans", type(self._exporter).__name__)
+        self._log.log(
+            logging.WARNING,
+            "failed",
+            "%s failed to export %s",
+            type(self._exporter).__name__,
+            counted(batch.count, "span"),
+            spans=batch.count,
+        )
         return ExportOutcome(0, 0, batch.count)
 
     def after_fork(self) -> None:
         pass
 
     def shutdown(self, timeout_millis: float) -> None:
+        self._log.say_held_back()
         # As in the SDK's processor: the shutdown of some exporters accepts the remaining time.
         shutdown: Callable[..., None] = self._exporter.shutdown
         if "timeout_millis" in inspect.signature(shutdown).parameters:

@@ -13,7 +13,7 @@ from opentelemetry.context import attach, detach, set_value
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from nanospan._common.clock import monotonic
-from nanospan._common.log import WindowedLog
+from nanospan._common.log import WindowedLog, counted
 from nanospan._compat.sdk import SUPPRESS_INSTRUMENTATION_KEY
 from nanospan._native.encoding import EncodedBatch
 from nanospan._native.queue import ObjectBatch, SpanQueue
@@ -37,9 +37,9 @@ GREENLET_POLL_SECONDS = 0.02
 _TICKETS = 1 << 32
 
 _DROP_REPORTS = {
-    "queue_full": "%d spans dropped because the queue was full",
-    "encode_failed": "%d spans dropped because they could not be encoded",
-    "evicted": "%d spans dropped because tail sampling had no room to hold their traces or decisions",
+    "queue_full": "%s dropped because the queue was full",
+    "encode_failed": "%s dropped because they could not be encoded",
+    "evicted": "%s dropped because tail sampling had no room to hold their traces or decisions",
 }
 
 
@@ -80,8 +80,9 @@ class ExportWorker:
         self._max_export_batch_size = settings.max_export_batch_size or settings.wake_spans
         self._max_spans = settings.max_export_batch_size or MAX_REQUEST_SPANS
         self._worker_awaken = _Awaken(self._queue)
-        self._log = WindowedLog(logger, REPORT_WINDOW_SECONDS)
-        self._reported = dict.fromkeys(_DROP_REPORTS, 0)
+        self._log = WindowedLog(logger, REPORT_WINDOW_SECONDS, owned=True)
+        self._reported = dict.fromkeys(_DROP_REPORTS, (0, -REPORT_WINDOW_SECONDS))
+        """For each reason the drops that are logged, and when."""
         self._shutdown = False
         self._stopped = False
         self._first_shutdown = [True]  # the first call pops it; a lock could deadlock with a signal handler
@@ -122,7 +123,7 @@ class ExportWorker:
 
     def _after_fork(self) -> None:
         self._reset_state()
-        self._reported = dict.fromkeys(_DROP_REPORTS, 0)
+        self._reported = dict.fromkeys(_DROP_REPORTS, (0, -REPORT_WINDOW_SECONDS))
         if self._metrics is not None:
             self._metrics.after_fork()
         try:
@@ -270,12 +271,17 @@ class ExportWorker:
         finally:
             self._sent.release()
 
-    def _report_drops(self) -> None:
+    def _report_drops(self, at_the_end: bool = False) -> None:
+        """Log the drops since the last line of their kind: once per window, and the rest ``at_the_end``."""
         dropped = self._queue.stats()["dropped"]
+        now = monotonic()
         for reason, message in _DROP_REPORTS.items():
-            added = dropped[reason] - self._reported[reason]
-            if added > 0 and self._log.log(logging.WARNING, reason, message, added):
-                self._reported[reason] = dropped[reason]
+            reported, logged = self._reported[reason]
+            added = dropped[reason] - reported
+            if added > 0 and (at_the_end or now - logged >= REPORT_WINDOW_SECONDS):
+                # Before the log: its handler may run this again.
+                self._reported[reason] = dropped[reason], now
+                logger.warning(message, counted(added, "span"))
 
     # --- callers --------------------------------------------------------------------------------------------------
 
@@ -355,3 +361,5 @@ class ExportWorker:
             self._adapter.shutdown(max(0.0, (deadline - monotonic()) * 1e3))
         except Exception:
             logger.exception("Exception while shutting the exporter down")
+        self._report_drops(at_the_end=True)
+        self._log.say_held_back()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from nanospan._common.arguments import check_has
+from nanospan._common.arguments import check_has, safe_repr
 from nanospan._native.queue import NativeBatchProcessor
 from nanospan.export._settings.environment import resolve_protocol
 from nanospan.processor._export_adapter import export_adapter_for
 from nanospan.processor._metrics import create_processor_metrics
 from nanospan.processor._settings import resolve_settings
+from nanospan.processor._stats import ProcessorStats
 from nanospan.processor._worker import ExportWorker
 
 if TYPE_CHECKING:
@@ -88,6 +89,11 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         copied._attach_queue(self._batch_processor._queue)
         return copied
 
+    def __repr__(self) -> str:
+        stats = self.stats()
+        counts = f"{stats['ended']} ended, {stats['queued']} queued, {sum(stats['dropped'].values())} dropped"
+        return f"<nanospan.BatchSpanProcessor exporter={safe_repr(self.span_exporter)}: {counts}>"
+
     def _leave_at_exit(self) -> None:
         """Called by a provider that does not shut down at the end of the interpreter: nothing is sent there then."""
         self._batch_processor.leave_at_exit()
@@ -113,7 +119,7 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         millis = self._batch_processor._export_timeout_millis if timeout_millis is None else timeout_millis
         return self._batch_processor.flush(millis / 1e3)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> ProcessorStats:
         """Counts of what happened to the ended spans.
 
         The keys are ``ended``, ``queued`` (in the queue or in a batch that is being sent), ``held`` (by tail sampling),
@@ -122,7 +128,7 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         """
         queue = self._batch_processor._queue
         queue.check_fork()
-        return queue.stats()
+        return cast(ProcessorStats, queue.stats())
 
 
 def _is_tail_sampling(given: object) -> bool:

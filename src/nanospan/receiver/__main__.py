@@ -66,7 +66,10 @@ def main() -> None:
         if arguments.exit_on_eof:
             threading.Thread(target=_wait_for_eof, daemon=True).start()
         ports = {"http_port": receiver.http_port, "grpc_port": receiver.grpc_port, "pid": os.getpid()}
-        print(json.dumps(ports), flush=True)
+        try:
+            print(json.dumps(ports), flush=True)
+        except BrokenPipeError:
+            os._exit(0)  # whoever started this process has ended
         signal.sigwait(endings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -26,6 +27,14 @@ class OtlpGrpcServer:
 
     def __init__(self, address: tuple[str, int], store: TraceStore, *, threads: int = 4) -> None:
         self._store = store
+        host, port = address
+        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if port:
+            # First without grpcio, which writes to standard error if it cannot bind.
+            try:
+                socket.create_server(address, family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+            except OSError as error:
+                raise OSError(f"cannot listen on {target}") from error
         self._server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="nanospan-receiver-grpc"),
             options=[
@@ -39,8 +48,6 @@ class OtlpGrpcServer:
         self._server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(SERVICE, {"Export": export}),)
         )
-        host, port = address
-        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             self.port: int = self._server.add_insecure_port(target)
         except RuntimeError as error:

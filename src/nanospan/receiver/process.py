@@ -46,7 +46,8 @@ class ReceiverProcess:
         command += ["--no-grpc"] if grpc_port is None else ["--grpc-port", str(grpc_port)]
         if count_only:
             command.append("--count-only")
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # Ctrl-C in the terminal is for the process that started this one, whose end it follows.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
         try:
             ports = json.loads(self._first_line(start_timeout))
         except ValueError as error:
@@ -55,6 +56,9 @@ class ReceiverProcess:
                 f"the receiver did not start within {start_timeout:g} s "
                 f"(exit code {self._process.returncode}; its messages are on standard error)"
             ) from error
+        except BaseException:  # Ctrl-C
+            self.stop()
+            raise
         self.http_port: int = ports["http_port"]
         self.grpc_port: int | None = ports["grpc_port"]
 

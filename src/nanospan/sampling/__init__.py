@@ -36,7 +36,6 @@ from nanospan.sampling._sdk import (
     ParentBasedTraceIdRatio,
     StaticSampler,
     TraceIdRatioBased,
-    native_sampler,
 )
 
 __all__ = [
@@ -60,7 +59,6 @@ __all__ = [
     "SamplingResult",
     "StaticSampler",
     "TraceIdRatioBased",
-    "native_sampler",
 ]
 
 AlwaysRecordSampler = AlwaysRecord

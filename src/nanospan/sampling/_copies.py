@@ -1,8 +1,10 @@
-"""Copies and pickles of samplers."""
+"""Copies, pickles and texts of samplers."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from nanospan._common.arguments import constructor_text
 
 __all__ = ["Copyable"]
 
@@ -10,7 +12,7 @@ __all__ = ["Copyable"]
 class Copyable:
     """First base of a public sampler: `copy`, `deepcopy` and `pickle` make another one of the same arguments.
 
-    Counts, buckets and controllers are not copied: each copy begins with its own.
+    Counts, buckets and controllers are not copied: each copy begins with its own. `repr` shows the arguments.
     """
 
     __slots__ = ()
@@ -18,6 +20,10 @@ class Copyable:
     def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
         """The class whose constructor takes the arguments (a subclass may take others), and the arguments."""
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """As ``ConsistentProbability(0.01)``."""
+        return constructor_text(type(self).__name__, *self._arguments())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _make, (type(self), *self._arguments()), dict(vars(self)) or None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict, cast
 
 from opentelemetry.sdk.trace.sampling import Decision, Sampler
 from opentelemetry.trace import SpanKind
 
-from nanospan._common.arguments import safe_repr
+from nanospan._common.arguments import constructor_text, safe_repr
 from nanospan._compat import stock
 from nanospan._compat.sdk import static_decision
 from nanospan._native.sampling import PARENT_PLACES, AttributeMatch, NativeRule, NativeRuleBased, TextMatch, native_class
@@ -147,7 +147,7 @@ def _is_external(key: str) -> bool:
     return key in _EXTERNAL_KEYS or key.startswith(_EXTERNAL_PREFIXES)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Rule:
     """Conditions on a span at its start, and the sampler for the spans that meet all of them.
 
@@ -195,6 +195,12 @@ class Rule:
         self._refuse_floods()
         if self.attributes is not None:
             object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+
+    def __repr__(self) -> str:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        if self.attributes is not None:
+            given["attributes"] = dict(self.attributes)
+        return constructor_text("Rule", Rule, given)
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"attributes": None if self.attributes is None else dict(self.attributes)}
@@ -245,6 +251,28 @@ class Rule:
         return ",".join(parts) or "*"
 
 
+class OutcomeStats(TypedDict):
+    """Spans that a rule, or the default, ``matched``, and of those the ones that were ``sampled``."""
+
+    matched: int
+    sampled: int
+
+
+class RuleStats(OutcomeStats):
+    """`OutcomeStats` of a rule, with its conditions as text."""
+
+    description: str
+
+
+class RuleBasedStats(TypedDict):
+    """The counts of `RuleBased.stats`."""
+
+    asked: int
+    sampled: int
+    rules: list[RuleStats]
+    default: OutcomeStats
+
+
 @native_class
 class RuleBased(Copyable, NativeRuleBased, Sampler):
     """Sampler that delegates to the sampler of the first rule that a span matches::
@@ -290,9 +318,9 @@ class RuleBased(Copyable, NativeRuleBased, Sampler):
         rules = ",".join(f"({rule.description}:{rule.sampler.get_description()})" for rule in self.rules)
         return f"RuleBased{{[{rules}],default={self.default.get_description()}}}"
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> RuleBasedStats:
         """Counts of this process: spans ``asked`` about and ``sampled``; for each of the ``rules`` its ``description`` and
         the spans that ``matched`` and were ``sampled``; the same for the ``default``."""
         *rules, default = self.outcome_counts()
         described = [{"description": rule.description} | counts for rule, counts in zip(self.rules, rules, strict=True)]
-        return super().stats() | {"rules": described, "default": default}
+        return cast(RuleBasedStats, {**super().stats(), "rules": described, "default": default})

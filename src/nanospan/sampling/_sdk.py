@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 
+_NAMES = {Decision.DROP: "ALWAYS_OFF", Decision.RECORD_AND_SAMPLE: "ALWAYS_ON"}
+
+
 @native_class
 class StaticSampler(Copyable, NativeStaticSampler, stock.StaticSampler):
     """Sampler that always returns the same decision.
@@ -49,6 +52,10 @@ class StaticSampler(Copyable, NativeStaticSampler, stock.StaticSampler):
 
     def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
         return StaticSampler, {"decision": static_decision(self)}
+
+    def __repr__(self) -> str:
+        decision = static_decision(self)
+        return _NAMES.get(decision) or f"StaticSampler({decision})"
 
 
 ALWAYS_OFF = StaticSampler(Decision.DROP)
@@ -151,6 +158,10 @@ class ParentBasedTraceIdRatio(ParentBased, stock.ParentBasedTraceIdRatio):
 
     def __init__(self, rate: float) -> None:
         ParentBased.__init__(self, root=TraceIdRatioBased(rate=rate))
+
+    def __repr__(self) -> str:
+        root: Any = parent_based_delegates(self)[0]
+        return f"{type(self).__name__}({root.rate!r})"
 
 
 def native_sampler(sampler: Sampler) -> NativeSampler | None:

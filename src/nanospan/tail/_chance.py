@@ -47,7 +47,7 @@ class Probabilistic(Policy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("ratio", self.ratio, MIN_RATIO, 1)
+        check_number("ratio", self.ratio, MIN_RATIO, 1, accepted="a number from 2**-56 to 1")
         if self.hash_salt is not None and not isinstance(self.hash_salt, str):
             raise TypeError(f"hash_salt must be a string or None, not {type(self.hash_salt).__name__}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from opentelemetry import trace
 
@@ -56,7 +56,7 @@ class StatusCode(Policy):
     type: ClassVar[str] = "status_code"
     _spread: ClassVar[str] = "codes"
 
-    def __init__(self, *codes: str | trace.StatusCode, name: str | None = None) -> None:
+    def __init__(self, *codes: Literal["ERROR", "OK", "UNSET"] | trace.StatusCode, name: str | None = None) -> None:
         texts = [code.name if isinstance(code, trace.StatusCode) else code for code in codes]
         if not texts or any(text not in STATUSES for text in texts):
             raise ValueError(f"codes must be one or more of {', '.join(map(repr, STATUSES))}, not {safe_repr(codes)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 from warnings import filterwarnings
 
@@ -25,7 +26,7 @@ from opentelemetry.util.types import Attributes
 
 from nanospan._common.arguments import check_bool, check_has, safe_repr
 from nanospan._common.environment import boolean_variable
-from nanospan._common.log import log_callback_error
+from nanospan._common.log import log_callback_error, say_what_the_process_held_back
 from nanospan._compat import stock
 from nanospan._compat.sdk import TracerConfigurator, counts_nothing, outlive_its_pool
 from nanospan._native.trace import NativeProcessors
@@ -153,6 +154,20 @@ class TracerProvider(stock.TracerProvider):
         super().add_span_processor(span_processor)
         if self._atexit_handler is None and (leave_at_exit := getattr(span_processor, "_leave_at_exit", None)):
             leave_at_exit()
+
+    def __repr__(self) -> str:
+        active = self._active_span_processor
+        processors = list(getattr(active, "_span_processors", [active]))
+        sampler = safe_repr(self.sampler)
+        if type(self.sampler).__repr__ is object.__repr__:  # the SDK's samplers have a description in its place
+            with suppress(Exception):
+                sampler = self.sampler.get_description()
+        return f"<nanospan.TracerProvider sampler={sampler} processors={safe_repr(processors)}>"
+
+    def shutdown(self) -> None:
+        """Shut the processors down, and say in the log what it held back."""
+        super().shutdown()
+        say_what_the_process_held_back()
 
     def get_tracer(
         self,

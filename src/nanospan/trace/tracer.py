@@ -20,7 +20,7 @@ from nanospan._compat.sdk import TRACER_FIELDS
 from nanospan._native import trace as native
 from nanospan._native.sampling import sample_span
 from nanospan.ids import RandomIdGenerator
-from nanospan.sampling import native_sampler
+from nanospan.sampling._sdk import native_sampler
 from nanospan.trace.span import NonRecordingSpan, Span
 
 __all__ = ["Tracer"]

@@ -25,6 +25,7 @@ FIXTURES = {
 
 PLACES = {
     "cli/test_cli.py": "starts processes",
+    "documents/": "starts processes",
     "ecosystem/": "configures packages in processes of their own",
     "export/": "counts the requests of one exporter",
     "fuzz/test_fuzz_smoke.py": "starts processes",

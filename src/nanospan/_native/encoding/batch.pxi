@@ -46,7 +46,7 @@ cdef class EncodedBatch:
         PyBuffer_FillInfo(view, self, self.body, self.size, 1, flags)
 
     def __repr__(self):
-        return f"<EncodedBatch of {self.count} spans, {self.size} bytes>"
+        return f"<EncodedBatch of {self.count} span{'' if self.count == 1 else 's'}, {self.size} bytes>"
 
     def split(self):
         """Two batches that together hold the same spans in the same order.

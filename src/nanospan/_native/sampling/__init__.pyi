@@ -1,5 +1,5 @@
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, type_check_only
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
@@ -58,8 +58,33 @@ def sample_span(
 def threshold_to_text(threshold: int) -> str: ...
 def threshold_from_probability(probability: float, precision: int = 4) -> int: ...
 
+@type_check_only
+class SamplerStats(TypedDict):
+    asked: int
+    sampled: int
+
+@type_check_only
+class ControllerStats(SamplerStats, total=False):
+    """Only ``asked`` and ``sampled`` for a token bucket."""
+
+    probability: float | None
+    target_per_second: float
+    offered_per_second: float
+    spans_per_trace: float
+    span_lag_seconds: float
+    entries_per_second: float
+    entries: int
+    spans: int
+
+@type_check_only
+class BudgetStats(ControllerStats):
+    allowed_spans_per_second: float
+    process_cores: float
+    unsampled_cores: float
+    seconds_per_span: float
+
 class NativeOwnSampler(NativeSampler):
-    def stats(self) -> dict[str, Any]: ...
+    def stats(self) -> SamplerStats: ...
 
 class NativeThresholdSampler(NativeOwnSampler): ...
 
@@ -76,14 +101,14 @@ class NativeRateControlled(NativeThresholdSampler):
     def threshold(self) -> int | None: ...
     @property
     def probability(self) -> float | None: ...
-    def stats(self) -> dict[str, Any]: ...
+    def stats(self) -> ControllerStats: ...
 
 class NativeRateLimited(NativeRateControlled):
     def _bind_bucket(self, rate: float, burst: float) -> None: ...
 
 class NativeOverheadBudget(NativeRateControlled):
     def _bind_budget(self, fraction: float, tau: float, min_probability: float) -> None: ...
-    def stats(self) -> dict[str, Any]: ...
+    def stats(self) -> BudgetStats: ...
 
 class NativeAlwaysRecord(NativeOwnSampler):
     def _bind(self, root: Sampler | NativeSampler) -> None: ...

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -25,16 +27,57 @@ _WORKLOAD, _CHOICES, _COSTS = Workload(1, 1), Choices(), SpanCosts()
 """The source of the defaults of the options."""
 
 
+_WITH_COMMAS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_WITH_UNIT = re.compile(r"([\d.,]+)\s*([kKMG])")
+_UNITS = {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9}
+
+
+def plain_number(text: str) -> str:
+    """``text`` as float() and int() read it, if it is ``40,000`` or ``40k``; else as it is."""
+    text = text.strip()
+    number, unit = (found[1], found[2]) if (found := _WITH_UNIT.fullmatch(text)) else (text, "")
+    if _WITH_COMMAS.fullmatch(number):
+        number = number.replace(",", "")
+    if not unit:
+        return number
+    try:
+        return f"{Decimal(number) * _UNITS[unit]:f}"
+    except InvalidOperation:
+        return text
+
+
 class Number(click.FloatRange):
     """A finite number in a range. click's FloatRange accepts nan, and infinity if there is no maximum."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = super().convert(value, param, ctx)
+        given: Any = plain_number(value) if isinstance(value, str) else value
+        try:
+            float(given)
+        except ValueError:
+            self.fail(f"{value!r} is not a number, such as 40000, 40,000, 40k or 0.5.", param, ctx)
+        number = super().convert(given, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number
+
+
+class Count(click.IntRange):
+    """A whole number in a range."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        given: Any = plain_number(value) if isinstance(value, str) else value
+        try:
+            number = Decimal(given)
+            whole = number == int(number)
+        except (InvalidOperation, ValueError, OverflowError):
+            whole = False
+        if not whole:
+            self.fail(f"{value!r} is not a whole number, such as 40000, 40,000 or 40k.", param, ctx)
+        return super().convert(int(number), param, ctx)
 
 
 class Rule(ParamType):
@@ -59,7 +102,7 @@ POSITIVE = Number(min=0, min_open=True)
 NOT_NEGATIVE = Number(min=0)
 SHARE = Number(min=0, max=1)
 FRACTION = Number(min=0, max=1, min_open=True)
-COUNT = click.IntRange(1)
+COUNT = Count(1)
 
 
 def option(name: str, kind: ParamType, default: object, text: str, **more: Any) -> Callable[[_Function], _Function]:
@@ -70,7 +113,11 @@ def option(name: str, kind: ParamType, default: object, text: str, **more: Any) 
 @click.option("--requests", type=POSITIVE, required=True, help="Requests a second, over all processes.")
 @click.option("--spans", type=POSITIVE, required=True, help="Spans a request makes in these processes.")
 @option(
-    "--bytes", POSITIVE, _WORKLOAD.bytes_per_span, "Encoded bytes a span. The default has ten attributes.", metavar="BYTES"
+    "--bytes",
+    POSITIVE,
+    _WORKLOAD.bytes_per_span,
+    "Encoded bytes a span. The default has ten attributes; the CPU figures stay those of the default.",
+    metavar="BYTES",
 )
 @option("--error-share", SHARE, _WORKLOAD.error_share, "Of the requests, those with an error.")
 @option("--slow-share", SHARE, _WORKLOAD.slow_share, "Of the requests, those that tail sampling keeps as slow.")
@@ -119,7 +166,7 @@ def cost(**given: Any) -> None:
     of budget. Nothing is measured; the costs of a span are those of nanospan's README unless they are given.
 
     \b
-    nanospan cost --requests 50000 --spans 30 --processes 40
+    nanospan cost --requests 50k --spans 30 --processes 40
     nanospan cost --requests 200 --spans 12 --ratio 0.01 --ratio 0.1 --rule /health=0.3:0 --rule /pay=0.02:1
     """
     try:
@@ -158,14 +205,16 @@ def cost(**given: Any) -> None:
 def _show(workload: Workload, choices: Choices, costs: SpanCosts, strategies: tuple[str, ...], json_wanted: bool) -> None:
     from rich.console import Console
 
-    from nanospan.cli.cost.report import as_json, kept_table, notes, price_table
+    from nanospan.cli.cost.report import as_json, kept_tables, notes, price_tables
 
     estimates = estimate(workload, choices, costs, strategies)
     if json_wanted:
         click.echo(json.dumps(as_json(workload, choices, costs, estimates), indent=2))
         return
     console = Console(highlight=False)
-    console.print(kept_table(estimates))
-    console.print()
-    console.print(price_table(estimates))
+    for tables in (kept_tables, price_tables):
+        for table in tables(estimates, console.width):
+            # Wider than the terminal only where a single column is: the terminal wraps then.
+            console.print(table, crop=False)
+            console.print()
     console.print(notes(workload, choices, costs, estimates))

@@ -30,7 +30,9 @@ more in which spans are still open (csrc/tail/ns_trace_table.h):
     traces    = R / n * min(d + w, decision_wait)       Little's law; at most R / n * decision_wait, if no local root ends
     chunks    = ceil((s (b + 8) + 52) / 508)            of 512 bytes each, for one trace with all of its spans
     held      = traces * 512 chunks                     bytes
-    table     = 136 num_traces + 16 min(max(8 num_traces, 131,072), max_bytes / 128)    bytes for entries and decisions
+    table     = 128 (num_traces + 1) + 4 P(num_traces) + 16 P(min(max(8 num_traces, 131,072), max_bytes / 128))
+                                                        bytes for entries, their index and decisions; P(n) is the next
+                                                        power of two
     needed    = held + table                            to be compared with max_bytes
 
 Error and slow traces are counted as if no trace were both, so that the share kept is an upper bound. Whatever a strategy
@@ -69,7 +71,8 @@ CHUNK_BYTES = 512
 CHUNK_HEADER_BYTES = 4
 FIRST_CHUNK_BYTES_MORE = 52
 RECORD_HEADER_BYTES = 8
-TRACE_ENTRY_BYTES = 136
+TRACE_ENTRY_BYTES = 128
+INDEX_ENTRY_BYTES = 4
 
 # The control law of Adaptive and OverheadBudget.
 MIN_PROBABILITY = 1e-6
@@ -261,7 +264,8 @@ class _Calculation:
         chunks = math.ceil((encoded + FIRST_CHUNK_BYTES_MORE) / (CHUNK_BYTES - CHUNK_HEADER_BYTES))
         wanted = max(DECISIONS_A_TRACE * choices.num_traces, MIN_DECISIONS)
         decisions = min(wanted, choices.max_bytes // 8 // BYTES_A_DECISION)
-        table = choices.num_traces * TRACE_ENTRY_BYTES + decisions * BYTES_A_DECISION
+        table = (choices.num_traces + 1) * TRACE_ENTRY_BYTES + _power_of_two(choices.num_traces) * INDEX_ENTRY_BYTES
+        table += _power_of_two(decisions) * BYTES_A_DECISION
         held = traces * chunks * CHUNK_BYTES
         return TailMemory(
             traces_held=traces,
@@ -287,6 +291,11 @@ def _memory_warnings(memory: TailMemory) -> list[str]:
             "the oldest traces are decided on before they are complete"
         )
     return warnings
+
+
+def _power_of_two(number: int) -> int:
+    """The smallest that is at least ``number``."""
+    return 1 << max(0, number - 1).bit_length()
 
 
 def _probability(share: float) -> float:

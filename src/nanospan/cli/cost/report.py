@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from nanospan.cli.cost.inputs import Choices, SpanCosts, Workload
+from nanospan.cli.cost.inputs import BYTES_PER_SPAN, Choices, SpanCosts, Workload
 from nanospan.cli.cost.model import Estimate, TailMemory
 from nanospan.cli.format import byte_size, count
 
-__all__ = ["COSTS_SOURCE", "as_json", "kept_table", "notes", "price_table"]
+__all__ = ["COSTS_SOURCE", "as_json", "kept_tables", "notes", "price_tables"]
 
 COSTS_SOURCE = "nanospan's README, section Cost: ten attributes, CPython 3.11, AMD EPYC"
 
-LABEL_CELLS = 28
+LABEL_CELLS, MAX_LABEL_CELLS = 28, 30
 
 NAMES = {
     "always_on": "AlwaysOn",
@@ -26,41 +26,35 @@ NAMES = {
     "rule_based": "RuleBased",
     "adaptive": "Adaptive",
     "overhead_budget": "OverheadBudget",
-    "tail": "tail, AlwaysOn head",
-    "always_record_tail": "tail, AlwaysRecord head",
+    "tail": "tail {}, AlwaysOn head",
+    "always_record_tail": "tail {}, AlwaysRecord head",
 }
 
 
-def kept_table(estimates: Sequence[Estimate]) -> Table:
+def kept_tables(estimates: Sequence[Estimate], width: int) -> Iterator[Table]:
     """What is recorded, kept and flagged: a row for each estimate."""
-    table = _table("recorded\nspans/s", "exported\nspans/s", "traces\nkept", "errors,\nslow kept", "flagged\nonward")
-    for one in estimates:
-        table.add_row(
-            _label(one),
-            count(one.recorded_per_second),
-            count(one.exported_per_second),
-            share(one.kept_share),
-            share(one.faults_kept_share),
-            share(one.flagged_share),
-        )
-    return table
+    columns = {
+        "recorded\nspans/s": [count(one.recorded_per_second) for one in estimates],
+        "exported\nspans/s": [count(one.exported_per_second) for one in estimates],
+        "traces\nkept": [share(one.kept_share) for one in estimates],
+        "errors,\nslow kept": [share(one.faults_kept_share) for one in estimates],
+        "flagged\nonward": [share(one.flagged_share) for one in estimates],
+    }
+    return _tables(estimates, columns, width)
 
 
-def price_table(estimates: Sequence[Estimate]) -> Table:
+def price_tables(estimates: Sequence[Estimate], width: int) -> Iterator[Table]:
     """The resources: a row for each estimate, with columns for prices and tail buffers if there are any."""
-    priced = any(one.price_per_month is not None for one in estimates)
-    tails = any(one.tail is not None for one in estimates)
-    headings = ["sent", "CPU\ncores", *(["buffer,\na process"] if tails else []), "stored", *(["a month"] if priced else [])]
-    table = _table(*headings)
-    for one in estimates:
-        cells: list[Text | str] = [f"{decimal_size(one.bytes_per_second)}/s", cores(one.cpu_cores)]
-        if tails:
-            cells.append(_buffer(one.tail))
-        cells.append(decimal_size(one.stored_bytes))
-        if priced:
-            cells.append("" if one.price_per_month is None else f"{one.price_per_month:,.2f}")
-        table.add_row(_label(one), *cells)
-    return table
+    columns: dict[str, Sequence[Text | str]] = {
+        "sent": [f"{decimal_size(one.bytes_per_second)}/s" for one in estimates],
+        "CPU\ncores": [cores(one.cpu_cores) for one in estimates],
+    }
+    if any(one.tail is not None for one in estimates):
+        columns["buffer,\na process"] = [_buffer(one.tail) for one in estimates]
+    columns["stored"] = [decimal_size(one.stored_bytes) for one in estimates]
+    if any(one.price_per_month is not None for one in estimates):
+        columns["a month"] = ["" if one.price_per_month is None else f"{one.price_per_month:,.2f}" for one in estimates]
+    return _tables(estimates, columns, width)
 
 
 def notes(workload: Workload, choices: Choices, costs: SpanCosts, estimates: Sequence[Estimate]) -> Text:
@@ -79,6 +73,12 @@ def notes(workload: Workload, choices: Choices, costs: SpanCosts, estimates: Seq
         f"({'given' if costs != SpanCosts() else COSTS_SOURCE}). ",
         style="dim",
     )
+    if costs == SpanCosts() and workload.bytes_per_span != BYTES_PER_SPAN:
+        text.append(
+            f"--bytes changes what is sent and stored, not the CPU: that is of spans of {BYTES_PER_SPAN} bytes unless "
+            "--recorded-ns and --export-ns say otherwise. ",
+            style="dim",
+        )
     if buffers:
         held, most = count(buffers[0].traces_held), count(buffers[0].max_traces_held)
         seconds = min(workload.trace_seconds + choices.open_after_root, choices.decision_wait)
@@ -131,12 +131,36 @@ def cores(number: float) -> str:
     return "<0.001" if 0 < number < 0.0005 else f"{number:,.0f}" if number >= 99.95 else f"{number:.3g}"
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("strategy", overflow="fold", max_width=30, min_width=LABEL_CELLS)
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
+def _tables(
+    estimates: Sequence[Estimate], columns: Mapping[str, Sequence[Text | str]], width: int
+) -> Iterator[Table]:
+    """One table, or several below each other where ``width`` has no room for all columns: no figure is cut."""
+    for group in _groups(columns, width - MAX_LABEL_CELLS - 1):
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+        table.add_column("strategy", overflow="fold", max_width=MAX_LABEL_CELLS, min_width=LABEL_CELLS)
+        for heading in group:
+            table.add_column(heading, justify="right", no_wrap=True, min_width=_cells(heading, columns[heading]))
+        for row, one in enumerate(estimates):
+            table.add_row(_label(one), *(columns[heading][row] for heading in group))
+        yield table
+
+
+def _groups(columns: Mapping[str, Sequence[Text | str]], room: int) -> list[list[str]]:
+    """The headings in groups of at most ``room`` cells; a column that is wider stands alone."""
+    groups: list[list[str]] = [[]]
+    used = 0
+    for heading, texts in columns.items():
+        cells = _cells(heading, texts) + 1
+        if groups[-1] and used + cells > room:
+            groups.append([])
+            used = 0
+        groups[-1].append(heading)
+        used += cells
+    return groups
+
+
+def _cells(heading: str, texts: Iterable[Text | str]) -> int:
+    return max(map(len, [*heading.split("\n"), *map(str, texts)]))
 
 
 def _by_warning(estimates: Sequence[Estimate]) -> dict[str, list[str]]:
@@ -151,7 +175,8 @@ def _by_warning(estimates: Sequence[Estimate]) -> dict[str, list[str]]:
 
 
 def _label(one: Estimate) -> Text:
-    return Text(NAMES[one.strategy]).append(f" {one.setting}", style="dim")
+    before, place, after = NAMES[one.strategy].partition("{}")
+    return Text(before if place else f"{before} ").append(one.setting, style="dim").append(after)
 
 
 def _buffer(tail: TailMemory | None) -> Text | str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -154,6 +155,11 @@ class _Http(ThreadingHTTPServer):
     def next_number(self) -> int:
         with self._lock:
             return next(self._numbers)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report what a handler raised, unless the client is gone: Ctrl-C ends it in the middle of a request."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def count_served(self) -> None:
         with self._lock:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import signal
 import threading
 import time
 
@@ -64,8 +63,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=3)
     arguments = parser.parse_args()
-    # Ctrl-C reaches the whole process group; only the parent reports it.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     load = _Load(arguments.port, arguments.requests, arguments.seconds)
     started = time.monotonic()
     threads = [threading.Thread(target=load.run) for _ in range(arguments.threads)]

@@ -122,6 +122,7 @@ def _run_once(pipeline: str, spans: int, receiver: ReceiverProcess) -> CostRun:
             timeout=_WORKER_TIMEOUT_SECONDS,
             env=child_environment(),
             check=False,
+            process_group=0,  # Ctrl-C in the terminal is for this process, which ends the other
         )
     except subprocess.TimeoutExpired as error:
         raise CostError(f"the {pipeline} run did not end within {_WORKER_TIMEOUT_SECONDS:g} s") from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
 
@@ -114,8 +113,6 @@ def main() -> None:
     parser.add_argument("--spans", type=int, required=True)
     parser.add_argument("--rate", type=float, required=True)
     arguments = parser.parse_args()
-    # Ctrl-C reaches the whole process group; only the parent reports it.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         result = run(arguments.pipeline, arguments.endpoint, arguments.spans, arguments.rate)
     except ModuleNotFoundError as error:

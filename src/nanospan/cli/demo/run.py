@@ -130,7 +130,12 @@ def _load(options: DemoOptions, server: CheckoutServer, console: Console) -> Map
     command += ["--requests", str(options.requests), "--seconds", str(options.seconds)]
     command += ["--threads", str(LOAD_THREADS)]
     client = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=child_environment()
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=child_environment(),
+        process_group=0,  # Ctrl-C in the terminal is for this process, which ends the other
     )
     try:
         with _progress(console) as progress:

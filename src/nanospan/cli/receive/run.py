@@ -118,6 +118,8 @@ class _Session:
     def __init__(self, console: Console, receiver: Receiver, options: ReceiveOptions) -> None:
         self.shown = 0
         self.skipped = 0
+        self.filtered: dict[str, None] = {}
+        """The traces in which the wanted service has no part so far."""
         self.rate = RateMeter()
         self._console = console
         self._receiver = receiver
@@ -127,6 +129,10 @@ class _Session:
         self._seen: dict[str, None] = {}
         self._second = (0, 0)
         self._plain_status = (time.monotonic(), 0)
+
+    @property
+    def not_shown(self) -> int:
+        return self.skipped + len(self.filtered)
 
     def follow(self, stopping: threading.Event) -> None:
         if not self._console.is_terminal:
@@ -150,7 +156,10 @@ class _Session:
             if self._is_complete():
                 return
             if self._options.service is None or self._options.service in summary.services:
+                self.filtered.pop(summary.trace_id, None)
                 self._show(summary, int(now))
+            elif summary.trace_id not in self._seen:
+                self.filtered[summary.trace_id] = None
         self.rate.update(self._receiver.stats().spans, now)
         if arrived:
             # Changes come in bursts; the pause avoids a redraw for each batch.
@@ -184,15 +193,15 @@ class _Session:
         if not stats.batches:
             return Text("waiting for spans", style="dim")
         parts = [
-            f"{count(stats.spans)} spans",
-            f"{count(stats.batches)} batches",
+            f"{count(stats.spans)} span{'' if stats.spans == 1 else 's'}",
+            f"{count(stats.batches)} batch{'' if stats.batches == 1 else 'es'}",
             byte_size(stats.bytes),
             f"{count(self.rate.current)} spans/s",
         ]
         if stats.refused:
             parts.append(f"{count(stats.refused)} refused")
-        if self.skipped:
-            parts.append(f"{count(self.skipped)} traces not shown")
+        if not_shown := self.not_shown:
+            parts.append(f"{count(not_shown)} trace{'' if not_shown == 1 else 's'} not shown")
         return Text("  ".join(parts), style="dim", no_wrap=True, overflow="ellipsis")
 
     def _print_plain_status(self) -> None:
@@ -243,7 +252,7 @@ def _summary(stats: ReceiverStats, session: _Session, quiet: bool, seconds: floa
         table.add_row("spans a batch", count(stats.spans / stats.batches))
         table.add_row("bytes of OTLP a span", count(stats.bytes / stats.spans))
     table.add_row("traces " + ("counted" if quiet else "shown"), count(session.shown))
-    table.add_row("traces not shown", count(session.skipped))
+    table.add_row("traces not shown", count(session.not_shown))
     if session.rate.highest:
         table.add_row("highest spans/s", count(session.rate.highest))
     table.add_row("time", duration(seconds * 1e9))

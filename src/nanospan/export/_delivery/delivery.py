@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from nanospan._common.log import WindowedLog, one_line
+from nanospan._common.log import WindowedLog, counted, one_line
 from nanospan.export import EncodedBatch, ExportOutcome
 from nanospan.export._delivery.backoff import FREE_INTERRUPTIONS, MAX_ATTEMPTS, Deadline, backoff_seconds
 from nanospan.export._delivery.metrics import REJECTED, ExporterMetrics
@@ -109,7 +109,7 @@ class Delivery:
         self._timeout = timeout
         self._max_request_size = max_request_size
         self._logger = logger
-        self._windowed = WindowedLog(logger)
+        self._windowed = WindowedLog(logger, owned=True)
         self._stopping = threading.Event()
         self._warned_stopped = False
         self._warned_answer = False
@@ -136,6 +136,8 @@ class Delivery:
         if self._metrics is not None:
             cause, status = account.cause()
             self._metrics.end(began, count, account.exported, account.failures, cause, status)
+        if self._stopping.is_set():
+            self._windowed.say_held_back()  # the shutdown did not wait for this batch
         return account.outcome()
 
     def record_failure(self, count: int, error_type: str, reason: str) -> None:
@@ -160,6 +162,7 @@ class Delivery:
             return
         self._stopping.set()
         self.transport.close()
+        self._windowed.say_held_back()
 
     def after_fork(self) -> None:
         """Reset in a forked child, without closing the parent's connections."""
@@ -236,11 +239,12 @@ class Delivery:
             self._windowed.log(
                 logging.WARNING,
                 ("retry", reply.error_type),
-                "Sending %d spans to %s: %s; trying again in %.1f s",
-                spans,
+                "Sending %s to %s: %s; trying again in %.1f s",
+                counted(spans, "span"),
                 self.transport.display,
                 reply.reason,
                 wait,
+                spans=spans,
             )
             if self._stopping.wait(wait):
                 break
@@ -270,11 +274,12 @@ class Delivery:
             self._windowed.log(
                 logging.WARNING,
                 "rejected",
-                "%s rejected %d of %d spans: %s",
+                "%s rejected %d of %s: %s",
                 self.transport.display,
                 rejected,
-                count,
+                counted(count, "span"),
                 message,
+                spans=rejected,
             )
         else:
             self._windowed.log(
@@ -290,10 +295,11 @@ class Delivery:
         self._windowed.log(
             logging.ERROR,
             ("failed", reply.error_type),
-            "%d spans were not delivered to %s: %s",
-            spans,
+            "%s not delivered to %s: %s",
+            f"{counted(spans, 'span')} {'was' if spans == 1 else 'were'}",
             self.transport.display,
             reply.reason,
+            spans=spans,
         )
 
 

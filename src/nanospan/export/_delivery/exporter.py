@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from nanospan._common.log import counted
 from nanospan._common.version import own_version
 from nanospan.export import EncodedBatch, ExportOutcome
 from nanospan.export._delivery.delivery import Delivery
@@ -30,6 +31,9 @@ class DeliveringExporter(SpanExporter):
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__qualname__} to {self._delivery.transport.display}>"
+
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Encode and send ``spans``. Returns SUCCESS if the receiver acknowledged the request, or ``spans`` is empty.
 
@@ -45,7 +49,7 @@ class DeliveringExporter(SpanExporter):
         try:
             batch = encode_batch(spans)
         except Exception:
-            logger.exception("Encoding %d spans failed; they are lost", len(spans))
+            logger.exception("Encoding %s failed; nothing of the batch is sent", counted(len(spans), "span"))
             batch = None
         left_out = len(spans) - (0 if batch is None else batch.count)
         if left_out:
