@@ -28,7 +28,7 @@ from nanospan.cli.demo import pipeline_cost
 from nanospan.cli.demo.pipeline_cost import NANOSPAN, PAUSES, PROCESSOR_ONLY, STOCK, STOCK_SPAN, CostRun
 from nanospan.cli.demo.report import accounting_table, cost_notes, cost_table
 from nanospan.cli.demo.run import make_tracing
-from nanospan.cli.receive.run import PendingTraces, RateMeter
+from nanospan.cli.receive.pending import PendingTraces, RateMeter
 from nanospan.receiver import Receiver, TraceSummary
 
 NANOSPAN_COMMAND = [sys.executable, "-m", "nanospan.cli"]

@@ -10,7 +10,8 @@ from google.protobuf.message import DecodeError
 
 from nanospan.export._delivery.reply import Verdict, partial_success, reply_to_http_status
 from nanospan.receiver.decode import spans_from_json, spans_to_json
-from nanospan.receiver.http_server import _decompress, _Refusal
+from nanospan.receiver.http_body import Refusal, decompress
+from nanospan.receiver.otlp_json import OtlpJsonError, request_from_json, request_to_json
 from nanospan.receiver.store import TraceStore
 
 try:
@@ -63,16 +64,28 @@ def received(draw: Draw) -> None:
 
 
 def unpacked(draw: Draw) -> None:
-    encoding = draw.one(["gzip", "deflate", "identity", draw.text()])
+    encoding = draw.one(["gzip", "deflate", "zstd", "identity", draw.text()])
     body = draw.rest()
     try:
-        data = _decompress(body, encoding)
-    except _Refusal:
+        data = decompress(body, encoding)
+    except Refusal:
         return
-    assert data == zlib.decompress(body, 47)
+    if encoding != "zstd":
+        assert data == (body if encoding == "identity" else zlib.decompress(body, 47))
 
 
-AREAS = [http_reply, accepted, grpc_reply, received, unpacked]
+def received_json(draw: Draw) -> None:
+    try:
+        request = request_from_json(draw.rest()).request
+    except OtlpJsonError:
+        return
+    again = request_from_json(request_to_json(request))
+    # As bytes, because messages with a nan are never equal.
+    first, second = (message.SerializeToString(deterministic=True) for message in (request, again.request))
+    assert (first, again.rejected) == (second, 0)
+
+
+AREAS = [http_reply, accepted, grpc_reply, received, unpacked, received_json]
 
 
 def check(data: bytes) -> None:

@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from nanospan.receiver import Receiver, ReceiverProcess, http_server, server
+from nanospan.receiver import Receiver, ReceiverProcess, http_body, server
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 TRACE = bytes(range(16))
@@ -94,7 +94,7 @@ class TestHttp:
         ("path", "body", "headers", "status"),
         [
             ("/v1/metrics", request(span(1)), {}, 404),
-            ("/v1/traces", b"{}", {"Content_Type": "application/json"}, 415),
+            ("/v1/traces", b"<xml/>", {"Content_Type": "text/xml"}, 415),
             ("/v1/traces", request(span(1)), {"Content_Encoding": "br"}, 415),
             ("/v1/traces", b"\xff\xff\xff", {}, 400),
             ("/v1/traces", b"not gzip", {"Content_Encoding": "gzip"}, 400),
@@ -106,7 +106,7 @@ class TestHttp:
         ],
         ids=[
             "path",
-            "json",
+            "xml",
             "brotli",
             "garbage",
             "not gzip",
@@ -127,7 +127,7 @@ class TestHttp:
         assert receiver.stats().spans == 0
 
     def test_an_unpacked_body_is_bounded(self, receiver, connection, monkeypatch):
-        monkeypatch.setattr(http_server, "MAX_DECODED_BYTES", 1000)
+        monkeypatch.setattr(http_body, "MAX_DECODED_BYTES", 1000)
         bomb = gzip.compress(request(span(1, name="x" * 100_000)))
         assert post(connection, bomb, Content_Encoding="gzip")[0].status == 413
         assert receiver.stats().spans == 0

@@ -6,10 +6,9 @@ import click
 
 from nanospan._common.version import own_version
 from nanospan.cli.cost.command import cost
+from nanospan.cli.receive.command import receive
 
 __all__ = ["nanospan"]
-
-PORT = click.IntRange(0, 65535)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -19,49 +18,7 @@ def nanospan() -> None:
 
 
 nanospan.add_command(cost)
-
-
-@nanospan.command()
-@click.option("--http-port", type=PORT, default=4318, show_default=True, help="OTLP/HTTP port; 0 for any free one.")
-@click.option("--grpc-port", type=PORT, default=4317, show_default=True, help="OTLP/gRPC port; 0 for any free one.")
-@click.option("--no-grpc", is_flag=True, help="Listen for OTLP/HTTP only.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--service", metavar="NAME", help="Show only traces in which this service took part.")
-@click.option("--once", is_flag=True, help="End after the first trace; the same as --max-traces 1.")
-@click.option("--max-traces", type=click.IntRange(1), metavar="N", help="End after this many traces.")
-@click.option("--max-rows", type=click.IntRange(1), default=60, show_default=True, help="Rows of one waterfall.")
-@click.option("--quiet", "-q", is_flag=True, help="Count, and show no waterfalls.")
-def receive(
-    http_port: int,
-    grpc_port: int,
-    no_grpc: bool,
-    host: str,
-    service: str | None,
-    once: bool,
-    max_traces: int | None,
-    max_rows: int,
-    quiet: bool,
-) -> None:
-    """Receive OTLP traces and show each as a waterfall.
-
-    Point any OpenTelemetry exporter at it; both ports are OTLP's own. Ctrl-C ends it with a summary.
-    """
-    from nanospan.cli.receive.run import ListenError, ReceiveOptions, run
-
-    try:
-        run(
-            ReceiveOptions(
-                host=host,
-                http_port=http_port,
-                grpc_port=None if no_grpc else grpc_port,
-                service=service,
-                max_traces=1 if once else max_traces,
-                max_rows=max_rows,
-                quiet=quiet,
-            )
-        )
-    except ListenError as error:
-        raise click.ClickException(f"{error} (choose another with --http-port or --grpc-port)") from error
+nanospan.add_command(receive)
 
 
 @nanospan.command()

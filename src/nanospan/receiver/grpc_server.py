@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from nanospan.receiver.store import TraceStore
+from nanospan.receiver.intake import Intake
 
 __all__ = ["OtlpGrpcServer"]
 
@@ -20,21 +20,14 @@ _SUCCESS: bytes = ExportTraceServiceResponse().SerializeToString()
 
 
 class OtlpGrpcServer:
-    """Listens on ``host:port`` (port 0: any free one), plaintext, and hands accepted requests to ``store``.
+    """Listens on ``host:port`` (port 0: any free one), plaintext, and hands what it reads to ``intake``.
 
     Raises OSError when the address cannot be bound.
     """
 
-    def __init__(self, address: tuple[str, int], store: TraceStore, *, threads: int = 4) -> None:
-        self._store = store
-        host, port = address
-        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        if port:
-            # First without grpcio, which writes to standard error if it cannot bind.
-            try:
-                socket.create_server(address, family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-            except OSError as error:
-                raise OSError(f"cannot listen on {target}") from error
+    def __init__(self, address: tuple[str, int], intake: Intake, *, threads: int = 4) -> None:
+        self._intake = intake
+        _check_free(address)
         self._server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="nanospan-receiver-grpc"),
             options=[
@@ -45,9 +38,8 @@ class OtlpGrpcServer:
         )
         # No (de)serialisers: the body stays bytes, so that its size is known before it is parsed.
         export = grpc.unary_unary_rpc_method_handler(self._export)
-        self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(SERVICE, {"Export": export}),)
-        )
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Export": export}),))
+        target = _target(address)
         try:
             self.port: int = self._server.add_insecure_port(target)
         except RuntimeError as error:
@@ -64,8 +56,40 @@ class OtlpGrpcServer:
 
     def _export(self, body: bytes, context: grpc.ServicerContext) -> bytes:
         try:
-            self._store.add(body, transport="grpc")
+            self._intake.take_protobuf(body, transport="grpc")
         except DecodeError:
-            self._store.add_refused()
+            self._intake.store.add_refused()
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the message is no ExportTraceServiceRequest")
         return _SUCCESS
+
+
+def _target(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _check_free(address: tuple[str, int]) -> None:
+    """Raise OSError, with its cause, when none of the addresses of a host and port can be bound.
+
+    grpcio, asked first, would write lines of its own to standard error, and say no cause.
+    """
+    host, port = address
+    if not port:
+        return
+    failure: OSError | None = None
+    try:
+        for family, kind, protocol, _, found in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            try:
+                with socket.socket(family, kind, protocol) as probe:
+                    # As grpcio's: connections that linger from before do not take the port.
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(found)
+                return
+            except OSError as error:
+                failure = failure or error
+    except OSError as error:
+        failure = error
+    if failure is not None:
+        raise OSError(f"cannot listen on {_target(address)}: {failure.strerror or failure}") from failure

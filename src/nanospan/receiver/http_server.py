@@ -1,7 +1,7 @@
-"""OTLP/HTTP with protobuf bodies over the standard library's threading server.
+"""OTLP/HTTP with protobuf or JSON bodies over the standard library's threading server.
 
-``POST /v1/traces`` takes an ``ExportTraceServiceRequest``, plain, gzip or deflate. ``GET /stats``, ``GET
-/traces`` and ``GET /traces/<trace id>`` return JSON.
+``POST /v1/traces`` takes an ``ExportTraceServiceRequest``, plain, gzip, deflate or, with a library for it, zstd, also from
+pages of the allowed origins. ``GET /stats``, ``GET /traces`` and ``GET /traces/<trace id>`` return JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import socket
 import socketserver
 import threading
 import time
-import zlib
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,8 +21,11 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from nanospan.receiver.cors import AllowedOrigins, preflight_headers
 from nanospan.receiver.decode import spans_to_json
-from nanospan.receiver.store import TraceStore
+from nanospan.receiver.http_body import MAX_BODY_BYTES, MAX_JSON_BYTES, Refusal, decompress
+from nanospan.receiver.intake import Intake
+from nanospan.receiver.otlp_json import OtlpJsonError
 
 try:
     from google.rpc.status_pb2 import Status as _RpcStatus
@@ -34,9 +37,8 @@ __all__ = ["OtlpHttpServer"]
 logger = logging.getLogger(__name__)
 
 TRACES_PATH = "/v1/traces"
-MAX_BODY_BYTES = 64 << 20
-MAX_DECODED_BYTES = 256 << 20
 PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
 
 _HTTP2_PREFACE = b"PRI * HTTP/2"
 _TLS_HANDSHAKE = b"\x16\x03"
@@ -44,24 +46,13 @@ _WRONG_PORT = {
     _HTTP2_PREFACE: "A client speaks gRPC to the OTLP/HTTP port %d; gRPC %s",
     _TLS_HANDSHAKE: "A client speaks TLS to the OTLP/HTTP port %d, which is plaintext: its endpoint must begin with http://%s",
 }
-_WRONG_PORT_SECONDS = 20.0
+_LOG_SECONDS = 20.0
 
-_SUCCESS = ExportTraceServiceResponse().SerializeToString()
-_WINDOW_BITS = {"gzip": 31, "deflate": 15}
-
-
-class _Refusal(Exception):
-    """A request to be answered with ``status`` and ``reason``; ``close`` when its body was left unread."""
-
-    def __init__(self, status: HTTPStatus, reason: str, *, close: bool = False) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-        self.close = close
+_SUCCESS: bytes = ExportTraceServiceResponse().SerializeToString()
 
 
 class OtlpHttpServer(ThreadingHTTPServer):
-    """Listens on ``(host, port)`` (port 0: any free one) and hands accepted requests to ``store``.
+    """Listens on ``(host, port)`` (port 0: any free one) and hands what it reads to ``intake``.
 
     Raises OSError when the address cannot be bound. `start` serves from a background thread until `stop`.
     """
@@ -69,11 +60,13 @@ class OtlpHttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], store: TraceStore) -> None:
-        self.store = store
+    def __init__(self, address: tuple[str, int], intake: Intake, origins: AllowedOrigins | None = None) -> None:
+        self.intake = intake
+        self.store = intake.store
+        self.origins = AllowedOrigins() if origins is None else origins
         self.grpc_port: int | None = None
         """The port to name to clients that speak gRPC here; None if there is none."""
-        self._wrong_port_logged: dict[bytes, float] = {}
+        self._logged: dict[object, float] = {}
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
@@ -125,15 +118,26 @@ class OtlpHttpServer(ThreadingHTTPServer):
     def refuse_wrong_protocol(self, protocol: bytes) -> None:
         """Count a connection that speaks ``protocol``, a key of `_WRONG_PORT`, and say so, once in 20 s."""
         self.store.add_refused(wrong_protocol=True)
-        now = time.monotonic()
-        if now - self._wrong_port_logged.get(protocol, -_WRONG_PORT_SECONDS) < _WRONG_PORT_SECONDS:
-            return
-        self._wrong_port_logged[protocol] = now
         if protocol == _HTTP2_PREFACE:
             hint = "is off here" if self.grpc_port is None else f"is served at port {self.grpc_port}"
         else:
             hint = f"{self.server_name}:{self.port}"
-        logger.warning(_WRONG_PORT[protocol], self.port, hint)
+        self._warn(protocol, _WRONG_PORT[protocol], self.port, hint)
+
+    def refuse_origin(self, origin: str) -> None:
+        """Say, once in 20 s, that a page of ``origin`` asked whether it may send, and may not."""
+        self._warn(
+            "origin",
+            "A page of %.200r may not send spans to port %d: allow its origin, for nanospan receive with --cors-origin",
+            origin,
+            self.port,
+        )
+
+    def _warn(self, kind: object, message: str, *arguments: object) -> None:
+        now = time.monotonic()
+        if now - self._logged.get(kind, -_LOG_SECONDS) >= _LOG_SECONDS:
+            self._logged[kind] = now
+            logger.warning(message, *arguments)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         logger.debug("connection from %s ended with an error", client_address, exc_info=True)
@@ -162,17 +166,30 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         try:
-            body = self._read_body()
-            self._accept(body)
-        except _Refusal as refusal:
+            answer = self._accept(self._read_body())
+        except Refusal as refusal:
             self.server.store.add_refused()
             self._answer_refusal(refusal)
         else:
-            self._answer(HTTPStatus.OK, PROTOBUF, _SUCCESS)
+            self._answer(HTTPStatus.OK, self._media_type, answer, self._cors_headers())
+
+    def do_OPTIONS(self) -> None:
+        self.close_connection = self.close_connection or self.headers.get("Content-Length", "0") != "0"
+        origin = self.headers.get("Origin")
+        if self._path != TRACES_PATH:
+            self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
+        elif origin is None:
+            self._answer(HTTPStatus.NO_CONTENT, None, b"", {"Allow": "POST, OPTIONS"})
+        elif self.server.origins.allows(origin):
+            requested = preflight_headers(self.headers.get("Access-Control-Request-Headers"))
+            self._answer(HTTPStatus.NO_CONTENT, None, b"", self._cors_headers() | requested)
+        else:
+            self.server.refuse_origin(origin)
+            self._answer(HTTPStatus.FORBIDDEN, "text/plain", b"this origin is not allowed\n", self._cors_headers())
 
     def do_GET(self) -> None:
         store = self.server.store
-        path = self.path.partition("?")[0]
+        path = self._path
         if path == "/stats":
             self._answer_json(json.dumps(store.stats().as_dict()))
         elif path == "/traces":
@@ -180,62 +197,86 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.startswith("/traces/") and (spans := store.trace(path.removeprefix("/traces/"))):
             self._answer_json(spans_to_json(spans))
         elif path == TRACES_PATH:
-            self._answer(HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"use POST\n", allow="POST")
+            self._answer(HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"use POST\n", {"Allow": "POST, OPTIONS"})
         else:
             self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
 
     def _read_body(self) -> bytes:
         if "Transfer-Encoding" in self.headers:
-            raise _Refusal(
-                HTTPStatus.LENGTH_REQUIRED, "send Content-Length; chunked bodies are not read", close=True
-            )
+            raise Refusal(HTTPStatus.LENGTH_REQUIRED, "send Content-Length; chunked bodies are not read", close=True)
         stated = self.headers.get("Content-Length")
         if stated is None:
-            raise _Refusal(HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing", close=True)
+            raise Refusal(HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing", close=True)
         if not (stated.isascii() and stated.isdigit()):
-            raise _Refusal(HTTPStatus.BAD_REQUEST, "Content-Length is not a number", close=True)
+            raise Refusal(HTTPStatus.BAD_REQUEST, "Content-Length is not a number", close=True)
         length = int(stated)
         if length > MAX_BODY_BYTES:
-            raise _Refusal(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body may have {MAX_BODY_BYTES} bytes", close=True
-            )
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body may have {MAX_BODY_BYTES} bytes", close=True)
         body = self.rfile.read(length)
         if len(body) < length:
-            raise _Refusal(HTTPStatus.BAD_REQUEST, "the body ended early", close=True)
+            raise Refusal(HTTPStatus.BAD_REQUEST, "the body ended early", close=True)
         return body
 
-    def _accept(self, body: bytes) -> None:
-        if self.path.partition("?")[0] != TRACES_PATH:
-            raise _Refusal(HTTPStatus.NOT_FOUND, f"traces go to {TRACES_PATH}")
-        content_type = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if content_type != PROTOBUF:
-            raise _Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {PROTOBUF}")
-        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
-        data = body if encoding == "identity" else _decompress(body, encoding)
-        try:
-            self.server.store.add(data, transport="http", wire_bytes=len(body))
-        except DecodeError as error:
-            raise _Refusal(HTTPStatus.BAD_REQUEST, "the body is no ExportTraceServiceRequest") from error
+    @property
+    def _path(self) -> str:
+        return self.path.partition("?")[0]
 
-    def _answer_refusal(self, refusal: _Refusal) -> None:
+    @property
+    def _media_type(self) -> str:
+        """That of the request's body, which is that of the answer too."""
+        return str(self.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+
+    def _cors_headers(self) -> dict[str, str]:
+        return self.server.origins.headers(self.headers.get("Origin"))
+
+    def _accept(self, body: bytes) -> bytes:
+        """The answer to a request that was accepted, in the encoding of the request."""
+        if self._path != TRACES_PATH:
+            raise Refusal(HTTPStatus.NOT_FOUND, f"traces go to {TRACES_PATH}")
+        media_type = self._media_type
+        if media_type not in (PROTOBUF, JSON):
+            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {PROTOBUF} or {JSON}")
+        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
+        data = decompress(body, encoding, MAX_JSON_BYTES if media_type == JSON else None)
+        try:
+            if media_type == JSON:
+                return self._accept_json(data, len(body))
+            self.server.intake.take_protobuf(data, transport="http", wire_bytes=len(body))
+        except DecodeError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "the body is no ExportTraceServiceRequest") from error
+        except OtlpJsonError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
+        return _SUCCESS
+
+    def _accept_json(self, data: bytes, wire_bytes: int) -> bytes:
+        rejected, reason = self.server.intake.take_json(data, wire_bytes=wire_bytes)
+        # As protobuf's JSON, 64-bit numbers are strings.
+        partial = {"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": reason}} if rejected else {}
+        return json.dumps(partial).encode()
+
+    def _answer_refusal(self, refusal: Refusal) -> None:
         if refusal.close:
             self.close_connection = True
-        if _RpcStatus is None:
-            self._answer(refusal.status, "text/plain; charset=utf-8", f"{refusal.reason}\n".encode())
+        if self._media_type == JSON:
+            media_type, body = JSON, json.dumps({"message": refusal.reason}).encode()
+        elif _RpcStatus is None:
+            media_type, body = "text/plain; charset=utf-8", f"{refusal.reason}\n".encode()
         else:
-            self._answer(refusal.status, PROTOBUF, _RpcStatus(message=refusal.reason).SerializeToString())
+            media_type, body = PROTOBUF, _RpcStatus(message=refusal.reason).SerializeToString()
+        self._answer(refusal.status, media_type, body, self._cors_headers())
 
     def _answer_json(self, text: str) -> None:
-        self._answer(HTTPStatus.OK, "application/json", text.encode())
+        self._answer(HTTPStatus.OK, JSON, text.encode())
 
     def _answer(
-        self, status: HTTPStatus, content_type: str, body: bytes, *, allow: str | None = None
+        self, status: HTTPStatus, media_type: str | None, body: bytes, headers: Mapping[str, str] | None = None
     ) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        if allow is not None:
-            self.send_header("Allow", allow)
+        if media_type is not None:
+            self.send_header("Content-Type", media_type)
+            self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
@@ -243,23 +284,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         logger.debug("%s " + format, self.address_string(), *args)
-
-
-def _decompress(body: bytes, encoding: str) -> bytes:
-    window_bits = _WINDOW_BITS.get(encoding)
-    if window_bits is None:
-        raise _Refusal(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Content-Encoding must be gzip, deflate or identity"
-        )
-    decompressor = zlib.decompressobj(window_bits)
-    try:
-        data = decompressor.decompress(body, MAX_DECODED_BYTES)
-    except zlib.error as error:
-        raise _Refusal(HTTPStatus.BAD_REQUEST, f"the body is no valid {encoding}") from error
-    if decompressor.unconsumed_tail:
-        raise _Refusal(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body unpacks to over {MAX_DECODED_BYTES} bytes"
-        )
-    if not decompressor.eof or decompressor.unused_data:
-        raise _Refusal(HTTPStatus.BAD_REQUEST, f"the body is not one whole {encoding} stream")
-    return data

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from nanospan.receiver.cors import LOCALHOST_ORIGINS, AllowedOrigins
 from nanospan.receiver.http_server import TRACES_PATH, OtlpHttpServer
+from nanospan.receiver.intake import Intake, OnRequest
 from nanospan.receiver.store import ReceiverStats, TraceStore
 
 if TYPE_CHECKING:
@@ -33,7 +36,10 @@ class Receiver:
 
     ``http_port`` and ``grpc_port`` may be 0 for any free port; ``grpc_port=None`` leaves gRPC out. Without
     grpcio the receiver works over HTTP alone and logs how to get gRPC. ``store`` is made with its defaults
-    when not given. Raises OSError, naming the address, when a port cannot be bound.
+    when not given. ``on_request`` gets each accepted request, see `nanospan.receiver.intake.OnRequest`. ``cors_origins``
+    are the origins whose pages may send, see `nanospan.receiver.cors.AllowedOrigins`; by default those of localhost.
+
+    Raises OSError, naming the address, when a port cannot be bound, and ValueError for what is no origin.
     """
 
     def __init__(
@@ -43,15 +49,17 @@ class Receiver:
         http_port: int = 0,
         grpc_port: int | None = 0,
         store: TraceStore | None = None,
+        on_request: OnRequest | None = None,
+        cors_origins: Iterable[str] = LOCALHOST_ORIGINS,
     ) -> None:
+        origins = AllowedOrigins(cors_origins)
         self.store = TraceStore() if store is None else store
+        self._intake = Intake(self.store, on_request)
         self._url_host = f"[{host}]" if ":" in host else host
         try:
-            self._http = OtlpHttpServer((host, http_port), self.store)
+            self._http = OtlpHttpServer((host, http_port), self._intake, origins)
         except OSError as error:
-            raise OSError(
-                f"cannot listen on {self._url_host}:{http_port}: {error.strerror or error}"
-            ) from error
+            raise OSError(f"cannot listen on {self._url_host}:{http_port}: {error.strerror or error}") from error
         try:
             self._grpc = self._make_grpc(host, grpc_port)
         except OSError:
@@ -70,7 +78,7 @@ class Receiver:
             return None
         from nanospan.receiver.grpc_server import OtlpGrpcServer
 
-        return OtlpGrpcServer((host, port), self.store)
+        return OtlpGrpcServer((host, port), self._intake)
 
     @property
     def http_port(self) -> int:
@@ -103,7 +111,5 @@ class Receiver:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()

@@ -47,6 +47,8 @@ class ReceiverStats:
     """Traces dropped to stay within the limits."""
     not_kept: int = 0
     """Spans counted but not kept, because their trace alone filled the store."""
+    rejected: int = 0
+    """Spans of accepted requests that were left out, and reported to the client as rejected; not among ``spans``."""
     first_unix_nano: int = 0
     """When the first batch arrived; 0 before."""
     last_unix_nano: int = 0
@@ -113,13 +115,20 @@ class TraceStore:
         # A dict for its order; never longer than the traces kept.
         self._touched: dict[bytes, None] = {}
 
-    def add(self, body: bytes, *, transport: str, wire_bytes: int | None = None) -> int:
+    def add(self, body: bytes, *, transport: str, wire_bytes: int | None = None, rejected: int = 0) -> int:
         """Take one serialised ``ExportTraceServiceRequest`` and return how many spans it held.
 
-        ``transport`` is ``"http"`` or ``"grpc"``. Raises google.protobuf.message.DecodeError when the body is
-        none.
+        ``transport`` is ``"http"``, ``"grpc"`` or ``"file"``; ``rejected`` spans were taken out of the request.
+        Raises google.protobuf.message.DecodeError when the body is none.
         """
         request = ExportTraceServiceRequest.FromString(body)
+        wire_bytes = len(body) if wire_bytes is None else wire_bytes
+        return self.add_request(request, size=len(body), transport=transport, wire_bytes=wire_bytes, rejected=rejected)
+
+    def add_request(
+        self, request: ExportTraceServiceRequest, *, size: int, transport: str, wire_bytes: int, rejected: int = 0
+    ) -> int:
+        """Take one request whose body was ``size`` bytes, without the ``rejected`` spans of it; return how many it holds."""
         count = sum(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans)
         now = time.time_ns()
         with self._changed:
@@ -128,10 +137,11 @@ class TraceStore:
             stats.batches += 1
             if transport == "grpc":
                 stats.grpc_batches += 1
-            else:
+            elif transport == "http":
                 stats.http_batches += 1
-            stats.bytes += len(body)
-            stats.wire_bytes += len(body) if wire_bytes is None else wire_bytes
+            stats.bytes += size
+            stats.wire_bytes += wire_bytes
+            stats.rejected += rejected
             stats.first_unix_nano = stats.first_unix_nano or now
             stats.last_unix_nano = now
             if not self.count_only:
