@@ -1,6 +1,8 @@
 """nanospan: the tracing runtime that makes OpenTelemetry in Python cost nanoseconds instead of microseconds."""
 
 # ruff: noqa: E402
+from __future__ import annotations
+
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from nanospan._common.main_interpreter import require_main_interpreter as _require_main_interpreter
@@ -16,6 +18,11 @@ from nanospan.ids import RandomIdGenerator
 from nanospan.processor import BatchSpanProcessor
 from nanospan.trace import NonRecordingSpan, Span, Tracer, TracerProvider
 
+if _TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider as _ApiTracerProvider
+
+    from nanospan._doctor.report import Report as _Report
+
 __all__ = [
     "BatchSpanProcessor",
     "NonRecordingSpan",
@@ -23,6 +30,7 @@ __all__ = [
     "Span",
     "Tracer",
     "TracerProvider",
+    "doctor",
     "encode_spans",
 ]
 
@@ -39,3 +47,24 @@ if not _TYPE_CHECKING:
 
         globals()[name] = version = own_version()
         return version
+
+
+def doctor(provider: _ApiTracerProvider | None = None, *, timeout: float = 5.0) -> _Report:
+    """Examine tracing in this process: what is wrong, and what to do about it.
+
+    Reads the provider, its processors, queues and counts, sends an empty request to each endpoint of OTLP, and reads the
+    environment and the installed versions. It changes nothing; spans go on meanwhile.
+
+    Args:
+        provider: The tracer provider; the global one if None.
+        timeout: Seconds to wait for each endpoint, above 0.
+
+    Returns a report: ``print`` shows it, the verdict first, in three lines; ``ok``, ``verdict``, ``findings`` and
+    ``as_dict()`` are for programs.
+
+    Raises:
+        TypeError, ValueError: for an invalid argument, by name.
+    """
+    from nanospan._doctor.diagnose import diagnose
+
+    return diagnose(provider, timeout=timeout)

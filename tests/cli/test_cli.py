@@ -80,7 +80,7 @@ class TestCommand:
     def test_help_names_the_commands(self):
         result = run("--help")
         assert result.returncode == 0
-        assert re.search(r"demo .*\n.*receive ", result.stdout)
+        assert re.search(r"demo .*\n.*doctor .*\n.*receive ", result.stdout)
 
     @pytest.mark.parametrize(
         ("arguments", "words"),

@@ -10,7 +10,8 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ from nanospan._common.log import MAX_EXCERPT
 
 __all__ = [
     "boolean_variable",
+    "collected_warnings",
     "integer_variable",
     "parsed_variable",
     "to_write",
@@ -29,6 +31,7 @@ __all__ = [
 Parsed = TypeVar("Parsed")
 
 _warned: set[tuple[str, str]] = set()
+_collecting = threading.local()
 
 
 def variable_text(variable: str) -> str:
@@ -38,11 +41,26 @@ def variable_text(variable: str) -> str:
 
 def warn_once(logger: logging.Logger, variable: str, value: str, message: str) -> None:
     """Log ``message`` about ``value``, which it follows, once in this process."""
+    shown = value if len(value) <= MAX_EXCERPT else value[: MAX_EXCERPT - 3] + "..."
+    found: dict[str, str] | None = getattr(_collecting, "found", None)
+    if found is not None:
+        found[variable] = f"{variable}={shown!r} {message}"
+        return
     if (variable, value) in _warned:
         return
     _warned.add((variable, value))
-    shown = value if len(value) <= MAX_EXCERPT else value[: MAX_EXCERPT - 3] + "..."
     logger.warning("%s=%r %s", variable, shown, message)
+
+
+@contextlib.contextmanager
+def collected_warnings() -> Iterator[dict[str, str]]:
+    """Collect this thread's warnings by variable, also those that were logged before, and log none of them."""
+    found: dict[str, str] = {}
+    _collecting.found = found
+    try:
+        yield found
+    finally:
+        del _collecting.found
 
 
 def warn_ignored(logger: logging.Logger, variable: str, value: str, write: str) -> None:

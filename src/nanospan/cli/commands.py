@@ -6,6 +6,7 @@ import click
 
 from nanospan._common.version import own_version
 from nanospan.cli.cost.command import cost
+from nanospan.cli.doctor.command import doctor
 from nanospan.cli.receive.command import receive
 
 __all__ = ["nanospan"]
@@ -18,6 +19,7 @@ def nanospan() -> None:
 
 
 nanospan.add_command(cost)
+nanospan.add_command(doctor)
 nanospan.add_command(receive)
 
 

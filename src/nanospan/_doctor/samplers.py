@@ -1,0 +1,83 @@
+"""Samplers that keep parts of traces, or that keep errors from tail sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from opentelemetry.sdk.trace.sampling import Decision
+
+from nanospan._compat.sdk import always_record_root, parent_based_delegates, static_decision
+from nanospan._compat.stock import AlwaysRecordSampler, ParentBased, StaticSampler
+from nanospan._doctor.report import Finding, Level
+from nanospan.sampling import RuleBased
+
+__all__ = ["check_sampler", "describe_sampler"]
+
+
+def describe_sampler(sampler: Any) -> str:
+    """The sampler in a line: the root of a ParentBased, else the sampler's own description or class."""
+    if isinstance(sampler, ParentBased):
+        return f"{type(sampler).__name__}({describe_sampler(parent_based_delegates(sampler)[0])})"
+    if isinstance(sampler, AlwaysRecordSampler):
+        return f"{type(sampler).__name__}({describe_sampler(always_record_root(sampler))})"
+    try:
+        return str(sampler.get_description())
+    except Exception:
+        return type(sampler).__qualname__
+
+
+def check_sampler(sampler: Any, *, before_tail: bool) -> Iterator[Finding]:
+    """Findings about the sampler of a provider, of whose processors one samples tails if ``before_tail``."""
+    decides = sampler
+    while isinstance(decides, AlwaysRecordSampler):
+        decides = always_record_root(decides)
+    shown = describe_sampler(decides)
+    if isinstance(decides, StaticSampler):
+        if static_decision(decides) is Decision.DROP and decides is sampler:
+            yield Finding(Level.ERROR, "sampler", f"{shown} keeps no span", "Use ParentBased(ALWAYS_ON), the default.")
+        elif static_decision(decides) is not Decision.DROP and not before_tail:
+            yield Finding(
+                Level.NOTE,
+                "sampler",
+                f"{shown} ignores its caller's decision: traces that a caller drops begin here",
+                f"Write ParentBased({_name(decides)}) if callers sample.",
+            )
+    elif not isinstance(decides, ParentBased) and not _looks_at_parents(decides):
+        yield Finding(
+            Level.WARNING,
+            "sampler",
+            f"{shown} decides on each span anew, with no regard to the parent: half of a trace may be kept",
+            f"Write sampler=ParentBased({_name(decides)}(...)).",
+        )
+    if before_tail and (says := _starves(sampler)):
+        yield Finding(
+            Level.WARNING,
+            "sampler",
+            f"tail sampling decides only on what the head records, and {says}",
+            f"Write sampler=AlwaysRecord({_name(sampler)}(...)), or ALWAYS_ON.",
+        )
+
+
+def _looks_at_parents(sampler: Any) -> bool:
+    """Whether it has rules about the parent, which are as good as a ParentBased."""
+    return isinstance(sampler, RuleBased) and any(rule.parent is not None for rule in sampler.rules)
+
+
+def _starves(sampler: Any) -> str:
+    """How the sampler keeps spans from tail sampling; empty if it does not, or only where a caller has decided."""
+    if isinstance(sampler, AlwaysRecordSampler):
+        return ""
+    if isinstance(sampler, ParentBased):
+        return _starves(parent_based_delegates(sampler)[0])
+    if isinstance(sampler, StaticSampler) and static_decision(sampler) is not Decision.DROP:
+        return ""
+    if 1 in (getattr(sampler, "rate", 0), getattr(sampler, "ratio", 0)):
+        return ""
+    return f"{describe_sampler(sampler)} drops traces before it, with their errors"
+
+
+def _name(sampler: Any) -> str:
+    if isinstance(sampler, StaticSampler):
+        return "ALWAYS_OFF" if static_decision(sampler) is Decision.DROP else "ALWAYS_ON"
+    return type(sampler).__name__

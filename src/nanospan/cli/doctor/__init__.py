@@ -1,0 +1,1 @@
+"""`nanospan doctor`: what is wrong with tracing in this environment, and what to do about it."""

@@ -1,0 +1,73 @@
+"""The provider to examine: of the process, of an application's module, or of the environment."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from contextlib import redirect_stdout
+from typing import Any, NamedTuple
+
+from opentelemetry import trace
+from opentelemetry.trace import ProxyTracerProvider
+
+__all__ = ["Subject", "SubjectError", "find_subject"]
+
+
+class SubjectError(Exception):
+    """The application cannot be loaded; the message says why."""
+
+
+class Subject(NamedTuple):
+    provider: Any
+    from_environment: bool
+    """Whether the command made the provider, as zero code does."""
+    origin: str
+    """Where it comes from, for the report."""
+
+
+def find_subject(module: str | None, attribute: str | None = None) -> Subject:
+    """The provider that ``module`` sets when it is imported, or what calling its ``attribute`` sets.
+
+    Without a module the global provider, if something has set one (``opentelemetry-instrument nanospan doctor``), else the
+    one that nanospan's configurator makes from the environment. Raises SubjectError.
+    """
+    if module is not None:
+        _load(module, attribute)
+        return Subject(trace.get_tracer_provider(), False, f"as {module} sets it up")
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, ProxyTracerProvider):
+        return Subject(provider, False, "as this process has it")
+    _configure()
+    origin = "as nanospan's configurator makes it of the environment; name a module to examine an application"
+    return Subject(trace.get_tracer_provider(), True, origin)
+
+
+def _load(module: str, attribute: str | None) -> None:
+    # As uvicorn and gunicorn do: applications are imported from the current folder.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        with redirect_stdout(sys.stderr):  # the report alone is the output
+            loaded = importlib.import_module(module)
+            if attribute is not None:
+                getattr(loaded, attribute)()
+    except Exception as error:
+        raise SubjectError(f"{module} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _configure() -> None:
+    from nanospan.configurator import Configurator
+
+    before = {name: os.environ.get(name) for name in ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER")}
+    os.environ.update(dict.fromkeys(before, "none"))  # only traces are examined
+    try:
+        Configurator().configure()
+    except Exception as error:
+        raise SubjectError(f"the environment cannot be used: {type(error).__name__}: {error}") from error
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
