@@ -22,6 +22,7 @@ if _TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider as _ApiTracerProvider
 
     from nanospan._doctor.report import Report as _Report
+    from nanospan._install import install
 
 __all__ = [
     "BatchSpanProcessor",
@@ -32,6 +33,7 @@ __all__ = [
     "TracerProvider",
     "doctor",
     "encode_spans",
+    "install",
 ]
 
 __version__: str
@@ -39,14 +41,20 @@ __version__: str
 
 if not _TYPE_CHECKING:
 
-    def __getattr__(name: str) -> str:
-        # Read when it is asked for: the module that reads metadata takes a tenth of the time of this import.
-        if name != "__version__":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from nanospan._common.version import own_version
+    def __getattr__(name: str) -> object:
+        # Loaded when it is asked for: the module that reads metadata alone takes a tenth of the time of this import.
+        if name == "__version__":
+            from nanospan._common.version import own_version
 
-        globals()[name] = version = own_version()
-        return version
+            value: object = own_version()
+        elif name == "install":
+            from nanospan import _install
+
+            value = _install.install
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def doctor(provider: _ApiTracerProvider | None = None, *, timeout: float = 5.0) -> _Report:

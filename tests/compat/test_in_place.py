@@ -155,6 +155,16 @@ def test_all_names_and_all_but_one() -> None:
             check_everything()
 
 
+@pytest.mark.parametrize("left_out", [None, *OWN], ids=lambda name: "none" if name is None else ".".join(name))
+def test_after_install(left_out: tuple[str, str] | None) -> None:
+    """All names, and all but one, which another package has put back."""
+    with nanospan.install():
+        if left_out is not None:
+            setattr(import_module(left_out[0]), left_out[1], STOCK[left_out])
+        check_everything()
+    assert {name: getattr(import_module(name[0]), name[1]) for name in OWN} == STOCK
+
+
 def test_stock_samplers_are_known_under_whatever_stands_in_their_place() -> None:
     made = [STOCK[SAMPLING, "ALWAYS_ON"], STOCK[SAMPLING, "DEFAULT_ON"], STOCK[SAMPLING, "TraceIdRatioBased"](0.5)]
     with in_place(OWN):

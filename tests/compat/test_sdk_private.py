@@ -198,6 +198,39 @@ def test_the_propagators_inside_a_composite_one():
     assert private.composed_propagators(CompositePropagator(members)) == members
 
 
+def test_what_is_known_of_the_global_providers(monkeypatch):
+    from opentelemetry import _logs, metrics, trace
+    from opentelemetry._logs import _internal as logs_internal
+    from opentelemetry.metrics import _internal as metrics_internal
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk.metrics import MeterProvider
+
+    for module, name in ((trace, "TRACER"), (metrics_internal, "METER"), (logs_internal, "LOGGER")):
+        for variable in (f"_{name}_PROVIDER", f"_{name}_PROVIDER_SET_ONCE"):
+            monkeypatch.setattr(module, variable, getattr(module, variable))
+    monkeypatch.setattr(metrics_internal, "_PROXY_METER_PROVIDER", type(metrics_internal._PROXY_METER_PROVIDER)())
+
+    for _ in range(2):
+        provider = TracerProvider(shutdown_on_exit=False)
+        private.allow_another_provider()
+        trace.set_tracer_provider(provider)
+        assert private.global_tracer_provider() is trace.get_tracer_provider() is provider
+        tracer = provider.get_tracer("t")
+        assert list(private.handed_out_tracers(provider).values()) == [tracer]
+
+        meters, loggers = MeterProvider(shutdown_on_exit=False), LoggerProvider(shutdown_on_exit=False)
+        private.forget_meter_provider()
+        private.forget_logger_provider()
+        assert "Proxy" in type(metrics.get_meter_provider()).__name__
+        assert "Proxy" in type(metrics.get_meter_provider().get_meter("m")).__name__
+        assert "Proxy" in type(_logs.get_logger_provider()).__name__
+        metrics.set_meter_provider(meters)
+        _logs.set_logger_provider(loggers)
+        assert metrics.get_meter_provider() is meters
+        assert _logs.get_logger_provider() is loggers
+    assert private.known_samplers()["traceidratio"] is TraceIdRatioBased
+
+
 def test_no_other_module_imports_a_private_name():
     """Private modules are allowed where a public name does not exist: the incubating conventions, which are versioned."""
     package = Path(nanospan.__file__).parent

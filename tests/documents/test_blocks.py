@@ -118,10 +118,10 @@ def test_bash(block: Block, receiver: Receiver, tmp_path: Path, request: pytest.
         path = str(environment_with(request.config, "opentelemetry-instrumentation").bin)
     else:
         path = str(tmp_path)
-        (tmp_path / "python").symlink_to(sys.executable)
-        script = tmp_path / "nanospan"
-        script.write_text(f'#!/bin/sh\nexec {sys.executable} -m nanospan.cli "$@"\n')
-        script.chmod(0o755)
+        for name, program in (("python", sys.executable), ("nanospan", f"{sys.executable} -m nanospan.cli")):
+            script = tmp_path / name
+            script.write_text(f'#!/bin/sh\nexec {program} "$@"\n')
+            script.chmod(0o755)
     (tmp_path / "app.py").write_text(APPLICATION)
     # -a exports what a block only sets; a variable that cannot be used is complained of by what is made last.
     body = "\n".join(["set -eua", *lines])

@@ -1,5 +1,5 @@
 """Puts nanospan's TracerProvider, Tracer and Span in the place of the SDK's, for other projects' own tests; with
-``NANOSPAN_IN_PLACE_SAMPLERS=1`` its samplers too.
+``NANOSPAN_IN_PLACE_SAMPLERS=1`` all that `nanospan.install` does.
 
 Imported by the ``sitecustomize`` that the ``run_suite`` fixture writes, so that it comes before every import of a test and
 reaches the processes that tests start. ``NANOSPAN_IN_PLACE=0`` leaves the SDK's classes where they are. It is a pytest
@@ -18,13 +18,8 @@ from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk_trace
-from opentelemetry.sdk.trace import sampling
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-SAMPLERS = (
-    *("ALWAYS_OFF", "ALWAYS_ON", "DEFAULT_OFF", "DEFAULT_ON", "AlwaysRecordSampler", "ParentBased"),
-    *("ParentBasedTraceIdRatio", "StaticSampler", "TraceIdRatioBased"),
-)
 IN_PLACE = os.environ.get("NANOSPAN_IN_PLACE", "1") == "1"
 
 spans: Counter[str] = Counter()
@@ -61,15 +56,12 @@ def pytest_terminal_summary(terminalreporter) -> None:
 
 if IN_PLACE:
     import nanospan
-    import nanospan.sampling
 
-    put_in_place(sdk_trace, {"TracerProvider": nanospan.TracerProvider, "Tracer": nanospan.Tracer, "_Span": nanospan.Span})
     if os.environ.get("NANOSPAN_IN_PLACE_SAMPLERS") == "1":
-        own = {name: getattr(nanospan.sampling, name) for name in SAMPLERS}
-        # What the SDK makes of OTEL_TRACES_SAMPLER comes from a table, whose samplers its tests compare with the names.
-        replaced = {id(getattr(sampling, name)): sampler for name, sampler in own.items()}
-        known = sampling._KNOWN_SAMPLERS
-        known.update((name, replaced[id(sampler)]) for name, sampler in list(known.items()) if id(sampler) in replaced)
-        put_in_place(sampling, own)
+        nanospan.install()
+    else:
+        put_in_place(
+            sdk_trace, {"TracerProvider": nanospan.TracerProvider, "Tracer": nanospan.Tracer, "_Span": nanospan.Span}
+        )
     importlib.reload = reload
 SimpleSpanProcessor.on_start = count_span

@@ -16,13 +16,16 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace as api_trace
 from opentelemetry.attributes import _clean_attribute_value as clean_attribute_value
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_INSTRUMENTATION_KEY
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
-from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor
+from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, TracerProvider
 from opentelemetry.sdk.trace import _TracerConfiguratorT as TracerConfigurator
+from opentelemetry.sdk.trace import sampling as sdk_sampling
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.sampling import AlwaysRecordSampler, Decision, ParentBased, Sampler, StaticSampler
+from opentelemetry.util._once import Once
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -44,6 +47,7 @@ __all__ = [
     "SUPPRESS_INSTRUMENTATION_KEY",
     "TRACER_FIELDS",
     "TracerConfigurator",
+    "allow_another_provider",
     "always_record_root",
     "clean_attribute_value",
     "composed_propagators",
@@ -51,7 +55,12 @@ __all__ = [
     "counts_nothing",
     "foreign_id_generator",
     "foreign_sampler",
+    "forget_logger_provider",
+    "forget_meter_provider",
+    "global_tracer_provider",
+    "handed_out_tracers",
     "initialize_components",
+    "known_samplers",
     "next_component_number",
     "outlive_its_pool",
     "parent_based_delegates",
@@ -319,6 +328,46 @@ def registered_names(group: str) -> set[str]:
     from importlib.metadata import entry_points
 
     return {entry.name for entry in entry_points(group=group)}
+
+
+def forget_meter_provider() -> None:
+    """Let the API be as if no meter provider had been set; without effect where it has changed."""
+    from opentelemetry.metrics import _internal as metrics
+
+    if hasattr(metrics, "_METER_PROVIDER_SET_ONCE") and hasattr(metrics._PROXY_METER_PROVIDER, "_real_meter_provider"):
+        metrics._METER_PROVIDER, metrics._METER_PROVIDER_SET_ONCE = None, Once()
+        metrics._PROXY_METER_PROVIDER._real_meter_provider = None
+
+
+def forget_logger_provider() -> None:
+    """Let the API be as if no logger provider had been set; without effect where it has changed."""
+    from opentelemetry._logs import _internal as logs
+
+    if hasattr(logs, "_LOGGER_PROVIDER_SET_ONCE"):
+        logs._LOGGER_PROVIDER, logs._LOGGER_PROVIDER_SET_ONCE = None, Once()
+
+
+def global_tracer_provider() -> Any:
+    """The provider that was set, or None; unlike ``get_tracer_provider`` it loads none."""
+    return api_trace._TRACER_PROVIDER
+
+
+def allow_another_provider() -> None:
+    """Let the next ``set_tracer_provider`` replace the provider that was set; without effect if the API has changed."""
+    if hasattr(api_trace, "_TRACER_PROVIDER_SET_ONCE"):
+        api_trace._TRACER_PROVIDER_SET_ONCE = Once()
+
+
+def handed_out_tracers(provider: TracerProvider) -> dict[Any, Any]:
+    """The tracers that a provider of the SDK returns again for the same scope; empty if the attribute is missing."""
+    tracers = getattr(provider, "_tracers", None)
+    return tracers if isinstance(tracers, dict) else {}
+
+
+def known_samplers() -> dict[str, Any]:
+    """The SDK's table of samplers by the value of ``OTEL_TRACES_SAMPLER``; empty if it is missing."""
+    table = getattr(sdk_sampling, "_KNOWN_SAMPLERS", None)
+    return table if isinstance(table, dict) else {}
 
 
 def composed_propagators(composite: Any) -> Sequence[Any]:

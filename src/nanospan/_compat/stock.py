@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from opentelemetry.sdk.trace import Span, Tracer, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import (
     AlwaysRecordSampler,
@@ -22,6 +23,7 @@ from opentelemetry.trace import NonRecordingSpan
 
 __all__ = [
     "AlwaysRecordSampler",
+    "BatchSpanProcessor",
     "NonRecordingSpan",
     "ParentBased",
     "ParentBasedTraceIdRatio",

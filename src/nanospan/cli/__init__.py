@@ -1,4 +1,4 @@
-"""The command ``nanospan``. Needs the extra ``cli`` (click and rich), and says so in one line without it."""
+"""The command ``nanospan``. Needs the extra ``cli`` (click and rich), but for ``run``, and says so without it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ __all__ = ["main"]
 
 def main() -> None:
     """Entry point of the command; leaves through SystemExit."""
+    if sys.argv[1:2] == ["run"]:
+        from nanospan.cli.run.command import run
+
+        run(sys.argv[2:])
     try:
         import click  # noqa: F401
         import rich  # noqa: F401

@@ -8,6 +8,8 @@ from nanospan._common.version import own_version
 from nanospan.cli.cost.command import cost
 from nanospan.cli.doctor.command import doctor
 from nanospan.cli.receive.command import receive
+from nanospan.cli.run.command import HELP
+from nanospan.cli.run.command import run as run_command
 
 __all__ = ["nanospan"]
 
@@ -21,6 +23,12 @@ def nanospan() -> None:
 nanospan.add_command(cost)
 nanospan.add_command(doctor)
 nanospan.add_command(receive)
+
+
+@nanospan.command(add_help_option=False, help=HELP, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(arguments: tuple[str, ...]) -> None:
+    run_command(arguments)
 
 
 @nanospan.command()

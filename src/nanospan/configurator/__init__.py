@@ -43,6 +43,8 @@ from nanospan._compat.sdk import (
     tracing_built_with,
 )
 from nanospan._compat.stock import stock_class
+from nanospan._endings import send_before_every_end
+from nanospan._install import install_if_asked_for
 from nanospan.configurator._exporters import exporter_names, needs_official_exporter
 from nanospan.ids import RandomIdGenerator
 from nanospan.processor import BatchSpanProcessor
@@ -71,6 +73,8 @@ class Configurator(_SDK_CONFIGURATOR):  # type: ignore[misc]  # a private class 
     _instance = None
 
     def _configure(self, **kwargs: Any) -> None:
+        install_if_asked_for()
+        send_before_every_end()
         if _names_file():
             scope = _tracing_of_the_file()
             with scope or nullcontext():

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from nanospan._common.clock import monotonic
 
-__all__ = ["send_at_exit"]
+__all__ = ["flush_all", "send_at_exit"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ LIMIT_SECONDS = 30.0
 
 class EndsAtExit(Protocol):
     def end_at_exit(self, timeout: float) -> None: ...
+    def flush(self, timeout: float) -> bool: ...
 
 
 _workers: weakref.WeakSet[EndsAtExit] = weakref.WeakSet()
@@ -31,6 +32,15 @@ _workers: weakref.WeakSet[EndsAtExit] = weakref.WeakSet()
 def send_at_exit(worker: EndsAtExit) -> None:
     """Call ``worker.end_at_exit(seconds)`` when the interpreter ends; keeps a weak reference."""
     _workers.add(worker)
+
+
+def flush_all(timeout: float) -> bool:
+    """Export what every processor of this process has queued, within ``timeout`` s together. True if all of it was sent."""
+    deadline = monotonic() + timeout
+    sent = True
+    for worker in list(_workers):
+        sent = worker.flush(max(0.0, deadline - monotonic())) and sent
+    return sent
 
 
 # Registered at the import, so that it runs after the handlers of providers that are made later.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from nanospan._common.arguments import check_has, safe_repr
+from nanospan._compat import stock
 from nanospan._native.queue import NativeBatchProcessor
 from nanospan.export._settings.environment import resolve_protocol
 from nanospan.processor._export_adapter import export_adapter_for
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["BatchSpanProcessor"]
 
 
-class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
+# ABCMeta, as the metaclass of the other classes with a twin in the SDK: it lets `isinstance` know the twin's objects, which
+# `nanospan.install` asks for.
+class BatchSpanProcessor(NativeBatchProcessor, stock.BatchSpanProcessor, metaclass=ABCMeta):
     """Queues ended spans natively and exports them in batches.
 
     Replaces ``opentelemetry.sdk.trace.export.BatchSpanProcessor``, with the same arguments, environment variables and
@@ -53,6 +56,8 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         ImportError: if ``OTEL_EXPORTER_OTLP_PROTOCOL`` is gRPC and grpcio is not installed.
     """
 
+    _batch_processor: ExportWorker  # type: ignore[assignment]  # the SDK's class has its own there
+
     def __init__(
         self,
         span_exporter: SpanExporter | None = None,
@@ -79,6 +84,7 @@ class BatchSpanProcessor(NativeBatchProcessor, SpanProcessor):
         adapter = export_adapter_for(exporter, settings, tail_sampling)
         metrics = create_processor_metrics(meter_provider, adapter.queue)
         self._attach_queue(adapter.queue)
+        self._samples_tails = tail_sampling is not None  # the provider asks, with its sampler at hand
         self._batch_processor = ExportWorker(exporter, adapter, settings, metrics)
 
     def __copy__(self) -> BatchSpanProcessor:

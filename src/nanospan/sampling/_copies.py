@@ -29,9 +29,13 @@ class Copyable:
         return _make, (type(self), *self._arguments()), dict(vars(self)) or None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        is_stock = not vars(self)  # pickled as an object of the SDK's class: nothing has called the constructor
         # By assignment: a should_sample that was assigned to the original is called on the copy too.
         for name, value in state.items():
             setattr(self, name, value)
+        if is_stock:
+            base, arguments = self._arguments()
+            base.__init__(self, **arguments)
 
 
 def _make(cls: Any, base: Any, arguments: dict[str, Any]) -> Any:

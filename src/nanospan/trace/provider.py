@@ -31,6 +31,7 @@ from nanospan._compat import stock
 from nanospan._compat.sdk import TracerConfigurator, counts_nothing, outlive_its_pool
 from nanospan._native.trace import NativeProcessors
 from nanospan.ids import RandomIdGenerator
+from nanospan.sampling._recording import drops_traces
 from nanospan.sampling.configuration.environment import provider_sampler
 from nanospan.trace._clock import set_clock_from_environment
 from nanospan.trace._span_limits import fitting_limits, span_limits_from_environment
@@ -41,6 +42,7 @@ __all__ = ["TracerProvider"]
 
 # The SDK's logger: programs configure it under that name.
 logger = logging.getLogger(sdk.__name__)
+own_logger = logging.getLogger(__name__)
 
 
 _SAMPLER = "a Sampler, such as nanospan.sampling.ALWAYS_ON or ParentBased(ConsistentProbability(0.01))"
@@ -116,6 +118,10 @@ class TracerProvider(stock.TracerProvider):
     and a span whose sampler raised is dropped.
     """
 
+    # These two are shared by the tracers. Class attributes: `nanospan.install` makes providers of the SDK its instances.
+    _no_metrics: Any = None
+    _config: Any = None
+
     def __init__(
         self,
         sampler: Sampler | None = None,
@@ -133,8 +139,6 @@ class TracerProvider(stock.TracerProvider):
         )
         boolean_variable(logger, variables.OTEL_SDK_DISABLED)  # for its warning: the SDK's class reads it in silence
         set_clock_from_environment()
-        self._no_metrics: Any = None  # these two are shared by the tracers
-        self._config: Any = None
         super().__init__(
             provider_sampler() if sampler is None else sampler,
             resource,
@@ -152,6 +156,12 @@ class TracerProvider(stock.TracerProvider):
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Call ``span_processor`` for every span from now on."""
         super().add_span_processor(span_processor)
+        if getattr(span_processor, "_samples_tails", False) and drops_traces(self.sampler):
+            own_logger.warning(
+                "Tail sampling decides only on what the head sampler records, and %s drops traces, with the errors in them: "
+                "give the provider sampler=AlwaysRecord(...) around it, or ALWAYS_ON (both in nanospan.sampling)",
+                self.sampler.get_description(),
+            )
         if self._atexit_handler is None and (leave_at_exit := getattr(span_processor, "_leave_at_exit", None)):
             leave_at_exit()
 

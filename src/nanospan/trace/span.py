@@ -39,5 +39,8 @@ class NonRecordingSpan(NativeNonRecordingSpan, stock.NonRecordingSpan):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.get_span_context(),), self.__dict__ or None
 
-    def __setstate__(self, own_attributes: dict[str, Any]) -> None:
-        self.__dict__.update(own_attributes)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # An object of the API's class has its context in its state.
+        if (context := state.pop("_context", None)) is not None:
+            NonRecordingSpan.__init__(self, context)
+        self.__dict__.update(state)

@@ -1,4 +1,7 @@
-"""The classes under test: the SDK's, or nanospan's. The script's first argument says which."""
+"""The classes under test: the SDK's, or nanospan's, assigned or installed. The script's first argument says which.
+
+Under `nanospan run` (run) a script does what it does with the SDK (stock).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 from opentelemetry.sdk import trace
 from opentelemetry.sdk.trace import export
 
-NATIVE = sys.argv[1] == "nanospan"
+NATIVE = sys.argv[1] in ("nanospan", "installed")
 CASE = sys.argv[2]
 
 if NATIVE:
@@ -30,6 +33,11 @@ def substitute() -> None:
 
     To be called before the library is imported, as an application would.
     """
+    if sys.argv[1] == "installed":
+        import nanospan
+
+        nanospan.install()
+        return
     trace.TracerProvider = TracerProvider
     if NATIVE:
         export.BatchSpanProcessor = BatchSpanProcessor

@@ -29,6 +29,7 @@ PLACES = {
     "ecosystem/": "configures packages in processes of their own",
     "export/": "counts the requests of one exporter",
     "fuzz/test_fuzz_smoke.py": "starts processes",
+    "install/": "changes modules of the SDK, starts processes",
     "lifecycle/": "starts processes",
     "processor/test_memory.py": "measures the process",
     "reference/": "runs other test suites in processes of their own",

@@ -1,0 +1,14 @@
+"""Ends of a process at which no exit handler runs: what is queued is sent first, with no line of code in the application."""
+
+from __future__ import annotations
+
+from nanospan._endings.servers import send_before_servers_end
+from nanospan._endings.unhandled_signals import send_before_unhandled_signals
+
+__all__ = ["send_before_every_end"]
+
+
+def send_before_every_end() -> None:
+    """Send the queued spans before a signal that nobody handles ends the process, and when a known server shuts down."""
+    send_before_unhandled_signals()
+    send_before_servers_end()

@@ -1,0 +1,1 @@
+"""``nanospan run``: runs a command with tracing. It needs nothing of the extra ``cli``."""

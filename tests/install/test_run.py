@@ -1,0 +1,190 @@
+"""`nanospan run`: programs that know nothing of nanospan, and their ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from install.conftest import SCRIPTS, Command
+from support.extra_packages import environment_with
+
+ONE_SPAN = "from opentelemetry import trace\nwith trace.get_tracer('t').start_as_current_span('span'): pass\n"
+
+
+def test_a_program_is_traced_and_its_exit_code_is_the_commands(command: Command) -> None:
+    code, out, err = command.run("--", sys.executable, "-c", f"{ONE_SPAN}import sys; sys.exit(int(sys.argv[1]))", "5")
+    assert (code, out, err) == (5, "", "")
+    assert command.names() == ["span"]
+
+
+def test_children_are_traced_too(command: Command) -> None:
+    script = f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {ONE_SPAN!r}]))"
+    assert command.run(sys.executable, "-c", script + "\n" + ONE_SPAN)[0] == 0
+    assert command.names() == ["span"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        ((), 2, "The command is missing"),
+        (("--",), 2, "The command is missing"),
+        (("--service", "x"), 2, "no options"),
+        (("no-such-program",), 127, "no-such-program is not a program"),
+        (("./text",), 126, "./text is not a program"),
+        (("--help",), 0, "nanospan run gunicorn"),
+    ],
+)
+def test_calls_that_cannot_run(command: Command, words: tuple[str, ...], code: int, sentence: str) -> None:
+    (command.folder / "text").write_text("no program")
+    found, out, err = command.run(*words)
+    assert (found, "Traceback" in err) == (code, False)
+    assert sentence in out + err
+
+
+def test_it_needs_no_extra(command: Command) -> None:
+    for name in ("click", "rich", "grpc"):
+        (command.folder / f"{name}.py").write_text("raise ModuleNotFoundError(name=__name__)")
+    assert command.run(sys.executable, "-c", ONE_SPAN, PYTHONPATH=str(command.folder))[:2] == (0, "")
+    assert command.names() == ["span"]
+
+
+def test_another_sitecustomize_runs(command: Command) -> None:
+    (command.folder / "sitecustomize.py").write_text("import sys; sys.from_the_other = __file__")
+    script = f"{ONE_SPAN}import sys, sitecustomize; print(sys.from_the_other == sitecustomize.__file__)"
+    code, out, err = command.run(sys.executable, "-c", script, PYTHONPATH=str(command.folder))
+    assert (code, out, err) == (0, "True\n", "")
+    assert command.names() == ["span"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "files"),
+    [
+        ({"OTEL_PYTHON_CONFIGURATOR": "no-such-configurator"}, {}),
+        ({"OTEL_PROPAGATORS": "unknown"}, {}),
+        ({"OTEL_TRACES_EXPORTER": "unknown"}, {}),
+        ({}, {"opentelemetry.py": "raise ImportError('not for tracing')"}),
+        ({}, {"opentelemetry.py": "raise RuntimeError('not for tracing')"}),
+    ],
+)
+def test_a_start_that_fails_costs_the_tracing(command: Command, variables: dict[str, str], files: dict[str, str]) -> None:
+    folder = command.folder / "path"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    # For the program only: the command itself imports nanospan too.
+    shell = f'PYTHONPATH="$PYTHONPATH:{folder}" exec "$0" "$@"'
+    code, out, err = command.run("sh", "-c", shell, sys.executable, "-c", "print('works')", **variables)
+    assert (code, out) == (0, "works\n")
+    assert "Traceback" not in err
+    if files:
+        assert re.fullmatch("nanospan: this program runs without tracing: .*\n", err)
+
+
+def test_the_default_provider_gives_way_to_the_programs(command: Command) -> None:
+    code, out, err = command.run(sys.executable, str(SCRIPTS / "own_provider.py"))
+    assert code == 7, err
+    assert out == "nanospan.trace inner:own outer:own\n"
+    assert command.names() == ["before"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_nobody_handles_comes_after_the_spans(command: Command, number: signal.Signals) -> None:
+    process = command.start(sys.executable, str(SCRIPTS / "waiting.py"), "none")
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (-number, "")
+    assert command.names() == ["span"]
+
+
+def test_a_signal_that_the_program_handles_is_the_programs(command: Command) -> None:
+    process = command.start(sys.executable, str(SCRIPTS / "waiting.py"), "own")
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert command.names() == ["span"]
+
+
+def test_a_collector_that_hangs_holds_a_signal_up_for_seconds_only(command: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = command.start(sys.executable, str(SCRIPTS / "waiting.py"), "none", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        process.terminate()
+        process.communicate(timeout=25)  # 5 s, and what a busy machine adds
+        assert process.returncode == -signal.SIGTERM
+
+
+def test_with_the_command_of_the_instrumentations(command: Command, request: pytest.FixtureRequest) -> None:
+    """OTEL_PYTHON_NANOSPAN_INSTALL, for a program that constructs the SDK's class; and both commands together."""
+    environment = environment_with(request.config, "opentelemetry-instrumentation")
+    script = "from opentelemetry.sdk.trace import TracerProvider; print(TracerProvider.__module__)"
+    variables = {"OTEL_PYTHON_NANOSPAN_INSTALL": "true", "OTEL_PYTHON_CONFIGURATOR": "nanospan"}
+    environment_variables = command.environment(variables)
+    instrument = [str(environment.bin / "opentelemetry-instrument"), environment.python, "-c", script + "\n" + ONE_SPAN]
+    alone = subprocess.run(instrument, env=environment_variables, capture_output=True, text=True, timeout=60)
+    assert (alone.returncode, alone.stdout) == (0, "nanospan.trace\n"), alone.stderr
+    assert command.names() == ["span"]
+    code, out, err = command.run(*instrument, under=environment.python)
+    assert (code, out) == (0, "nanospan.trace\n"), err
+    assert command.names() == ["span", "span"]
+
+
+SERVERS = {
+    "uvicorn": (("uvicorn",), ("python", "-m", "uvicorn", "asgi_app:app", "--port", "{port}")),
+    "uvicorn, two workers": (
+        ("uvicorn",),
+        ("python", "-m", "uvicorn", "asgi_app:app", "--port", "{port}", "--workers", "2"),
+    ),
+    "hypercorn": (("hypercorn",), ("python", "-m", "hypercorn", "asgi_app:app", "--bind", "127.0.0.1:{port}")),
+    "granian": (("granian",), ("python", "-m", "granian", "--interface", "asgi", "asgi_app:app", "--port", "{port}")),
+    "daphne": (("daphne",), ("python", "-m", "daphne", "-p", "{port}", "asgi_app:app")),
+    "gunicorn sync": (("gunicorn",), ("python", "-m", "gunicorn", "wsgi_app:app", "-b", "127.0.0.1:{port}", "-w", "2")),
+    "gunicorn gthread": (
+        ("gunicorn",),
+        ("python", "-m", "gunicorn", "wsgi_app:app", "-b", "127.0.0.1:{port}", "-k", "gthread", "--preload"),
+    ),
+    "gunicorn gevent": (
+        ("gunicorn", "gevent"),
+        ("python", "-m", "gunicorn", "wsgi_app:app", "-b", "127.0.0.1:{port}", "-k", "gevent"),
+    ),
+    "gunicorn uvicorn": (
+        ("gunicorn", "uvicorn-worker"),
+        (
+            "python",
+            "-m",
+            "gunicorn",
+            "asgi_app:app",
+            "-b",
+            "127.0.0.1:{port}",
+            "-k",
+            "uvicorn_worker.UvicornWorker",
+            "-w",
+            "2",
+        ),
+    ),
+}
+
+
+@pytest.mark.timeout(600)  # the first time it fetches packages
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("server", SERVERS)
+def test_an_orderly_end_of_a_server_loses_nothing(
+    command: Command, request: pytest.FixtureRequest, server: str, number: signal.Signals
+) -> None:
+    if os.environ.get("NANOSPAN_SUITES") == "0":
+        pytest.skip("NANOSPAN_SUITES=0 leaves out what needs other packages")
+    if (server, number) == ("gunicorn uvicorn", signal.SIGINT):
+        pytest.skip("uvicorn's worker does not end at gunicorn's SIGQUIT, with or without nanospan; it is killed after 30 s")
+    packages, words = SERVERS[server]
+    command.folder = SCRIPTS
+    _, printed, _ = command.serve(environment_with(request.config, *packages), number, 20, *words)
+    names = command.names()
+    assert names.count("GET /item") == 20, printed
+    assert "Traceback" not in re.sub(r"(?s)Traceback.*?(KeyboardInterrupt|CancelledError)", "", printed), printed
