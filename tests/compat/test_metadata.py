@@ -20,7 +20,7 @@ import nanospan
 for module in pkgutil.walk_packages(nanospan.__path__, "nanospan."):
     if not module.name.endswith("__main__"):
         try: importlib.import_module(module.name)
-        except ModuleNotFoundError as error: assert "nanospan" not in error.name, error
+        except ImportError as error: assert "nanospan" not in error.name, error
 from nanospan.export._delivery.exporter import user_agent
 from nanospan.export.http import OTLPSpanExporter
 provider = nanospan.TracerProvider()

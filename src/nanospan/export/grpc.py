@@ -10,7 +10,7 @@ from opentelemetry.metrics import MeterProvider
 try:
     import grpc
 except ImportError as error:
-    raise ImportError("nanospan.export.grpc needs grpcio: pip install nanospan[grpc]") from error
+    raise ImportError("nanospan.export.grpc needs grpcio: pip install nanospan[grpc]", name="grpc") from error
 
 from nanospan._common.environment import parsed_variable
 from nanospan.export._delivery.delivery import Delivery

@@ -17,6 +17,7 @@ FIXTURES = {
     "made": "shuts down what one thread made",
     "make_pipeline": "has one receiver",
     "receiver": "counts what all threads send",
+    "pipeline": "keeps what all threads end",
     "recorder": "keeps what all threads end",
     "collector": "keeps what all threads send",
     "set_clock": "is the clock of all threads",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from sysconfig import get_config_var
 from typing import Any
 
 import pytest
@@ -33,4 +34,5 @@ def bytes_of_a_tracer(provider: Any) -> float:
 def test_a_tracer_costs_no_more_than_the_sdks(sampler: Any) -> None:
     stock = bytes_of_a_tracer(TracerProvider(sampler, shutdown_on_exit=False))
     own = bytes_of_a_tracer(nanospan.TracerProvider(sampler, shutdown_on_exit=False))
-    assert own <= 1.02 * stock
+    # Without the interpreter lock a tracer keeps a replaced field alive.
+    assert own <= (1.2 if get_config_var("Py_GIL_DISABLED") else 1.02) * stock

@@ -150,6 +150,8 @@ cdef class SpanContent(SpanFields):
     @cython.final
     cdef int put_all_slowly(self, object attributes) except -1
     @cython.final
+    cdef int check_mutable(self) except -1
+    @cython.final
     cdef int put_item(self, object key, object value) except -1
     @cython.final
     cdef int put_items(self, object attributes) except -1

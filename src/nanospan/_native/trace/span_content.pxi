@@ -140,7 +140,15 @@ cdef class SpanContent(SpanFields):
             end_write(self, turn)
         return 0
 
+    cdef int check_mutable(self) except -1:
+        """Raises if the attributes were assigned as immutable, or the span was opened again by an assignment to _end_time."""
+        if (self.has_container and type(self.cold_fields.attributes) is BoundedAttributes
+                and getattr(self.cold_fields.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE)):
+            raise TypeError("the attributes of the span are immutable")
+        return 0
+
     cdef int put_item(self, object key, object value) except -1:
+        self.check_mutable()
         if self.shared.max_attributes == 0:
             return self.count_dropped(1)
         if not is_plain_key(key):
@@ -156,6 +164,7 @@ cdef class SpanContent(SpanFields):
 
     cdef int put_items(self, object attributes) except -1:
         cdef uint32_t dropped = 0
+        self.check_mutable()
         if self.shared.max_attributes == 0:
             return self.count_dropped(len(attributes))
         # Clean all before setting any: cleaning may set attributes itself.
@@ -178,9 +187,8 @@ cdef class SpanContent(SpanFields):
             logger.warning(SETTING_ON_ENDED)
         elif type(attributes) is not BoundedAttributes:
             attributes[key] = value
-        elif getattr(attributes, BOUNDED_ATTRIBUTES_IMMUTABLE):  # opened again by an assignment to _end_time
-            logger.warning(SETTING_ON_ENDED)
         else:
+            self.check_mutable()
             set_in_container(attributes, key, value)
         return 0
 

@@ -14,6 +14,7 @@ cdef class NativeTracer:
     cdef object metrics
     cdef bint metered
     cdef bint patched           # start_span or start_as_current_span was assigned on the instance
+    cdef bint constructed       # so that other threads may read it
     cdef list kept_alive        # free-threaded build: earlier values of the fields
 
     cdef int assign_sampler(self, object sampler, object native) except -1

@@ -100,8 +100,12 @@ cdef extern from *:
 
 
 cdef int keep_alive_in(NativeTracer tracer, PyObject *owned) except -1:
-    """Releases the previous value of a field, as `keep_alive` does."""
-    tracer.kept_alive = keep_alive(tracer.kept_alive, owned)
+    """Releases the previous value of a field, as `keep_alive` does, once the constructor of the tracer has assigned all."""
+    if not tracer.constructed:
+        was = <object> owned
+        Py_DECREF(was)
+    else:
+        tracer.kept_alive = keep_alive(tracer.kept_alive, owned)
     return 0
 
 
@@ -223,6 +227,7 @@ cdef class NativeTracer:
     @cython.critical_section
     def _tracer_metrics(self, metrics):
         keep_alive_in(self, set_metrics(self, metrics))
+        self.constructed = True  # the SDK's constructor assigns the metrics last
         store_flag(&self.metered, not private.counts_nothing(metrics))
 
 
