@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -101,8 +102,16 @@ def _acknowledged(body: bytes | None) -> tuple[bool, str, str]:
     return True, "", "answers" if partial is None else f"answers, and says: {one_line(partial.message)}"
 
 
+# As the exporters say it of a port that speaks another protocol.
+_MEANT = re.compile(r"did you mean (https?://[^\s?,]+)")
+
+
 def check_answer(endpoint: str, answer: Answer) -> Iterator[Finding]:
     if answer.accepted:
+        return
+    if (meant := _MEANT.search(answer.text)) is not None:
+        do = f"Set OTEL_EXPORTER_OTLP_ENDPOINT={meant[1]}, or the protocol that this port speaks."
+        yield Finding(Level.ERROR, "endpoint", f"{endpoint} does not take spans: {answer.text}", do)
         return
     if not answer.reached:
         says = f"{endpoint} is not reached: {answer.text}"
