@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import SpanLimits
+from opentelemetry.sdk.trace import sampling as sdk_sampling
 from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
 from support.parity.pipeline import Recorder, collecting_batches, spans_in_order
 
 import nanospan
+from nanospan import sampling
 
 CONTEXT = SpanContext(1, 2, True, TraceFlags(1))
+_numbers = count()
 
 
 class Unprintable:
@@ -220,8 +226,7 @@ def test_what_is_no_exception_is_recorded_as_one(pipeline: Any) -> None:
 
 
 def test_it_is_said_once(pipeline: Any, caplog: pytest.LogCaptureFixture) -> None:
-    class OnlyHere(Exception):
-        pass
+    OnlyHere = type(f"OnlyHere{next(_numbers)}", (Exception,), {})  # once in a window for each name
 
     class Raising:
         def __str__(self) -> str:
@@ -231,7 +236,7 @@ def test_it_is_said_once(pipeline: Any, caplog: pytest.LogCaptureFixture) -> Non
     for _ in range(100):
         span.set_attribute("key", Raising())
     said = [record.getMessage() for record in caplog.records if record.name == "nanospan"]
-    assert said == ["The attribute key was left out: reading it raised OnlyHere"]
+    assert said == [f"The attribute key was left out: reading it raised {OnlyHere.__name__}"]
 
 
 def test_a_value_that_ends_its_span(pipeline: Any) -> None:
@@ -267,3 +272,62 @@ def test_a_span_opened_again_while_it_is_encoded(pipeline: Any) -> None:
     span.end()
     assert [attribute.key for attribute in sent_span(pipeline).attributes] == [f"k{i}" for i in range(8)]
     assert len(span.attributes) == 108
+
+
+def test_a_value_that_refers_to_its_span_is_freed() -> None:
+    """The garbage collector does not see the pairs: they keep only what cannot refer to anything."""
+    tracer = nanospan.TracerProvider(shutdown_on_exit=False).get_tracer("t")
+
+    class Text(str):
+        span: Any
+
+    for wrap in (lambda text: text, lambda text: [text], lambda text: {"k": text}, lambda text: {text: 1}):
+        span = tracer.start_span("s")
+        text = Text("text")
+        text.span = span
+        span.set_attribute("a", wrap(text))
+        freed = weakref.ref(text)
+        del span, text
+        gc.collect()
+        assert freed() is None
+
+
+class NoTruth:
+    """In place of links: neither their truth nor their number can be read."""
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("no truth")
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [sampling.ALWAYS_ON, sampling.RateLimited(1000), sdk_sampling.ALWAYS_ON],
+    ids=["own", "limited", "stock"],
+)
+def test_links_without_truth(sampler: Any) -> None:
+    recorder = Recorder()
+    provider = nanospan.TracerProvider(sampler, shutdown_on_exit=False)
+    provider.add_span_processor(recorder)
+    provider.get_tracer("t").start_span("s", links=NoTruth()).end()
+    assert [(span.name, span.links) for span in recorder.ended] == [("s", ())]
+
+
+def test_no_room_for_attributes_of_events() -> None:
+    recorder = Recorder()
+    provider = nanospan.TracerProvider(span_limits=SpanLimits(max_event_attributes=0), shutdown_on_exit=False)
+    provider.add_span_processor(recorder)
+    span = provider.get_tracer("t").start_span("s")
+    for attributes in (5, {"a": 1, "b": 2}, HostileMapping("len")):
+        span.add_event("e", attributes)
+    span.end()
+    assert [event.dropped_attributes for event in recorder.ended[0].events] == [1, 2, 2]
+
+
+def test_unreadable_attributes_are_counted(pipeline: Any) -> None:
+    span = pipeline[0].start_span("s", attributes=5)
+    span.set_attributes(HostileMapping("items"))
+    span.add_event("e", [1])
+    span.end()
+    sent = sent_span(pipeline)
+    assert sent.dropped_attributes_count == 2
+    assert sent.events[0].dropped_attributes_count == 1

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
-from opentelemetry import trace
-
 from nanospan._compat.sdk import forget_logger_provider, forget_meter_provider
 from nanospan._install import install_if_asked_for
 
@@ -30,6 +28,7 @@ def start(other_sitecustomize: str | None = None) -> None:
     if _is_helper_process():
         return
     from nanospan._bootstrap.default_provider import give_way_to_the_programs
+    from nanospan._compat.sdk import global_tracer_provider
     from nanospan._endings import send_before_every_end
     from nanospan._install import install
 
@@ -44,7 +43,7 @@ def start(other_sitecustomize: str | None = None) -> None:
     if has_instrumentations:
         with _other_configurators_unsaid():
             import_module(_AUTO_INSTRUMENTATION).initialize()
-    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) and os.environ[_CONFIGURATOR] == "nanospan":
+    if global_tracer_provider() is None and os.environ[_CONFIGURATOR] == "nanospan":
         # No instrumentations, or no metadata of nanospan's package by which they would find its configurator.
         from nanospan.configurator import Configurator
 

@@ -12,6 +12,8 @@ from nanospan._common.clock import monotonic
 __all__ = ["MAX_EXCERPT", "WindowedLog", "counted", "log_callback_error", "one_line", "say_what_the_process_held_back"]
 
 WINDOW_SECONDS = 20.0
+MAX_KINDS = 256
+"""Kinds that a log remembers, the latest."""
 MAX_EXCERPT = 200
 """Maximum characters of a receiver's text in one log line."""
 
@@ -74,6 +76,10 @@ class WindowedLog:
             known.lines += 1
             known.spans += spans
             return False
+        self._kinds.pop(kind, None)
+        if len(self._kinds) >= MAX_KINDS:
+            # Of kinds made at run time, such as by the names of classes, there is no end.
+            self._kinds.pop(next(iter(self._kinds)), None)
         self._kinds[kind] = _Kind(now, level, message, args)
         if known is not None and known.lines:
             message += " (%d more of this kind since the last such line)"

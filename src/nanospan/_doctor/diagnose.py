@@ -10,6 +10,7 @@ from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider
 
 from nanospan._common.arguments import MAX_FLOAT, check_has, check_number
 from nanospan._compat.inspection import is_disabled, real_provider, span_processors
+from nanospan._compat.sdk import global_tracer_provider
 from nanospan._doctor.endpoints import check_answer
 from nanospan._doctor.environment import check_environment, check_sampler_variable, list_variables
 from nanospan._doctor.processors import Examined, check_pairs, check_processor, class_name, examine
@@ -26,7 +27,7 @@ def diagnose(provider: Any = None, *, timeout: float = 5.0, zero_code: bool = Fa
     """Examine ``provider``, the global one if None. ``zero_code``: whether it was made from the environment."""
     check_number("timeout", timeout, 0, MAX_FLOAT, above=True, accepted="a number of seconds above 0")
     if provider is None:
-        provider = trace.get_tracer_provider()
+        provider = global_tracer_provider() or trace.ProxyTracerProvider()
     check_has("provider", provider, ("get_tracer",), "a TracerProvider or None")
     inner = real_provider(provider)
     processors = span_processors(inner)

@@ -5,9 +5,8 @@ from __future__ import annotations
 # The originals: gevent and eventlet replace them later, and a green thread cannot run while a signal handler waits for it.
 from _thread import allocate_lock, start_new_thread
 
-from opentelemetry import trace
-
 from nanospan._common.clock import monotonic
+from nanospan._compat.sdk import global_tracer_provider
 from nanospan.processor._at_exit import flush_all
 
 __all__ = ["LIMIT_SECONDS", "send_now"]
@@ -28,7 +27,7 @@ def send_now(seconds: float = LIMIT_SECONDS) -> bool:
     def send() -> None:
         try:
             flush_all(seconds)
-            flush = getattr(trace.get_tracer_provider(), "force_flush", None)
+            flush = getattr(global_tracer_provider(), "force_flush", None)
             if flush is not None:  # the SDK's own processors, and other packages'
                 flush(max(1, int((deadline - monotonic()) * 1e3)))
         except Exception:  # a processor of anyone's; the process is ending

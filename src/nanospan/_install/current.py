@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from opentelemetry import propagate
 from opentelemetry.propagators.composite import CompositePropagator
 
 from nanospan._compat import stock
+from nanospan._compat.guarded_import import import_propagate
 from nanospan._compat.sdk import composed_propagators, handed_out_tracers
 from nanospan._compat.stock import stock_class
 from nanospan.ids import RandomIdGenerator
@@ -17,6 +17,8 @@ from nanospan.propagation import TraceContextTextMapPropagator
 from nanospan.trace import TracerProvider
 
 __all__ = ["convert_provider", "replace_propagator"]
+
+propagate = import_propagate()
 
 
 def convert_provider(provider: Any) -> tuple[Callable[[], None], list[str]]:

@@ -25,7 +25,6 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from opentelemetry import trace
 from opentelemetry.environment_variables import OTEL_PYTHON_ID_GENERATOR
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_TRACES_SAMPLER
@@ -36,6 +35,7 @@ from nanospan._compat.sdk import (
     composed_propagators,
     foreign_id_generator,
     foreign_sampler,
+    global_tracer_provider,
     initialize_components,
     registered,
     registered_names,
@@ -129,9 +129,8 @@ def _tracing_of_the_file() -> AbstractContextManager[None] | None:
 
 
 def _check_provider() -> None:
-    provider = trace.get_tracer_provider()
-    # A file without a tracer_provider leaves the proxy in place.
-    if not isinstance(provider, (TracerProvider, trace.ProxyTracerProvider)):
+    provider = global_tracer_provider()  # a file without a tracer_provider sets none
+    if provider is not None and not isinstance(provider, TracerProvider):
         kind = type(provider)
         logger.warning("The tracer provider in use is %s.%s, not nanospan's", kind.__module__, kind.__qualname__)
 

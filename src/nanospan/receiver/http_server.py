@@ -201,6 +201,12 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
 
+    def handle_expect_100(self) -> bool:
+        # The interim answer must not wait in the buffer for the final one: the client waits for it.
+        is_expected = super().handle_expect_100()
+        self.wfile.flush()
+        return is_expected
+
     def _read_body(self) -> bytes:
         if "Transfer-Encoding" in self.headers:
             raise Refusal(HTTPStatus.LENGTH_REQUIRED, "send Content-Length; chunked bodies are not read", close=True)

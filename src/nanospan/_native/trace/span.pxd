@@ -61,6 +61,9 @@ cdef class SpanColdFields:
     cdef uint32_t writer_depth
     cdef uint32_t waiting_ends
     cdef uint32_t waiting         # ends and writes
+    cdef unsigned long end_waiter  # the thread whose end waits; its signal handlers may write
+    cdef uint32_t fork            # the fork generation in which this holds
+    cdef bint given_up            # somebody has waited in vain for the writer
 
 
 

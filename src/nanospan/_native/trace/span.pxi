@@ -32,6 +32,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from nanospan._compat import sdk as private
 from nanospan._common.log import WindowedLog, log_callback_error, one_line
 from nanospan._common.waiting import Waiters
+from nanospan._native.base cimport generation_address
 from nanospan._native.base.csrc cimport ns_clock_monotonic, ns_clock_wall
 from nanospan._native.base.freelist cimport nspy_freelist, nspy_freelist_dealloc, nspy_freelist_install, nspy_freelist_take
 from nanospan._native.base.pycompat cimport nspy_hash

@@ -24,8 +24,16 @@ cdef inline bint is_plain_key(object key) noexcept:
 
 cdef inline bint may_be_kept(object value) except -1:
     """Whether a cleaned value cannot refer back to its span: the garbage collector does not traverse the pairs."""
-    return (type(value) is str or is_plain(value) or type(value) is tuple or type(value) is dict
-            or isinstance(value, Enum))
+    if type(value) is str or is_plain(value):
+        return True
+    if type(value) is tuple:
+        for item in <tuple> value:
+            if not is_plain(item) and type(item) is not str:
+                return False
+        return True
+    if type(value) is dict:
+        return has_plain_keys(<dict> value) and is_clean(<dict> value, -1)
+    return isinstance(value, Enum)
 
 
 cdef object clean_items(object values, Py_ssize_t max_length):
@@ -69,7 +77,7 @@ cdef object clean_or_lost(object key, object value, Py_ssize_t max_length):
 cdef int report_lost(object key, object error) except -1:
     """Says once in a window that an attribute is left out. Never raises: the error may be that of the recursion limit."""
     try:
-        lost_log.log(logging.WARNING, type(error), "The attribute %s was left out: reading it raised %s",
+        lost_log.log(logging.WARNING, type(error).__name__, "The attribute %s was left out: reading it raised %s",
                      one_line(key) if isinstance(key, str) else type(key).__name__, type(error).__name__)
     except Exception:
         pass
@@ -112,8 +120,8 @@ cdef object dict_of(object proxy):
         return proxy
 
 
-cdef list read_items(object attributes):
-    """The items of a mapping; as many as can be read."""
+cdef list read_items(object attributes, uint32_t *dropped):
+    """The items of a mapping; as many as can be read. Adds 1 to `dropped` if the rest cannot."""
     cdef list items = []
     try:
         if not isinstance(attributes, Mapping):
@@ -121,6 +129,7 @@ cdef list read_items(object attributes):
         for item in attributes.items():
             items.append(item)
     except Exception as error:
+        dropped[0] += 1
         report_lost("(all that follow)" if items else "(all)", error)
     return items
 
@@ -145,7 +154,7 @@ cdef dict clean_mapping(object attributes, object max_items, object max_length, 
             return cleaned
     made = BoundedAttributes(max_items, None, False, max_length)
     if max_items == 0:
-        dropped[0] += <uint32_t> len(attributes)
+        dropped[0] += <uint32_t> len(read_items(attributes, dropped))
         return cleaned
     for key, value in clean_items_of(attributes, max_length, dropped):
         made._setitem_locked(key, value)
@@ -157,7 +166,7 @@ cdef list clean_items_of(object attributes, object max_length, uint32_t *dropped
     """The items of any mapping as the SDK stores them, each cleaned by itself: a value that raises costs no other. Adds to
     `dropped` how many are left out."""
     cdef list cleaned = []
-    for item in read_items(attributes):
+    for item in read_items(attributes, dropped):
         try:
             key, value = item
             if is_plain_key(key):
@@ -245,6 +254,7 @@ cdef str status_text(object exception):
 
 cdef dict described_exception(object exception, object attributes, object escaped):
     """The attributes of the event of an exception that the SDK could not read."""
+    cdef uint32_t unread = 0
     kind = type(exception)
     cdef dict described = {
         "exception.type": kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}",
@@ -256,7 +266,7 @@ cdef dict described_exception(object exception, object attributes, object escape
         report_lost("exception.stacktrace", error)
     described["exception.escaped"] = str(bool(escaped))
     if attributes is not None:
-        for item in read_items(attributes):
+        for item in read_items(attributes, &unread):
             try:
                 key, value = item
                 described[key] = value

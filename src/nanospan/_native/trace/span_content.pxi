@@ -166,7 +166,7 @@ cdef class SpanContent(SpanFields):
         cdef uint32_t dropped = 0
         self.check_mutable()
         if self.shared.max_attributes == 0:
-            return self.count_dropped(len(attributes))
+            return self.count_dropped(len(read_items(attributes, &dropped)) + dropped)
         # Clean all before setting any: cleaning may set attributes itself.
         cleaned = clean_items_of(attributes, self.value_limit(), &dropped)
         if dropped:

@@ -5,7 +5,9 @@
 # for it, as for the lock of an SDK span. Unlike that lock:
 #
 #   - the thread that has the span may take it again: a value's __str__, a signal handler or a greenlet may write, or end it;
-#   - nobody waits longer than MAX_WAIT_SECONDS, because the thread that has the span may be waiting for the one that ends it.
+#   - nobody waits longer than MAX_WAIT_SECONDS, because the thread that has the span may be waiting for the one that ends it;
+#     once somebody has waited in vain, nobody else waits for that write;
+#   - a forked child does not wait for a thread of its parent.
 #
 # Therefore a write looks once more whether the span has ended when it has its cleaned value, and runs no Python code from
 # there on. A write that comes too late is dropped with the same warning as any other on an ended span.
@@ -24,6 +26,7 @@ cdef enum Turn:
     TAKEN    # to be given back
 
 cdef object waiters = Waiters()
+cdef const uint32_t *fork_generation = generation_address()
 
 
 cdef inline bint may_change(SpanFields span) noexcept:
@@ -42,12 +45,25 @@ cdef bint is_sealed(SpanFields span) noexcept:
     return span.is_ended() and (span.cold_fields is None or span.cold_fields.ending == 0)
 
 
+cdef void forget_writer_of_parent(SpanColdFields cold_fields, unsigned long own) noexcept:
+    """In a forked child: other threads than the one that forked do not exist."""
+    if cold_fields.fork != fork_generation[0]:
+        cold_fields.fork = fork_generation[0]
+        cold_fields.waiting_ends = cold_fields.waiting = 0
+        cold_fields.given_up = False
+        if cold_fields.writer != own:
+            cold_fields.writer = 0
+            cold_fields.writer_depth = 0
+
+
 cdef Turn begin_write(SpanFields span) except? REFUSED:
     """For a write that may run Python code. The caller is in the span's critical section."""
     cdef SpanColdFields cold_fields = span.cold()
     cdef unsigned long own = PyThread_get_thread_ident()
-    if cold_fields.writer != own and (cold_fields.writer or cold_fields.waiting_ends) and not span.is_ended():
+    forget_writer_of_parent(cold_fields, own)
+    if (cold_fields.writer != own and not cold_fields.given_up and not cold_fields.has_turn() and not span.is_ended()):
         wait_for(cold_fields, cold_fields.has_turn)
+        cold_fields.given_up = not cold_fields.has_no_other_writer()
     if not may_change(span):
         return REFUSED
     if cold_fields.writer != 0 and cold_fields.writer != own:
@@ -59,24 +75,32 @@ cdef Turn begin_write(SpanFields span) except? REFUSED:
 
 cdef int end_write(SpanFields span, Turn turn) except -1:
     cdef SpanColdFields cold_fields = span.cold_fields
-    if turn == TAKEN:
+    if turn == TAKEN and cold_fields.writer_depth:
         cold_fields.writer_depth -= 1
         if cold_fields.writer_depth == 0:
             cold_fields.writer = 0
+            cold_fields.given_up = False
             if cold_fields.waiting:
                 waiters.wake()
     return 0
 
 
 cdef int wait_for_writer(SpanFields span) except -1:
-    """For an end: waits until no other thread writes. Writes that begin meanwhile wait for the end."""
+    """For an end: waits until no other thread writes. Writes that begin meanwhile wait for the end, except those of the
+    thread that waits, in a signal handler."""
     cdef SpanColdFields cold_fields = span.cold_fields
-    if span.is_ended() or cold_fields.has_no_other_writer():
+    cdef unsigned long own = PyThread_get_thread_ident(), outer
+    forget_writer_of_parent(cold_fields, own)
+    if span.is_ended() or cold_fields.given_up or cold_fields.has_no_other_writer():
         return 0
+    outer = cold_fields.end_waiter
     cold_fields.waiting_ends += 1
+    cold_fields.end_waiter = own
     try:
         wait_for(cold_fields, cold_fields.has_no_other_writer)
+        cold_fields.given_up = not cold_fields.has_no_other_writer()
     finally:
+        cold_fields.end_waiter = outer
         cold_fields.waiting_ends -= 1
     return 0
 
@@ -95,9 +119,12 @@ cdef int wait_for(SpanColdFields cold_fields, object done) except -1:
 cdef class SpanColdFields:
     """Fields of a span that few spans use."""
 
+    def __cinit__(self):
+        self.fork = fork_generation[0]
+
     def has_turn(self):
         """Whether the calling thread may write: no other thread writes, or waits to end the span."""
-        return self.waiting_ends == 0 and self.has_no_other_writer()
+        return (self.waiting_ends == 0 or self.end_waiter == PyThread_get_thread_ident()) and self.has_no_other_writer()
 
     def has_no_other_writer(self):
         return self.writer == 0 or self.writer == PyThread_get_thread_ident()

@@ -144,6 +144,15 @@ cdef inline int fill_span(NativeSpan span, SpanShared shared, object name, objec
     return 0
 
 
+cdef object usable_links(object links):
+    """The links, or None if there are none or reading them raises an Exception."""
+    try:
+        return links if links else None
+    except Exception as error:
+        report_lost("of a link", error)
+        return None
+
+
 cdef object start_unmetered(NativeTracer self, object name, object context, object kind, object attributes, object links,
                             object start_time, bint record_exception, bint set_status_on_exception):
     cdef SpanShared shared = <SpanShared> shared_of_tracer(self)
@@ -159,6 +168,8 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     cdef bint metered, as_numbers = True
     if not FREE:
         kept = <NativeSampler> sampler  # own a reference: Python code may assign another sampler
+    if links is not NO_LINKS and links is not None:
+        links = usable_links(links)
 
     current = span_in(context)
     parent_state = None

@@ -13,7 +13,7 @@ __all__ = ["doctor"]
 @click.argument("application", required=False, metavar="[MODULE[:CALLABLE]]")
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(0, 3600, min_open=True),
     default=5.0,
     show_default=True,
     help="Seconds to wait for each endpoint.",

@@ -8,8 +8,9 @@ import sys
 from contextlib import redirect_stdout
 from typing import Any, NamedTuple
 
-from opentelemetry import trace
 from opentelemetry.trace import ProxyTracerProvider
+
+from nanospan._compat.sdk import global_tracer_provider
 
 __all__ = ["Subject", "SubjectError", "find_subject"]
 
@@ -34,13 +35,17 @@ def find_subject(module: str | None, attribute: str | None = None) -> Subject:
     """
     if module is not None:
         _load(module, attribute)
-        return Subject(trace.get_tracer_provider(), False, f"as {module} sets it up")
-    provider = trace.get_tracer_provider()
+        return Subject(_global_provider(), False, f"as {module} sets it up")
+    provider = _global_provider()
     if not isinstance(provider, ProxyTracerProvider):
         return Subject(provider, False, "as this process has it")
     _configure()
     origin = "as nanospan's configurator makes it of the environment; name a module to examine an application"
-    return Subject(trace.get_tracer_provider(), True, origin)
+    return Subject(_global_provider(), True, origin)
+
+
+def _global_provider() -> Any:
+    return global_tracer_provider() or ProxyTracerProvider()
 
 
 def _load(module: str, attribute: str | None) -> None:

@@ -28,7 +28,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 def resolve_proxy(endpoint: HttpEndpoint) -> HttpEndpoint | None:
     """The proxy for ``endpoint``, None for a direct connection."""
     proxies = getproxies()
-    named = proxies.get(endpoint.scheme) or proxies.get("all")
+    named = (proxies.get(endpoint.scheme) or "").strip() or (proxies.get("all") or "").strip()
     # Lower case first, as curl and requests; getproxies has found the mixed ones.
     exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or proxies.get("no") or ""
     if not named or bypasses(exceptions, endpoint.host, endpoint.port):
