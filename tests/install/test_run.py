@@ -85,6 +85,23 @@ def test_a_start_that_fails_costs_the_tracing(command: Command, variables: dict[
         assert re.fullmatch("nanospan: this program runs without tracing: .*\n", err)
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"OTEL_PROPAGATORS": " "},
+        {"OTEL_PROPAGATORS": "b4"},
+        {"OTEL_PYTHON_TRACER_PROVIDER": " "},
+        {"OTEL_PYTHON_TRACER_PROVIDER": "unknown"},
+    ],
+    ids=str,
+)
+def test_an_odd_variable_costs_nothing(command: Command, variables: dict[str, str]) -> None:
+    code, out, err = command.run(sys.executable, "-c", f"import nanospan; nanospan.install(); {ONE_SPAN}", **variables)
+    assert (code, out) == (0, "")
+    assert "Traceback" not in err
+    assert command.names() == ["span"]
+
+
 def test_the_default_provider_gives_way_to_the_programs(command: Command) -> None:
     code, out, err = command.run(sys.executable, str(SCRIPTS / "own_provider.py"))
     assert code == 7, err
