@@ -36,6 +36,8 @@ class Program:
         command = ["python"]
         if self._implementation == "run":
             command += ["-m", "nanospan.cli", "run", environment.python]
+            # Each script sends by itself: the default provider's exporter would send once more.
+            variables.setdefault("OTEL_TRACES_EXPORTER", "none")
         finished = environment.run(
             *command,
             str(SCRIPTS / script),
