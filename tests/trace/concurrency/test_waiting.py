@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,7 +89,7 @@ def test_a_handler_writes_while_its_thread_waits_to_end(stuck: tuple[Any, Stuck]
         if done.__name__ == "has_no_other_writer" and not turns:
             value.released.set()  # the write ends; as a handler of a signal, this thread now writes
             while not done():
-                pass
+                time.sleep(0.001)  # lets the other thread enter the span's critical section
             turns.append(True)
             span.set_attribute("handler", Slow())
         else:
