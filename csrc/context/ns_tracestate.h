@@ -47,7 +47,8 @@ static inline bool ns_tracestate_is_level1_key(const char *key, size_t length) {
     if (!at) return ns_tracestate_is_letter(key[0]);
     const char *system = at + 1;
     size_t left = length - (size_t)(system - key);
-    return at - key <= 241 && left > 0 && left <= 14 && ns_tracestate_is_letter(*system) && !__builtin_memchr(system, '@', left);
+    return at - key <= 241 && left > 0 && left <= 14 && ns_tracestate_is_letter(*system) &&
+           !__builtin_memchr(system, '@', left);
 }
 
 /* Reads the next member that is not empty from *at, which it moves to what follows. At the end, and after a malformed member,

@@ -55,7 +55,7 @@ cdef class ObjectQueue(SpanQueue):
 
     @cython.critical_section
     cdef ObjectBatch take(self, uint32_t max_spans):
-        """The oldest spans; None if there are none. All memory is allocated before a span is taken: none is lost without it."""
+        """The oldest spans; None if there are none. All memory is allocated before a span is taken: none is lost."""
         cdef uint32_t i, count = min(self.spans_now(), max_spans)
         cdef ObjectBatch batch
         if count == 0:

@@ -66,7 +66,6 @@ cdef class SpanColdFields:
     cdef bint given_up            # somebody has waited in vain for the writer
 
 
-
 # Result of `stop_clock`.
 cdef enum Stop:
     FAILED = -1

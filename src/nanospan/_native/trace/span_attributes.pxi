@@ -191,7 +191,7 @@ cdef object bounded_attributes(dict items, object max_items, object max_length):
 
 
 cdef int set_in_container(object attributes, object key, object value) except -1:
-    """Sets a clean value in the SDK's container without cleaning it again. Runs Python code only if the container is full."""
+    """Sets a clean value in the SDK's container without cleaning it again. Runs Python code if the container is full."""
     items = PyObject_GenericGetAttr(attributes, BOUNDED_ATTRIBUTES_DICT)
     max_items = PyObject_GenericGetAttr(attributes, "maxlen")
     if max_items == 0:

@@ -141,7 +141,7 @@ cdef class SpanContent(SpanFields):
         return 0
 
     cdef int check_mutable(self) except -1:
-        """Raises if the attributes were assigned as immutable, or the span was opened again by an assignment to _end_time."""
+        """Raises if the attributes were assigned as immutable, or the span was opened again through _end_time."""
         if (self.has_container and type(self.cold_fields.attributes) is BoundedAttributes
                 and getattr(self.cold_fields.attributes, BOUNDED_ATTRIBUTES_IMMUTABLE)):
             raise TypeError("the attributes of the span are immutable")

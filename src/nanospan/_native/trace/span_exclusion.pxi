@@ -5,7 +5,7 @@
 # for it, as for the lock of an SDK span. Unlike that lock:
 #
 #   - the thread that has the span may take it again: a value's __str__, a signal handler or a greenlet may write, or end it;
-#   - nobody waits longer than MAX_WAIT_SECONDS, because the thread that has the span may be waiting for the one that ends it;
+#   - nobody waits longer than MAX_WAIT_SECONDS, because the thread that has the span may wait for the one that ends it;
 #     once somebody has waited in vain, nobody else waits for that write;
 #   - a forked child does not wait for a thread of its parent.
 #
