@@ -16,7 +16,7 @@ __all__ = ["NonRecordingSpan", "Span"]
 class Span(NativeSpan, stock.Span):
     """A span that records, made by `nanospan.Tracer`.
 
-    An ``opentelemetry.sdk.trace.Span`` in every respect. Rarely called methods are inherited: a patch of, for example,
+    An ``opentelemetry.sdk.trace.Span`` in every respect. Rarely called methods call the SDK's: a patch of, for example,
     ``opentelemetry.sdk.trace.Span.record_exception`` takes effect here too.
     """
 

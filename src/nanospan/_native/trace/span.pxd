@@ -136,6 +136,15 @@ cdef class SpanFields(NativeSpanBase):
     cdef object link_container(self)
 
 
+# What a write that may run Python code writes: key and value, a mapping, an SDK event, a link, status and description.
+cdef enum Write:
+    ATTRIBUTE
+    ATTRIBUTES
+    EVENT
+    LINK
+    STATUS
+
+
 cdef class SpanContent(SpanFields):
     @cython.final
     cdef int put(self, object key, object value) except -1
@@ -148,11 +157,13 @@ cdef class SpanContent(SpanFields):
     @cython.final
     cdef bint append(self, object key, object value, Py_hash_t hash) noexcept
     @cython.final
-    cdef int put_slowly(self, object key, object value) except -1
-    @cython.final
-    cdef int put_all_slowly(self, object attributes) except -1
+    cdef int write(self, Write kind, object first, object second) except -1
     @cython.final
     cdef int check_mutable(self) except -1
+    @cython.final
+    cdef int put_status(self, object status, object description) except -1
+    @cython.final
+    cdef Py_ssize_t event_count(self) except -1
     @cython.final
     cdef int put_item(self, object key, object value) except -1
     @cython.final
@@ -164,14 +175,10 @@ cdef class SpanContent(SpanFields):
     @cython.final
     cdef object value_limit(self)
     @cython.final
-    cdef int append_event(self, object event) except -1
-    @cython.final
     cdef int set_links(self, object links) except -1
 
 
 cdef class NativeSpan(SpanContent):
-    @cython.final
-    cdef int set_final_status(self, object status, object description) except -1
     @cython.final
     cdef int begin(self, object start_time, object parent_context) except -1
     @cython.final

@@ -215,7 +215,7 @@ cdef class NativeSpan(SpanContent):
             sdk_span.__exit__(self, exc_type, exc_val, exc_tb)
         except Exception as error:
             # The text of the exception cannot be read: the application is to get its own exception.
-            report_lost("of an exception", error)
+            report_left_out("A part of an exception", error)
             if not self.is_ended():
                 if self.sets_status:
                     self.set_status(status_type(ERROR, status_text(exc_val)))
@@ -234,36 +234,7 @@ cdef class NativeSpan(SpanContent):
     @cython.critical_section
     def set_status(self, status, description=None):
         """Set the status from a Status or a StatusCode. OK is final; UNSET changes nothing."""
-        cdef Turn turn = begin_write(self)
-        if turn == REFUSED:
-            logger.warning(CALLED_ON_ENDED, "set_status")
-            return
-        try:
-            self.set_final_status(status, description)
-        except Exception as error:
-            report_lost("of the status", error)
-        finally:
-            end_write(self, turn)
-
-    cdef int set_final_status(self, object status, object description) except -1:
-        current = self.own_status()
-        if isinstance(status, status_type):
-            code = status.status_code
-        elif isinstance(status, status_code_type):
-            code = status
-        else:
-            return 0
-        if (current and current.status_code is OK) or code is UNSET:
-            return 0
-        if status is code:
-            status = status_type(status, description)
-        elif description is not None:
-            logger.warning(
-                "Description %s ignored. Use either `Status` or `(StatusCode, Description)`", description
-            )
-        if may_change(self):
-            self.cold().status = status
-        return 0
+        self.write(STATUS, status, description)
 
     # --- for the processors -------------------------------------------------------------------------------------------
 

@@ -75,10 +75,20 @@ cdef object clean_or_lost(object key, object value, Py_ssize_t max_length):
 
 
 cdef int report_lost(object key, object error) except -1:
-    """Says once in a window that an attribute is left out. Never raises: the error may be that of the recursion limit."""
+    """`report_left_out` of an attribute."""
     try:
-        lost_log.log(logging.WARNING, type(error).__name__, "The attribute %s was left out: reading it raised %s",
-                     one_line(key) if isinstance(key, str) else type(key).__name__, type(error).__name__)
+        report_left_out(f"The attribute {one_line(key) if isinstance(key, str) else type(key).__name__}", error)
+    except Exception:
+        pass
+    return 0
+
+
+cdef int report_left_out(str what, object error) except -1:
+    """Says once in a window that data which cannot be read is left out. Never raises: the error may be that of the recursion
+    limit."""
+    try:
+        name = type(error).__name__
+        lost_log.log(logging.WARNING, name, "%s was left out: reading it raised %s", what, name)
     except Exception:
         pass
     return 0
@@ -130,32 +140,22 @@ cdef list read_items(object attributes, uint32_t *dropped):
             items.append(item)
     except Exception as error:
         dropped[0] += 1
-        report_lost("(all that follow)" if items else "(all)", error)
+        report_left_out("The rest of a mapping" if items else "A mapping", error)
     return items
 
 
 cdef dict clean_mapping(object attributes, object max_items, object max_length, uint32_t *dropped):
     """The attributes of an event or a link as the SDK stores them. Adds to `dropped` how many are left out."""
-    cdef dict cleaned = {}
-    cdef Py_ssize_t limit = -1 if max_length is None else max_length
-    if type(attributes) is dict and (max_items is None or len(<dict> attributes) <= max_items):
-        if FREE:
-            attributes = (<dict> attributes).copy()  # other threads cannot change the copy
-        if has_plain_keys(<dict> attributes):
-            if is_clean(<dict> attributes, limit):
-                return (<dict> attributes).copy()
-            # Iterate over a copy: cleaning may run code that changes the dict.
-            for key, value in (<dict> attributes).copy().items():
-                value = clean_or_lost(key, value, limit)
-                if value is LOST:
-                    dropped[0] += 1
-                else:
-                    cleaned[key] = value
-            return cleaned
-    made = BoundedAttributes(max_items, None, False, max_length)
     if max_items == 0:
         dropped[0] += <uint32_t> len(read_items(attributes, dropped))
-        return cleaned
+        return {}
+    if type(attributes) is dict and (max_items is None or len(<dict> attributes) <= max_items):
+        attributes = (<dict> attributes).copy()  # cleaning, and other threads, may change the original
+        if has_plain_keys(<dict> attributes):
+            if is_clean(<dict> attributes, number_of_limit(max_length)):
+                return attributes
+            return dict(clean_items_of(attributes, max_length, dropped))
+    made = BoundedAttributes(max_items, None, False, max_length)
     for key, value in clean_items_of(attributes, max_length, dropped):
         made._setitem_locked(key, value)
     dropped[0] += <uint32_t> made.dropped
@@ -263,7 +263,7 @@ cdef dict described_exception(object exception, object attributes, object escape
     try:
         described["exception.stacktrace"] = "".join(format_exception(exception))
     except Exception as error:
-        report_lost("exception.stacktrace", error)
+        report_left_out("The stack of an exception", error)
     described["exception.escaped"] = str(bool(escaped))
     if attributes is not None:
         for item in read_items(attributes, &unread):
@@ -271,5 +271,5 @@ cdef dict described_exception(object exception, object attributes, object escape
                 key, value = item
                 described[key] = value
             except Exception as error:
-                report_lost("of an exception", error)
+                report_left_out("An attribute of an exception", error)
     return described

@@ -1,4 +1,8 @@
-# Attributes, events and links of a native span; included by span.pxi.
+# Attributes, events, links and status of a native span; included by span.pxi.
+
+# The calls that the log names, and what it calls the data, by `Write`.
+cdef tuple CALLS = (None, None, "_add_event", "_add_link", "set_status")
+cdef tuple PARTS = ("An attribute", "A mapping", "An event", "A link", "The status")
 
 cdef class SpanContent(SpanFields):
     """The methods that change a recording span."""
@@ -34,14 +38,14 @@ cdef class SpanContent(SpanFields):
         """Without Python code as long as pairs and plain values do."""
         cdef object clean_value = value
         if self.has_container or not is_plain_key(key):
-            return self.put_slowly(key, value)
+            return self.write(ATTRIBUTE, key, value)
         if type(value) is not str or self.shared.max_value_length >= 0:
             clean_value = clean_without_python(value, self.shared.max_value_length)
             # The new tuple may have started the garbage collector, and so other code.
             if clean_value is LOST or not may_change(self):
-                return self.put_slowly(key, value)
+                return self.write(ATTRIBUTE, key, value)
         if not self.insert(key, clean_value):
-            return self.put_slowly(key, value)
+            return self.write(ATTRIBUTE, key, value)
         return 0
 
     cdef int put_all(self, object attributes) except -1:
@@ -52,17 +56,17 @@ cdef class SpanContent(SpanFields):
         if type(attributes) is MappingProxyType:  # a SamplingResult's
             attributes = dict_of(attributes)
         if type(attributes) is not dict or self.has_container:
-            return self.put_all_slowly(attributes)
+            return self.write(ATTRIBUTES, attributes, None)
         if FREE:
             attributes = (<dict> attributes).copy()  # other threads cannot change the copy
         if not (self.has_room(PyDict_Size(attributes)) and has_plain_keys(attributes)
                 and is_clean(attributes, self.shared.max_value_length)):
-            return self.put_all_slowly(attributes)
+            return self.write(ATTRIBUTES, attributes, None)
         # From here on no Python code runs.
         size = <uint32_t> PyDict_Size(attributes)
         if self.pair_count + size > self.pair_capacity and not grow_pairs(
                 &self.pairs, &self.pair_capacity, self.pair_count + size):
-            return self.put_all_slowly(attributes)
+            return self.write(ATTRIBUTES, attributes, None)
         if self.pair_count:
             while PyDict_Next(attributes, &position, &key, &value):
                 self.insert(<object> key, <object> value)
@@ -114,28 +118,31 @@ cdef class SpanContent(SpanFields):
 
     # --- attributes that need Python code --------------------------------------------------------------------------------
 
-    cdef int put_slowly(self, object key, object value) except -1:
+    cdef int write(self, Write kind, object first, object second) except -1:
+        """A write that may run Python code: takes the span for it. What raises is left out, and so is what comes too late."""
         cdef Turn turn = begin_write(self)
         if turn == REFUSED:
-            logger.warning(SETTING_ON_ENDED)
+            if kind == ATTRIBUTE or kind == ATTRIBUTES:
+                logger.warning(SETTING_ON_ENDED)
+            else:
+                logger.warning(CALLED_ON_ENDED, CALLS[kind])
             return 0
         try:
-            self.put_item(key, value)
+            if kind == ATTRIBUTE:
+                self.put_item(first, second)
+            elif kind == ATTRIBUTES:
+                self.put_items(first)
+            elif kind == STATUS:
+                self.put_status(first, second)
+            else:
+                container = self.event_container() if kind == EVENT else self.link_container()
+                if may_change(self):
+                    container.append(first)
         except Exception as error:
-            report_lost(key, error)
-        finally:
-            end_write(self, turn)
-        return 0
-
-    cdef int put_all_slowly(self, object attributes) except -1:
-        cdef Turn turn = begin_write(self)
-        if turn == REFUSED:
-            logger.warning(SETTING_ON_ENDED)
-            return 0
-        try:
-            self.put_items(attributes)
-        except Exception as error:
-            report_lost("(all)", error)
+            if kind == ATTRIBUTE:
+                report_lost(first, error)
+            else:
+                report_left_out(PARTS[kind], error)
         finally:
             end_write(self, turn)
         return 0
@@ -224,36 +231,20 @@ cdef class SpanContent(SpanFields):
         else:
             event.timestamp = PyLong_FromUnsignedLongLong(ns_clock_wall())
         max_events = limits.max_events
-        if self.has_event_container or not may_change(self):
-            self.append_event(event.as_sdk_event(limits))
-        elif self.cold().events is None:
-            if max_events == 0:
-                self.append_event(event.as_sdk_event(limits))
-            else:
-                self.cold_fields.events = [event]
-        elif max_events is None or len(<list> self.cold_fields.events) < max_events:
-            (<list> self.cold_fields.events).append(event)
-        else:
-            self.append_event(event.as_sdk_event(limits))
+        if self.has_event_container or not may_change(self) or (max_events is not None and self.event_count() >= max_events):
+            self.write(EVENT, event.as_sdk_event(limits), None)
+            return
+        if self.cold().events is None:
+            self.cold_fields.events = []
+        (<list> self.cold_fields.events).append(event)
 
-    cdef int append_event(self, object event) except -1:
-        cdef Turn turn = begin_write(self)
-        if turn == REFUSED:
-            logger.warning(CALLED_ON_ENDED, "_add_event")
-            return 0
-        try:
-            events = self.event_container()
-            if may_change(self):
-                events.append(event)
-        except Exception as error:
-            report_lost("of an event", error)
-        finally:
-            end_write(self, turn)
-        return 0
+    cdef Py_ssize_t event_count(self) except -1:
+        """Of the native list."""
+        return 0 if self.cold_fields is None or self.cold_fields.events is None else len(<list> self.cold_fields.events)
 
     @cython.critical_section
     def _add_event(self, event):
-        self.append_event(event)
+        self.write(EVENT, event, None)
 
     # --- links ----------------------------------------------------------------------------------------------------------
 
@@ -264,28 +255,17 @@ cdef class SpanContent(SpanFields):
             sdk_span.add_link(self, context, attributes)
         except Exception as error:
             # The link without the attributes that cannot be read.
-            report_lost("of a link", error)
+            report_left_out("An attribute of a link", error)
             try:
                 limits = (<SpanShared> shared_of(self)).limits
                 sdk_span.add_link(self, context, clean_mapping(
                     attributes, limits.max_link_attributes, limits.max_attribute_length, &dropped))
             except Exception as second:
-                report_lost("of a link", second)
+                report_left_out(PARTS[LINK], second)
 
     @cython.critical_section
     def _add_link(self, link):
-        cdef Turn turn = begin_write(self)
-        if turn == REFUSED:
-            logger.warning(CALLED_ON_ENDED, "_add_link")
-            return
-        try:
-            links = self.link_container()
-            if may_change(self):
-                links.append(link)
-        except Exception as error:
-            report_lost("of a link", error)
-        finally:
-            end_write(self, turn)
+        self.write(LINK, link, None)
 
     cdef int set_links(self, object links) except -1:
         """The links of a span that starts."""
@@ -293,19 +273,41 @@ cdef class SpanContent(SpanFields):
             self._links = self._new_links(links)
             return 0
         except Exception as error:
-            report_lost("of a link", error)
+            report_left_out(PARTS[LINK], error)
         # One at a time, so that a link that cannot be read costs no other.
         try:
             links = list(links)
         except Exception as error:
-            report_lost("of a link", error)
+            report_left_out(PARTS[LINK], error)
             return 0
         for link in links:
             try:
                 if link is not None:
                     self.add_link(link.context, link.attributes)
             except Exception as error:
-                report_lost("of a link", error)
+                report_left_out(PARTS[LINK], error)
+        return 0
+
+    # --- status ---------------------------------------------------------------------------------------------------------
+
+    cdef int put_status(self, object status, object description) except -1:
+        current = self.own_status()
+        if isinstance(status, status_type):
+            code = status.status_code
+        elif isinstance(status, status_code_type):
+            code = status
+        else:
+            return 0
+        if (current and current.status_code is OK) or code is UNSET:
+            return 0
+        if status is code:
+            status = status_type(status, description)
+        elif description is not None:
+            logger.warning(
+                "Description %s ignored. Use either `Status` or `(StatusCode, Description)`", description
+            )
+        if may_change(self):
+            self.cold().status = status
         return 0
 
     # --- exceptions -----------------------------------------------------------------------------------------------------
@@ -317,11 +319,11 @@ cdef class SpanContent(SpanFields):
             sdk_span.record_exception(
                 self, exception, attributes=attributes, timestamp=timestamp, escaped=escaped)
         except Exception as error:
-            report_lost("of an exception", error)
+            report_left_out("A part of an exception", error)
             try:
                 self.add_event("exception", described_exception(exception, attributes, escaped), timestamp)
             except Exception as second:
-                report_lost("of an exception", second)
+                report_left_out("An exception", second)
 
     @property
     @cython.critical_section

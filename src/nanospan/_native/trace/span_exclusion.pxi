@@ -1,4 +1,4 @@
-# Exclusion of the writes into a span and its end; included by span.pyx.
+# Exclusion of the writes into a span and its end; included by span.pxi.
 #
 # A write that runs no Python code is atomic: the thread holds the interpreter lock, or the span's critical section. A write
 # that may run Python code (the cleaning of a value, the SDK's containers) takes the span, and an end in another thread waits
@@ -23,7 +23,7 @@ cdef double MAX_WAIT_SECONDS = 1.0
 cdef enum Turn:
     REFUSED  # the span has ended
     SHARED   # waited in vain, so that another thread has the span too
-    TAKEN    # to be given back
+    TAKEN    # until `end_write`
 
 cdef object waiters = Waiters()
 cdef const uint32_t *fork_generation = generation_address()
@@ -61,12 +61,12 @@ cdef Turn begin_write(SpanFields span) except? REFUSED:
     cdef SpanColdFields cold_fields = span.cold()
     cdef unsigned long own = PyThread_get_thread_ident()
     forget_writer_of_parent(cold_fields, own)
-    if (cold_fields.writer != own and not cold_fields.given_up and not cold_fields.has_turn() and not span.is_ended()):
+    if cold_fields.writer != own and not cold_fields.given_up and not has_turn(cold_fields, own) and not span.is_ended():
         wait_for(cold_fields, cold_fields.has_turn)
-        cold_fields.given_up = not cold_fields.has_no_other_writer()
+        cold_fields.given_up = not has_no_other_writer(cold_fields, own)
     if not may_change(span):
         return REFUSED
-    if cold_fields.writer != 0 and cold_fields.writer != own:
+    if not has_no_other_writer(cold_fields, own):
         return SHARED
     cold_fields.writer = own
     cold_fields.writer_depth += 1
@@ -91,14 +91,14 @@ cdef int wait_for_writer(SpanFields span) except -1:
     cdef SpanColdFields cold_fields = span.cold_fields
     cdef unsigned long own = PyThread_get_thread_ident(), outer
     forget_writer_of_parent(cold_fields, own)
-    if span.is_ended() or cold_fields.given_up or cold_fields.has_no_other_writer():
+    if span.is_ended() or cold_fields.given_up or has_no_other_writer(cold_fields, own):
         return 0
     outer = cold_fields.end_waiter
     cold_fields.waiting_ends += 1
     cold_fields.end_waiter = own
     try:
         wait_for(cold_fields, cold_fields.has_no_other_writer)
-        cold_fields.given_up = not cold_fields.has_no_other_writer()
+        cold_fields.given_up = not has_no_other_writer(cold_fields, own)
     finally:
         cold_fields.end_waiter = outer
         cold_fields.waiting_ends -= 1
@@ -116,15 +116,25 @@ cdef int wait_for(SpanColdFields cold_fields, object done) except -1:
     return 0
 
 
+cdef inline bint has_no_other_writer(SpanColdFields cold_fields, unsigned long own) noexcept:
+    return cold_fields.writer == 0 or cold_fields.writer == own
+
+
+cdef inline bint has_turn(SpanColdFields cold_fields, unsigned long own) noexcept:
+    """Whether a thread may write: no other thread writes, or waits to end the span."""
+    return (cold_fields.waiting_ends == 0 or cold_fields.end_waiter == own) and has_no_other_writer(cold_fields, own)
+
+
 cdef class SpanColdFields:
     """Fields of a span that few spans use."""
 
     def __cinit__(self):
         self.fork = fork_generation[0]
 
+    # For `Waiters`, which ask in the thread that waits.
+
     def has_turn(self):
-        """Whether the calling thread may write: no other thread writes, or waits to end the span."""
-        return (self.waiting_ends == 0 or self.end_waiter == PyThread_get_thread_ident()) and self.has_no_other_writer()
+        return has_turn(self, PyThread_get_thread_ident())
 
     def has_no_other_writer(self):
-        return self.writer == 0 or self.writer == PyThread_get_thread_ident()
+        return has_no_other_writer(self, PyThread_get_thread_ident())

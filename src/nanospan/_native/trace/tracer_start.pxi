@@ -149,7 +149,7 @@ cdef object usable_links(object links):
     try:
         return links if links else None
     except Exception as error:
-        report_lost("of a link", error)
+        report_left_out(PARTS[LINK], error)
         return None
 
 
