@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from nanospan._common.arguments import check_bool, check_number, safe_repr
-from nanospan._common.environment import to_write, variable_text, warn_ignored, warn_once
+from nanospan._common.environment import parsed_variable, variable_text, warn_once
 from nanospan.export._settings.compression import Compression, compression_from
 
 __all__ = [
@@ -87,11 +87,9 @@ def first_valid(suffix: str, parse: Callable[[str], Parsed], accepted: str, defa
     ``parse`` raises ValueError; ``accepted`` and ``default`` describe the values for the warning.
     """
     for setting in settings_of(suffix):
-        try:
-            return setting, parse(setting.value)
-        except ValueError:
-            write = f"{to_write(setting.value, parse, accepted)} (default {default})"
-            warn_ignored(logger, setting.variable, setting.value, write)
+        parsed = parsed_variable(logger, setting.variable, parse, accepted, default)
+        if parsed is not None:
+            return setting, parsed
     return None
 
 
