@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
+from nanospan._common.environment import variable_text
 from nanospan._compat.sdk import forget_logger_provider, forget_meter_provider
 from nanospan._install import install_if_asked_for
 
@@ -34,7 +35,8 @@ def start(other_sitecustomize: str | None = None) -> None:
 
     install()
     send_before_every_end()
-    os.environ.setdefault(_CONFIGURATOR, "nanospan")
+    if not variable_text(_CONFIGURATOR):
+        os.environ[_CONFIGURATOR] = "nanospan"
     global _starts
     _starts = True
     has_instrumentations = find_spec("opentelemetry.instrumentation") is not None and find_spec(_AUTO_INSTRUMENTATION)
@@ -63,7 +65,7 @@ def before_instrumentations() -> None:
     program can set its own then, as it can without.
     """
     install_if_asked_for()
-    if _starts and not os.environ.get("OTEL_CONFIG_FILE"):
+    if _starts and not variable_text("OTEL_CONFIG_FILE"):
         if _is_idle("OTEL_METRICS_EXPORTER"):
             forget_meter_provider()
         if _is_idle("OTEL_LOGS_EXPORTER"):
@@ -86,7 +88,7 @@ def _other_configurators_unsaid() -> Iterator[None]:
 
 
 def _is_idle(variable: str) -> bool:
-    return os.environ.get(variable, "").strip().lower() in ("", "none")
+    return variable_text(variable).lower() in ("", "none")
 
 
 def _is_helper_process() -> bool:

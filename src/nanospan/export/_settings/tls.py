@@ -6,6 +6,7 @@ import os
 import ssl
 from typing import NamedTuple
 
+from nanospan._common.environment import variable_text
 from nanospan.export._settings.environment import TlsFile
 from nanospan.export._settings.watched_files import WatchedFiles
 
@@ -54,7 +55,7 @@ def watched_context(files: TlsFiles) -> WatchedFiles[ssl.SSLContext]:
     else the system's. Raises ValueError for an unusable file in an argument.
     """
     if files.authorities is None:
-        bundles = (TlsFile(os.environ.get(name, ""), name, False) for name in _BUNDLE_VARIABLES)
+        bundles = (TlsFile(variable_text(name), name, False) for name in _BUNDLE_VARIABLES)
         files = files._replace(authorities=next((bundle for bundle in bundles if bundle.path), None))
     files = usable_files(files)
     paths = files.paths
