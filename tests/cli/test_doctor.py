@@ -221,6 +221,11 @@ class TestSamplers:
             (sampling.ConsistentProbability(0.01), True, [BARE, STARVED]),
             (sampling.ParentBased(sampling.ConsistentProbability(1.0)), True, []),
             (sampling.AlwaysRecord(sampling.ParentBased(sampling.ConsistentProbability(0.01))), True, []),
+            (
+                sampling.RuleBased([sampling.Rule(sampler=sampling.ALWAYS_OFF, parent="none")], default=sampling.ALWAYS_ON),
+                True,
+                [],
+            ),
             (sampling.ALWAYS_ON, True, []),
             (sampling.DEFAULT_ON, True, []),
             (sampling.ALWAYS_ON, False, []),

@@ -11,6 +11,7 @@ from nanospan._compat.sdk import always_record_root, parent_based_delegates, sta
 from nanospan._compat.stock import AlwaysRecordSampler, ParentBased, StaticSampler
 from nanospan._doctor.report import Finding, Level
 from nanospan.sampling import RuleBased
+from nanospan.sampling._recording import drops_traces
 
 __all__ = ["check_sampler", "describe_sampler"]
 
@@ -50,11 +51,12 @@ def check_sampler(sampler: Any, *, before_tail: bool) -> Iterator[Finding]:
             f"{shown} decides on each span anew, with no regard to the parent: half of a trace may be kept",
             f"Write sampler=ParentBased({_name(decides)}(...)).",
         )
-    if before_tail and (says := _starves(sampler)):
+    if before_tail and drops_traces(sampler):
         yield Finding(
             Level.WARNING,
             "sampler",
-            f"tail sampling decides only on what the head records, and {says}",
+            f"tail sampling decides only on what the head records, and {describe_sampler(sampler)} drops traces before it, "
+            "with their errors",
             f"Write sampler=AlwaysRecord({_name(sampler)}(...)), or ALWAYS_ON.",
         )
 
@@ -62,19 +64,6 @@ def check_sampler(sampler: Any, *, before_tail: bool) -> Iterator[Finding]:
 def _looks_at_parents(sampler: Any) -> bool:
     """Whether it has rules about the parent, which are as good as a ParentBased."""
     return isinstance(sampler, RuleBased) and any(rule.parent is not None for rule in sampler.rules)
-
-
-def _starves(sampler: Any) -> str:
-    """How the sampler keeps spans from tail sampling; empty if it does not, or only where a caller has decided."""
-    if isinstance(sampler, AlwaysRecordSampler):
-        return ""
-    if isinstance(sampler, ParentBased):
-        return _starves(parent_based_delegates(sampler)[0])
-    if isinstance(sampler, StaticSampler) and static_decision(sampler) is not Decision.DROP:
-        return ""
-    if 1 in (getattr(sampler, "rate", 0), getattr(sampler, "ratio", 0)):
-        return ""
-    return f"{describe_sampler(sampler)} drops traces before it, with their errors"
 
 
 def _name(sampler: Any) -> str:
