@@ -12,7 +12,6 @@ import logging
 import socket
 import socketserver
 import threading
-import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +20,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from nanospan._common.log import WindowedLog
 from nanospan.receiver.cors import AllowedOrigins, preflight_headers
 from nanospan.receiver.decode import spans_to_json
 from nanospan.receiver.http_body import MAX_BODY_BYTES, MAX_JSON_BYTES, Refusal, decompress
@@ -46,8 +46,6 @@ _WRONG_PORT = {
     _HTTP2_PREFACE: "A client speaks gRPC to the OTLP/HTTP port %d; gRPC %s",
     _TLS_HANDSHAKE: "A client speaks TLS to the OTLP/HTTP port %d, which is plaintext: its endpoint must begin with http://%s",
 }
-_LOG_SECONDS = 20.0
-
 _SUCCESS: bytes = ExportTraceServiceResponse().SerializeToString()
 
 
@@ -66,7 +64,7 @@ class OtlpHttpServer(ThreadingHTTPServer):
         self.origins = AllowedOrigins() if origins is None else origins
         self.grpc_port: int | None = None
         """The port to name to clients that speak gRPC here; None if there is none."""
-        self._logged: dict[object, float] = {}
+        self._log = WindowedLog(logger, owned=True)
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
@@ -122,22 +120,17 @@ class OtlpHttpServer(ThreadingHTTPServer):
             hint = "is off here" if self.grpc_port is None else f"is served at port {self.grpc_port}"
         else:
             hint = f"{self.server_name}:{self.port}"
-        self._warn(protocol, _WRONG_PORT[protocol], self.port, hint)
+        self._log.log(logging.WARNING, protocol, _WRONG_PORT[protocol], self.port, hint)
 
     def refuse_origin(self, origin: str) -> None:
         """Say, once in 20 s, that a page of ``origin`` asked whether it may send, and may not."""
-        self._warn(
+        self._log.log(
+            logging.WARNING,
             "origin",
             "A page of %.200r may not send spans to port %d: allow its origin, for nanospan receive with --cors-origin",
             origin,
             self.port,
         )
-
-    def _warn(self, kind: object, message: str, *arguments: object) -> None:
-        now = time.monotonic()
-        if now - self._logged.get(kind, -_LOG_SECONDS) >= _LOG_SECONDS:
-            self._logged[kind] = now
-            logger.warning(message, *arguments)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         logger.debug("connection from %s ended with an error", client_address, exc_info=True)
