@@ -90,6 +90,8 @@ def test_a_start_that_fails_costs_the_tracing(command: Command, variables: dict[
     [
         {"OTEL_PROPAGATORS": " "},
         {"OTEL_PROPAGATORS": "b4"},
+        {"OTEL_PYTHON_CONFIGURATOR": " "},
+        {"OTEL_CONFIG_FILE": " "},
         {"OTEL_PYTHON_TRACER_PROVIDER": " "},
         {"OTEL_PYTHON_TRACER_PROVIDER": "unknown"},
     ],
