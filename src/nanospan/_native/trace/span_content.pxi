@@ -119,7 +119,7 @@ cdef class SpanContent(SpanFields):
     # --- attributes that need Python code --------------------------------------------------------------------------------
 
     cdef int write(self, Write kind, object first, object second) except -1:
-        """A write that may run Python code: takes the span for it. What raises is left out, and so is what comes too late."""
+        """A write that may run Python code, with the span taken. What raises, or comes too late, is left out."""
         cdef Turn turn = begin_write(self)
         if turn == REFUSED:
             if kind == ATTRIBUTE or kind == ATTRIBUTES:
