@@ -198,7 +198,11 @@ SAMPLERS: list[Case] = [
 ]
 HTTP: list[Case] = [
     (lambda: OTLPSpanExporter(5), ValueError, "endpoint must be a str"),
-    (lambda: OTLPSpanExporter("collector:4318"), ValueError, "endpoint must be a URL such as http://localhost:4318/v1/traces"),
+    (
+        lambda: OTLPSpanExporter("collector:4318"),
+        ValueError,
+        "endpoint must be a URL such as http://localhost:4318/v1/traces",
+    ),
     (lambda: OTLPSpanExporter("https://c", certificate_file=5), TypeError, "certificate_file must be a path"),
     (lambda: OTLPSpanExporter("https://c", client_key_file="/none"), ValueError, "client_key_file"),
     (lambda: OTLPSpanExporter(headers=["a=b"]), TypeError, "headers must be a mapping"),

@@ -36,9 +36,7 @@ WAIT_SECONDS = 120
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*NANOSPAN_COMMAND, *arguments], capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
-    )
+    return subprocess.run([*NANOSPAN_COMMAND, *arguments], capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
 
 
 def rendered(renderable: RenderableType, width: int = 80) -> str:
@@ -58,9 +56,7 @@ def send_trace(port: int, number: int = 1, service: str = "shop", root: bool = T
     if not root:
         span.parent_span_id = b"missing!"
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_SECONDS)
-    client.request(
-        "POST", "/v1/traces", message.SerializeToString(), {"Content-Type": "application/x-protobuf"}
-    )
+    client.request("POST", "/v1/traces", message.SerializeToString(), {"Content-Type": "application/x-protobuf"})
     assert client.getresponse().status == 200
     client.close()
 
@@ -411,9 +407,7 @@ def test_an_interrupted_demo_says_no_more_than_that(moment):
 @pytest.mark.slow("runs the whole demo")
 def test_demo(monkeypatch):
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    result = run(
-        "demo", "--requests", "50", "--seconds", "60", "--rounds", "1", "--cost-spans", "100", "--no-stock"
-    )
+    result = run("demo", "--requests", "50", "--seconds", "60", "--rounds", "1", "--cost-spans", "100", "--no-stock")
     assert (result.returncode, result.stderr) == (0, "")
     output = result.stdout
     assert re.search(r"^50 requests .* 1,500 spans received", output, re.MULTILINE)

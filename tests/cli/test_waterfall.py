@@ -45,9 +45,7 @@ def span(span_id: object, parent: object = "", start: float = 0, length: float =
 def lines(*spans: Span, width: int = 80, encoding: str = "utf-8", **options: Any) -> list[str]:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding)
-    Console(file=file, width=width, color_system=None, legacy_windows=False).print(
-        Waterfall(spans, **options)
-    )
+    Console(file=file, width=width, color_system=None, legacy_windows=False).print(Waterfall(spans, **options))
     file.flush()
     printed = [line.rstrip() for line in raw.getvalue().decode(encoding).splitlines()]
     assert all(cell_len(line) <= width for line in printed)
@@ -66,25 +64,19 @@ def bar_columns(line: str) -> tuple[int, int]:
 
 class TestRows:
     def test_children_stand_below_their_parent_in_order_of_start(self):
-        printed = lines(
-            span("c", "r", 6, 2), span("b1", "b", 2, 1), span("r", start=0, length=10), span("b", "r", 1, 4)
-        )
+        printed = lines(span("c", "r", 6, 2), span("b1", "b", 2, 1), span("r", start=0, length=10), span("b", "r", 1, 4))
         names = [line.split("  ")[0].rstrip() for line in printed[3:]]
         assert names == ["span r", "├ span b", "│ └ span b1", "└ span c"]
 
     def test_title(self):
-        printed = lines(
-            span("r", length=12.3, name="GET /"), span("e", "r", service="cart", status="ERROR"), width=100
-        )
+        printed = lines(span("r", length=12.3, name="GET /"), span("e", "r", service="cart", status="ERROR"), width=100)
         assert "ab" * 16 in printed[0]
         assert "shop, cart" in printed[0]
         assert printed[1].split("  ") == ["GET /", "12.3 ms", "2 spans", "1 error"]
 
     def test_bars_share_one_scale(self):
         printed = lines(span("r", length=10), span("a", "r", 0, 5), span("b", "r", 5, 5))
-        whole, first, second = (
-            bar_columns(row(printed, name)) for name in ("━  10.0 ms", "span a", "span b")
-        )
+        whole, first, second = (bar_columns(row(printed, name)) for name in ("━  10.0 ms", "span a", "span b"))
         assert first[0] == whole[0]
         assert second[1] == whole[1]
         assert second[0] == first[1] + 1
@@ -123,9 +115,7 @@ class TestRows:
             "x": [1],
             "y": None,
         }
-        assert row(lines(span("r", attributes=attributes), width=120), "items").endswith(
-            "SELECT 1 items=4 x=[1]"
-        )
+        assert row(lines(span("r", attributes=attributes), width=120), "items").endswith("SELECT 1 items=4 x=[1]")
 
     def test_names_cannot_steer_the_terminal(self):
         printed = "\n".join(
@@ -199,9 +189,7 @@ class TestBrokenTraces:
         assert row(printed[3:], "one")
         assert row(printed[3:], "two")
 
-    @pytest.mark.parametrize(
-        ("shift", "sign", "words"), [(-3_600_000, "◂", "before"), (3_600_000, "▸", "after")]
-    )
+    @pytest.mark.parametrize(("shift", "sign", "words"), [(-3_600_000, "◂", "before"), (3_600_000, "▸", "after")])
     def test_a_clock_that_is_an_hour_off(self, shift, sign, words):
         printed = lines(span("r", length=10), span("c", "r", 2, 5), span("skewed", "r", shift, 5))
         skewed = row(printed, "span skewed")

@@ -269,9 +269,7 @@ def test_installed_alone_it_is_the_configurator(plain, collector):
     ],
 )
 def test_samplers(plain, name, argument, kind, description, sampled):
-    finished = instrument(
-        plain, OTEL_TRACES_EXPORTER="none", OTEL_TRACES_SAMPLER=name, OTEL_TRACES_SAMPLER_ARG=argument
-    )
+    finished = instrument(plain, OTEL_TRACES_EXPORTER="none", OTEL_TRACES_SAMPLER=name, OTEL_TRACES_SAMPLER_ARG=argument)
     report = finished.report
     assert finished.stderr == ""
     assert report["sampler"] == f"nanospan.sampling.{kind}"

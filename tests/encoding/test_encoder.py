@@ -25,9 +25,7 @@ from nanospan._native.encoding import encode_batch
 encodable_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 long_text = st.builds(lambda piece, times: piece * times, encodable_text, st.sampled_from([1, 3, 5, 200]))
 int64 = st.integers(-(2**63), 2**63 - 1)
-scalars = st.one_of(
-    st.none(), st.booleans(), int64, st.floats(width=64, allow_nan=True), long_text, st.binary(max_size=300)
-)
+scalars = st.one_of(st.none(), st.booleans(), int64, st.floats(width=64, allow_nan=True), long_text, st.binary(max_size=300))
 values = st.recursive(
     scalars,
     lambda inner: st.one_of(

@@ -131,7 +131,5 @@ encode_spans([ReadableSpan("name", context=SpanContext(1, 2, False, TraceFlags(1
 
 
 def test_a_value_that_leaves_its_dict_while_it_is_looked_at():
-    run = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", VANISHING_VALUE], capture_output=True, text=True, check=False
-    )
+    run = subprocess.run([sys.executable, "-X", "dev", "-c", VANISHING_VALUE], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")

@@ -32,18 +32,14 @@ def test_traces_variable_wins_and_empty_is_unset(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "nan"])
-def test_wrong_timeout_variable(
-    text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_wrong_timeout_variable(text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv(GENERAL + "TIMEOUT", text)
     assert environment.resolve_timeout(None) == 10.0
     assert len(caplog.records) == 1
     assert GENERAL + "TIMEOUT" in caplog.text
 
 
-def test_timeout_in_milliseconds_is_warned_about(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_timeout_in_milliseconds_is_warned_about(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv(GENERAL + "TIMEOUT", "5000")
     assert environment.resolve_timeout(None) == 5000.0
     assert "seconds" in caplog.text
@@ -89,9 +85,7 @@ def test_http_endpoint_default() -> None:
         ("TRACES_ENDPOINT", "HTTP://c/own?x=1", "http://c/own?x=1"),
     ],
 )
-def test_http_endpoint_variables(
-    variable: str, value: str, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_http_endpoint_variables(variable: str, value: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(GENERAL + variable, value)
     assert resolve_http_endpoint(None).url == url
     assert resolve_http_endpoint("http://argument/").url == "http://argument/"
@@ -100,9 +94,7 @@ def test_http_endpoint_variables(
 @pytest.mark.parametrize(
     "value", ["http://", "http://c:port", "http://u:secret@:1/", '"http://c"', "http://a b/", "-1", "ü"]
 )
-def test_wrong_http_endpoint(
-    value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_wrong_http_endpoint(value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError, match="endpoint") as caught:
         resolve_http_endpoint(value)
     assert "secret" not in str(caught.value)
@@ -226,9 +218,7 @@ def test_wrong_grpc_endpoint(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
     assert len(caplog.records) == 1
 
 
-def test_insecure_takes_true_and_false_only(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_insecure_takes_true_and_false_only(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv(GENERAL + "INSECURE", "1")
     assert environment.resolve_insecure(None) is None
     assert len(caplog.records) == 1

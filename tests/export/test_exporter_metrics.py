@@ -110,9 +110,7 @@ def test_retries_count_once_and_the_last_cause_decides(metrics: Metrics, no_back
 
 def test_connection_errors_carry_the_exception(metrics: Metrics, no_backoff: list[int]) -> None:
     own(f"http://127.0.0.1:{unused_port()}", metrics).export_encoded(batch(2))
-    assert {error: point.value for error, point in metrics.by_error(EXPORTED).items()} == {
-        "ConnectionRefusedError": 2
-    }
+    assert {error: point.value for error, point in metrics.by_error(EXPORTED).items()} == {"ConnectionRefusedError": 2}
 
 
 def test_partial_success_counts_as_rejected(metrics: Metrics) -> None:
@@ -173,10 +171,7 @@ def test_grpc_failures_carry_the_code(metrics: Metrics) -> None:
     assert point.value == 2
     assert point.attributes["otel.component.type"] == "otlp_grpc_span_exporter"
     assert point.attributes["server.port"] == receiver.port
-    assert (
-        metrics.by_error(DURATION)["INVALID_ARGUMENT"].attributes["rpc.response.status_code"]
-        == "INVALID_ARGUMENT"
-    )
+    assert metrics.by_error(DURATION)["INVALID_ARGUMENT"].attributes["rpc.response.status_code"] == "INVALID_ARGUMENT"
 
 
 def test_same_instruments_and_attributes_as_the_official_exporter(

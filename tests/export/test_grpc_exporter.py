@@ -16,9 +16,7 @@ from typing import Any
 import pytest
 
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (the extra grpc)")
-pytest.importorskip(
-    "google.rpc.status_pb2", reason="googleapis-common-protos is not installed (the extra grpc)"
-)
+pytest.importorskip("google.rpc.status_pb2", reason="googleapis-common-protos is not installed (the extra grpc)")
 
 import trustme
 from support.grpc_steps import exporter
@@ -64,9 +62,7 @@ def test_compression_of_the_environment(
     assert not levels(caplog)
 
 
-@pytest.mark.parametrize(
-    "headers", [{"API-Key": "k=1", "b": "2"}, [("API-Key", "k=1"), ("b", "2")], "API-Key=k%3D1,b=2"]
-)
+@pytest.mark.parametrize("headers", [{"API-Key": "k=1", "b": "2"}, [("API-Key", "k=1"), ("b", "2")], "API-Key=k%3D1,b=2"])
 def test_headers(headers: Any) -> None:
     with GrpcReceiver() as receiver:
         assert exporter(receiver, headers=headers).export_encoded(batch()) == DONE
@@ -74,9 +70,7 @@ def test_headers(headers: Any) -> None:
         assert receiver.metadata[0]["b"] == "2"
 
 
-def test_headers_of_the_environment(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_headers_of_the_environment(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "API-Key=k,bad!key=secret,umlaut=secret%C3%A4")
     with GrpcReceiver() as receiver:
         assert exporter(receiver).export_encoded(batch()) == DONE
@@ -178,9 +172,7 @@ def test_tls_and_mutual_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_
         assert OTLPSpanExporter(endpoint, timeout=WAIT).export_encoded(batch()) == DONE
         monkeypatch.delenv("OTEL_EXPORTER_OTLP_CLIENT_KEY")
         monkeypatch.delenv("OTEL_EXPORTER_OTLP_CERTIFICATE")
-        own = grpc.ssl_channel_credentials(
-            ca, client.private_key_pem.bytes(), client.cert_chain_pems[0].bytes()
-        )
+        own = grpc.ssl_channel_credentials(ca, client.private_key_pem.bytes(), client.cert_chain_pems[0].bytes())
         sender = OTLPSpanExporter(f"localhost:{receiver.port}", credentials=own, timeout=WAIT)
         assert sender.export_encoded(batch()) == DONE
 

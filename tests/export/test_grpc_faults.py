@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (the extra grpc)")
-pytest.importorskip(
-    "google.rpc.status_pb2", reason="googleapis-common-protos is not installed (the extra grpc)"
-)
+pytest.importorskip("google.rpc.status_pb2", reason="googleapis-common-protos is not installed (the extra grpc)")
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import RetryInfo
@@ -39,9 +37,7 @@ def in_details(info: RetryInfo) -> tuple[tuple[str, bytes], ...]:
     return (("grpc-status-details-bin", Status(code=8, details=[AnyMessage(), detail]).SerializeToString()),)
 
 
-@pytest.mark.parametrize(
-    "code", ["CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"]
-)
+@pytest.mark.parametrize("code", ["CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"])
 def test_transient_failures_are_retried(code: str, no_backoff: list[int]) -> None:
     step = fail(grpc.StatusCode[code])
     with GrpcReceiver(step, step, accept) as receiver:
@@ -50,9 +46,7 @@ def test_transient_failures_are_retried(code: str, no_backoff: list[int]) -> Non
     assert no_backoff == [0, 1]
 
 
-@pytest.mark.parametrize(
-    "code", ["INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "INTERNAL", "UNIMPLEMENTED"]
-)
+@pytest.mark.parametrize("code", ["INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "INTERNAL", "UNIMPLEMENTED"])
 def test_other_failures_are_not(code: str, caplog: pytest.LogCaptureFixture) -> None:
     with GrpcReceiver(fail(grpc.StatusCode[code]), accept) as receiver:
         assert exporter(receiver).export_encoded(batch(2)) == (0, 0, 2)

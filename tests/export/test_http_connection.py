@@ -76,9 +76,7 @@ def write(path: Path, blob: trustme.Blob) -> str:
     return str(path)
 
 
-def test_tls_with_an_authority_of_ones_own(
-    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tls_with_an_authority_of_ones_own(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ca = write(tmp_path / "ca.pem", authority.cert_pem)
     with HttpReceiver(tls=server_context(authority)) as receiver:
         assert exporter(receiver, certificate_file=ca).export_encoded(batch()) == DONE
@@ -140,9 +138,7 @@ def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
         assert exporter(receiver).export_encoded(batch()) == DONE
 
 
-def test_wrong_proxy_is_warned_about(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_wrong_proxy_is_warned_about(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("http_proxy", "socks5://me:secret@127.0.0.1:1")
     with HttpReceiver() as receiver:
         assert exporter(receiver).export_encoded(batch()) == DONE
@@ -203,9 +199,7 @@ def test_many_threads_may_export() -> None:
         sender = exporter(receiver)
         outcomes: list[ExportOutcome] = []
         threads = [
-            threading.Thread(
-                target=lambda: outcomes.extend(sender.export_encoded(batch()) for _ in range(10))
-            )
+            threading.Thread(target=lambda: outcomes.extend(sender.export_encoded(batch()) for _ in range(10)))
             for _ in range(8)
         ]
         for thread in threads:

@@ -53,9 +53,7 @@ def test_half_a_refusal_is_one(caplog: pytest.LogCaptureFixture) -> None:
     assert "400" in caplog.text
 
 
-def test_refused_connection_gives_up_after_six_attempts(
-    no_backoff: list[int], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_refused_connection_gives_up_after_six_attempts(no_backoff: list[int], caplog: pytest.LogCaptureFixture) -> None:
     sender = OTLPSpanExporter(f"http://127.0.0.1:{unused_port()}/v1/traces", timeout=WAIT)
     assert sender.export_encoded(batch(3)) == (0, 0, 3)
     assert no_backoff == [0, 1, 2, 3, 4, 5]
@@ -153,9 +151,7 @@ def test_oversized_acceptance_is_success_with_one_warning(caplog: pytest.LogCapt
         sender = exporter(receiver)
         assert sender.export_encoded(batch()) == DONE
         assert sender.export_encoded(batch()) == DONE
-        assert receiver.connections == 2, (
-            "a body that was not read to its end must not stay in the connection"
-        )
+        assert receiver.connections == 2, "a body that was not read to its end must not stay in the connection"
     assert "longer than 4 MiB" in caplog.text
     assert levels(caplog) == [logging.WARNING]
 
@@ -191,9 +187,7 @@ def test_message_without_rejects_is_a_warning(caplog: pytest.LogCaptureFixture) 
 
 
 @pytest.mark.parametrize(("claimed", "outcome"), [(9, (0, 2, 0)), (-9, (2, 0, 0))])
-def test_absurd_numbers_of_rejects_keep_the_account_balanced(
-    claimed: int, outcome: tuple[int, int, int]
-) -> None:
+def test_absurd_numbers_of_rejects_keep_the_account_balanced(claimed: int, outcome: tuple[int, int, int]) -> None:
     with HttpReceiver([answer(200, partial_success(claimed, ""))]) as receiver:
         assert exporter(receiver).export_encoded(batch(2)) == outcome
 
@@ -219,12 +213,7 @@ def test_413_splits_the_batch() -> None:
     with HttpReceiver([too_large_above(3)]) as receiver:
         assert exporter(receiver).export_encoded(batch(8)) == (8, 0, 0)
         sizes = [len(names(request.body)) for request in receiver.requests]
-        delivered = [
-            name
-            for request in receiver.requests
-            if len(names(request.body)) <= 3
-            for name in names(request.body)
-        ]
+        delivered = [name for request in receiver.requests if len(names(request.body)) <= 3 for name in names(request.body)]
     assert sizes == [8, 4, 2, 2, 2, 2], "four are refused once; the other four are not tried again"
     assert delivered == [f"s{number}" for number in range(8)]
 

@@ -111,11 +111,7 @@ def test_settings_of_the_grpc_exporter_are_where_we_look_for_them() -> None:
     assert settings.timeout == 7.5
     assert settings.compression is grpc.Compression.Gzip
     assert ("grpc.max_send_message_length", 9) in settings.options
-    assert (
-        settings.retryable
-        == settings.default_retryable
-        == DEFAULT_RETRYABLE | {grpc.StatusCode.RESOURCE_EXHAUSTED}
-    )
+    assert settings.retryable == settings.default_retryable == DEFAULT_RETRYABLE | {grpc.StatusCode.RESOURCE_EXHAUSTED}
     assert settings.metrics is None
     exporter.shutdown()
 

@@ -41,8 +41,10 @@ def kinds(draw: Draw) -> Any:
 
 
 def rule(draw: Draw) -> sampling.Rule:
-    wanted = {draw.key(): draw.one([sampling.ANY, text(draw), [text(draw), draw.integer()], value(draw)])
-              for _ in range(draw.byte() % 3)}
+    wanted = {
+        draw.key(): draw.one([sampling.ANY, text(draw), [text(draw), draw.integer()], value(draw)])
+        for _ in range(draw.byte() % 3)
+    }
     return sampling.Rule(
         sampler=draw.one(SAMPLERS) if draw.byte() % 16 else value(draw),
         name=draw.one([None, text(draw)]),
@@ -118,13 +120,15 @@ def tail_sampling(draw: Draw) -> None:
 
 
 def samplers(draw: Draw) -> None:
-    made = draw.one([
-        lambda: sampling.ConsistentProbability(amount(draw), **options(draw, precision=amount, randomness=text)),
-        lambda: sampling.RateLimited(amount(draw), **options(draw, burst=amount, consistent=value)),
-        lambda: sampling.Adaptive(amount(draw), **options(draw, averaging_seconds=amount, min_probability=amount)),
-        lambda: sampling.OverheadBudget(amount(draw), **options(draw, averaging_seconds=amount, min_probability=amount)),
-        lambda: sampling.TraceIdRatioBased(amount(draw)),
-    ])()
+    made = draw.one(
+        [
+            lambda: sampling.ConsistentProbability(amount(draw), **options(draw, precision=amount, randomness=text)),
+            lambda: sampling.RateLimited(amount(draw), **options(draw, burst=amount, consistent=value)),
+            lambda: sampling.Adaptive(amount(draw), **options(draw, averaging_seconds=amount, min_probability=amount)),
+            lambda: sampling.OverheadBudget(amount(draw), **options(draw, averaging_seconds=amount, min_probability=amount)),
+            lambda: sampling.TraceIdRatioBased(amount(draw)),
+        ]
+    )()
     made.should_sample(None, draw.one([1, 2**128 - 1]), "name")
     made.get_description()
 
@@ -137,13 +141,15 @@ def queue(draw: Draw) -> None:
 
 
 def exporters(draw: Draw) -> None:
-    draw.one([
-        lambda: environment.resolve_timeout(amount(draw)),
-        lambda: environment.resolve_compression(text(draw)),
-        lambda: environment.check_header(text(draw), text(draw)),
-        lambda: endpoint.resolve_http_endpoint(text(draw)),
-        lambda: endpoint.resolve_grpc_endpoint(text(draw), draw.flag()),
-    ])()
+    draw.one(
+        [
+            lambda: environment.resolve_timeout(amount(draw)),
+            lambda: environment.resolve_compression(text(draw)),
+            lambda: environment.check_header(text(draw), text(draw)),
+            lambda: endpoint.resolve_http_endpoint(text(draw)),
+            lambda: endpoint.resolve_grpc_endpoint(text(draw), draw.flag()),
+        ]
+    )()
 
 
 AREAS = [samplers, rule_based, tail_sampling, queue, exporters]

@@ -45,8 +45,10 @@ def plain(draw: Draw, depth: int = 0) -> Any:
 
 
 def properties(draw: Draw, depth: int) -> dict[Any, Any]:
-    return {draw.one(PROPERTIES) if draw.byte() % 8 else draw.one([1, None, draw.text()]): plain(draw, depth)
-            for _ in range(draw.byte() % 4)}
+    return {
+        draw.one(PROPERTIES) if draw.byte() % 8 else draw.one([1, None, draw.text()]): plain(draw, depth)
+        for _ in range(draw.byte() % 4)
+    }
 
 
 def node(draw: Draw, depth: int = 0) -> dict[Any, Any]:

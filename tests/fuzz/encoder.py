@@ -58,22 +58,30 @@ def legal_span(draw: Draw) -> ReadableSpan:
 def event(draw: Draw) -> Any:
     if draw.byte() % 8 == 7:
         return draw.value()
-    return SimpleNamespace(
-        name=draw.value(),
-        timestamp=draw.one([1, None, draw.integer(), draw.value()]),
-        attributes=draw.attributes(),
-        dropped_attributes=draw.one([0, draw.integer(), draw.value()]),
-    ) if draw.flag() else Event(draw.text(), {}, draw.byte())
+    return (
+        SimpleNamespace(
+            name=draw.value(),
+            timestamp=draw.one([1, None, draw.integer(), draw.value()]),
+            attributes=draw.attributes(),
+            dropped_attributes=draw.one([0, draw.integer(), draw.value()]),
+        )
+        if draw.flag()
+        else Event(draw.text(), {}, draw.byte())
+    )
 
 
 def link(draw: Draw) -> Any:
     if draw.byte() % 8 == 7:
         return draw.value()
-    return SimpleNamespace(
-        context=context(draw),
-        attributes=draw.attributes(),
-        dropped_attributes=draw.one([0, draw.integer(), draw.value()]),
-    ) if draw.flag() else Link(context(draw), {})
+    return (
+        SimpleNamespace(
+            context=context(draw),
+            attributes=draw.attributes(),
+            dropped_attributes=draw.one([0, draw.integer(), draw.value()]),
+        )
+        if draw.flag()
+        else Link(context(draw), {})
+    )
 
 
 FIELDS = {
@@ -81,8 +89,14 @@ FIELDS = {
     "context": context,
     "parent": context,
     "kind": Draw.value,
-    "status": lambda draw: draw.one([None, Status(StatusCode.ERROR, "x"), SimpleNamespace(
-        status_code=draw.value(), description=draw.value()), draw.value()]),
+    "status": lambda draw: draw.one(
+        [
+            None,
+            Status(StatusCode.ERROR, "x"),
+            SimpleNamespace(status_code=draw.value(), description=draw.value()),
+            draw.value(),
+        ]
+    ),
     "attributes": Draw.attributes,
     "events": lambda draw: [event(draw) for _ in range(draw.byte() % 4)] if draw.byte() % 8 else draw.value(),
     "links": lambda draw: [link(draw) for _ in range(draw.byte() % 4)] if draw.byte() % 8 else draw.value(),

@@ -23,8 +23,10 @@ LIMITS = [{}, {"max_attributes": 2, "max_events": 1, "max_links": 1, "max_attrib
 
 
 def tracers(limits: dict[str, int]) -> tuple[Any, Any]:
-    made = (kind(sampler=ALWAYS_ON, span_limits=SpanLimits(**limits), shutdown_on_exit=False)
-            for kind in (TracerProvider, nanospan.TracerProvider))
+    made = (
+        kind(sampler=ALWAYS_ON, span_limits=SpanLimits(**limits), shutdown_on_exit=False)
+        for kind in (TracerProvider, nanospan.TracerProvider)
+    )
     stock, ours = (provider.get_tracer("fuzz", "1.0") for provider in made)
     return stock, ours
 
@@ -71,8 +73,10 @@ def check(data: bytes) -> None:
     start = {"kind": kind, "attributes": attributes, "start_time": START}
     logging.disable(logging.CRITICAL)
     try:
-        spans = [tracer.start_span(name, links=[Link(link.context, dict(link.attributes)) for link in links], **start)
-                 for tracer in pair]
+        spans = [
+            tracer.start_span(name, links=[Link(link.context, dict(link.attributes)) for link in links], **start)
+            for tracer in pair
+        ]
         while draw:
             called = draw.one(list(CALLS))
             arguments = CALLS[called](draw)

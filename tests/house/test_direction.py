@@ -23,7 +23,7 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 MAX_FILES = 12
 # A few parts each, whose includes begin with the part's name.
-LARGER = [f"{NATIVE}/trace", f"{NATIVE}/sampling", f"{NATIVE}/encoding"]
+LARGER = [f"{NATIVE}/context", f"{NATIVE}/trace", f"{NATIVE}/sampling", f"{NATIVE}/encoding"]
 
 pytestmark = pytest.mark.skipif(not ARCHITECTURE.exists(), reason="docs/ is not here: not a source tree")
 

@@ -1,6 +1,6 @@
 """Builds `nanospan_testing`: what only tests need of the native modules, by their .pxd files. Not part of a wheel.
 
-    pip install ./tests/native      in an environment that has nanospan, from a checkout or an unpacked sdist
+pip install ./tests/native      in an environment that has nanospan, from a checkout or an unpacked sdist
 """
 
 from pathlib import Path

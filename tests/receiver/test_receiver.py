@@ -28,9 +28,7 @@ TRACE = bytes(range(16))
 
 
 def span(number: int, trace_id: bytes = TRACE, parent: bytes = b"", name: str = "work", **fields: object):
-    return trace_pb2.Span(
-        trace_id=trace_id, span_id=number.to_bytes(8), parent_span_id=parent, name=name, **fields
-    )
+    return trace_pb2.Span(trace_id=trace_id, span_id=number.to_bytes(8), parent_span_id=parent, name=name, **fields)
 
 
 def request(*spans: trace_pb2.Span, service: str = "shop") -> bytes:
@@ -57,9 +55,7 @@ def connection(receiver: Receiver) -> Iterator[http.client.HTTPConnection]:
 
 
 def post(client: http.client.HTTPConnection, body: bytes, path: str = "/v1/traces", **headers: str):
-    client.request(
-        "POST", path, body, PROTOBUF | {name.replace("_", "-"): value for name, value in headers.items()}
-    )
+    client.request("POST", path, body, PROTOBUF | {name.replace("_", "-"): value for name, value in headers.items()})
     response = client.getresponse()
     return response, response.read()
 
@@ -133,9 +129,7 @@ class TestHttp:
         assert receiver.stats().spans == 0
 
     def test_a_refusal_says_why(self, connection):
-        status_pb2 = pytest.importorskip(
-            "google.rpc.status_pb2", reason="googleapis-common-protos is not installed"
-        )
+        status_pb2 = pytest.importorskip("google.rpc.status_pb2", reason="googleapis-common-protos is not installed")
         _, answer = post(connection, b"\xff")
         assert "ExportTraceServiceRequest" in status_pb2.Status.FromString(answer).message
 
@@ -309,9 +303,7 @@ class TestProcess:
     def test_ends_cleanly(self, ending):
         command = [sys.executable, "-m", "nanospan.receiver", "--no-grpc"]
         command += ["--exit-on-eof"] if ending == "eof" else []
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             try:
                 assert b"http_port" in process.stdout.readline()
                 if ending == "eof":

@@ -17,9 +17,7 @@ TRACE = bytes(range(16))
 
 
 def span(number: int, trace_id: bytes = TRACE, parent: bytes = b"", name: str = "work", **fields: object):
-    return trace_pb2.Span(
-        trace_id=trace_id, span_id=number.to_bytes(8), parent_span_id=parent, name=name, **fields
-    )
+    return trace_pb2.Span(trace_id=trace_id, span_id=number.to_bytes(8), parent_span_id=parent, name=name, **fields)
 
 
 def request(*spans: trace_pb2.Span, service: str = "shop") -> bytes:
@@ -147,9 +145,7 @@ class TestDecode:
             "double": AnyValue(double_value=0.5),
             "bytes": AnyValue(bytes_value=b"\x00\xff"),
             "array": AnyValue(array_value=ArrayValue(values=[AnyValue(int_value=1), AnyValue()])),
-            "map": AnyValue(
-                kvlist_value=KeyValueList(values=[KeyValue(key="k", value=AnyValue(int_value=2))])
-            ),
+            "map": AnyValue(kvlist_value=KeyValueList(values=[KeyValue(key="k", value=AnyValue(int_value=2))])),
             "empty": AnyValue(),
         }
         message = span(

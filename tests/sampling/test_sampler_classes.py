@@ -23,9 +23,7 @@ LOW_64 = 2**64 - 1
 
 
 class TestClasses:
-    @pytest.mark.parametrize(
-        "name", ["StaticSampler", "TraceIdRatioBased", "ParentBased", "ParentBasedTraceIdRatio"]
-    )
+    @pytest.mark.parametrize("name", ["StaticSampler", "TraceIdRatioBased", "ParentBased", "ParentBasedTraceIdRatio"])
     def test_derives_from_the_sdk_class_with_its_signatures(self, name: str) -> None:
         ours, theirs = getattr(sampling, name), getattr(sdk, name)
         assert issubclass(ours, theirs)
@@ -33,9 +31,7 @@ class TestClasses:
         assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
         ours_call = inspect.signature(ours.should_sample).parameters.values()
         theirs_call = inspect.signature(theirs.should_sample).parameters.values()
-        assert [(p.name, p.default, p.kind) for p in ours_call] == [
-            (p.name, p.default, p.kind) for p in theirs_call
-        ]
+        assert [(p.name, p.default, p.kind) for p in ours_call] == [(p.name, p.default, p.kind) for p in theirs_call]
 
     def test_reexports(self) -> None:
         assert sampling.Sampler is sdk.Sampler

@@ -130,18 +130,14 @@ def ask(sampler: Any, way: str, context: Any, trace_id: int, attributes: Any) ->
     )
 
 
-def assert_same(
-    ours: Any, theirs: Any, way: str, context: Any, trace_id: int, attributes: Any = None
-) -> None:
+def assert_same(ours: Any, theirs: Any, way: str, context: Any, trace_id: int, attributes: Any = None) -> None:
     assert ask(ours, way, context, trace_id, attributes) == ask(theirs, way, context, trace_id, attributes)
 
 
 def native_answer(sampler: Any, trace_id: int, parent: SpanContext | None) -> int:
     if parent is None or not parent.is_valid:
         return native.decide(sampler, trace_id, remote=True, sampled=True)
-    return native.decide(
-        sampler, trace_id, valid=True, remote=parent.is_remote, sampled=parent.trace_flags.sampled
-    )
+    return native.decide(sampler, trace_id, valid=True, remote=parent.is_remote, sampled=parent.trace_flags.sampled)
 
 
 class TestAgainstTheSdk:
@@ -183,9 +179,7 @@ class TestAgainstTheSdk:
     @settings(max_examples=examples(300))
     @given(
         rate=rates,
-        delegates=st.lists(
-            st.sampled_from(["on", "off", "record", "ratio", "nested", "foreign"]), max_size=4
-        ),
+        delegates=st.lists(st.sampled_from(["on", "off", "record", "ratio", "nested", "foreign"]), max_size=4),
         way=ways_to_ask,
         context=contexts,
         trace_id=trace_ids,
@@ -211,9 +205,7 @@ class TestAgainstTheSdk:
         assert_same(ours, theirs, way, context, trace_id, attributes)
 
     @given(rate=rates, way=ways_to_ask, context=contexts, trace_id=trace_ids, attributes=attributes)
-    def test_parent_based_ratio(
-        self, rate: float, way: str, context: Any, trace_id: int, attributes: Any
-    ) -> None:
+    def test_parent_based_ratio(self, rate: float, way: str, context: Any, trace_id: int, attributes: Any) -> None:
         ours, theirs = sampling.ParentBasedTraceIdRatio(rate), sdk.ParentBasedTraceIdRatio(rate)
         assert ours.get_description() == theirs.get_description()
         assert_same(ours, theirs, way, context, trace_id, attributes)
@@ -227,9 +219,7 @@ class TestAgainstTheSdk:
 
     @given(rate=rates, parent=st.one_of(st.none(), span_contexts, valid_contexts), trace_id=trace_ids)
     @example(rate=0, parent=SpanContext(5, 6, True, TraceFlags(3)), trace_id=LOW_64)
-    def test_the_native_answer_is_the_python_one(
-        self, rate: float, parent: SpanContext | None, trace_id: int
-    ) -> None:
+    def test_the_native_answer_is_the_python_one(self, rate: float, parent: SpanContext | None, trace_id: int) -> None:
         ours = sampling.ParentBased(
             sampling.TraceIdRatioBased(rate),
             sampling.StaticSampler(sdk.Decision.RECORD_ONLY),

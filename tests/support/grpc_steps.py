@@ -23,9 +23,7 @@ def accept(body: bytes, context: Any) -> bytes:
     return b""
 
 
-def fail(
-    code: grpc.StatusCode, detail: str = "no thanks", trailing: tuple[tuple[str, Any], ...] = ()
-) -> Step:
+def fail(code: grpc.StatusCode, detail: str = "no thanks", trailing: tuple[tuple[str, Any], ...] = ()) -> Step:
     def step(body: bytes, context: Any) -> bytes:
         context.set_trailing_metadata(trailing)
         context.abort(code, detail)

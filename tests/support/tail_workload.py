@@ -159,9 +159,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         decision_wait=600.0,
         decision_wait_after_root_ended=600.0,
     )
-    with ReceiverProcess(
-        grpc_port=None, count_only=False, max_traces=arguments.traces, max_bytes=4 << 30
-    ) as receiver:
+    with ReceiverProcess(grpc_port=None, count_only=False, max_traces=arguments.traces, max_bytes=4 << 30) as receiver:
         provider = nanospan.TracerProvider(sampler=nanospan.sampling.ALWAYS_ON, resource=Resource({"service.name": "load"}))
         processor = nanospan.BatchSpanProcessor(OTLPSpanExporter(receiver.endpoint_http), tail_sampling=sampling)
         provider.add_span_processor(processor)

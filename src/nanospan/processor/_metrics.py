@@ -86,9 +86,7 @@ class ProcessorMetrics:
         return [Observation(self._queue.depth, self._attributes)]
 
 
-def create_processor_metrics(
-    meter_provider: MeterProvider | None, queue: _CountedQueue
-) -> ProcessorMetrics | None:
+def create_processor_metrics(meter_provider: MeterProvider | None, queue: _CountedQueue) -> ProcessorMetrics | None:
     """The metrics of a new processor, or None unless ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED`` is ``true``."""
     if os.environ.get("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "").strip().lower() != "true":
         return None

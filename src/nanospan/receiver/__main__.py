@@ -19,16 +19,10 @@ from nanospan.receiver.store import DEFAULT_MAX_BYTES, DEFAULT_MAX_TRACES, Trace
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m nanospan.receiver", description="An OTLP trace receiver."
-    )
+    parser = argparse.ArgumentParser(prog="python -m nanospan.receiver", description="An OTLP trace receiver.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=int, default=0, help="OTLP/HTTP port, 0 for any free one (the default)"
-    )
-    parser.add_argument(
-        "--grpc-port", type=int, default=0, help="OTLP/gRPC port, 0 for any free one (the default)"
-    )
+    parser.add_argument("--port", type=int, default=0, help="OTLP/HTTP port, 0 for any free one (the default)")
+    parser.add_argument("--grpc-port", type=int, default=0, help="OTLP/gRPC port, 0 for any free one (the default)")
     parser.add_argument("--no-grpc", action="store_true", help="serve OTLP/HTTP only")
     parser.add_argument("--count-only", action="store_true", help="count spans and keep none")
     parser.add_argument("--max-traces", type=int, default=DEFAULT_MAX_TRACES, help="traces to keep")

@@ -77,13 +77,8 @@ def decode_span(message: trace_pb2.Span, service: str = UNKNOWN_SERVICE, scope: 
         status=_named(STATUSES, message.status.code),
         status_message=message.status.message,
         attributes=_attributes(message.attributes),
-        events=tuple(
-            Event(event.name, event.time_unix_nano, _attributes(event.attributes)) for event in message.events
-        ),
-        links=tuple(
-            Link(link.trace_id.hex(), link.span_id.hex(), _attributes(link.attributes))
-            for link in message.links
-        ),
+        events=tuple(Event(event.name, event.time_unix_nano, _attributes(event.attributes)) for event in message.events),
+        links=tuple(Link(link.trace_id.hex(), link.span_id.hex(), _attributes(link.attributes)) for link in message.links),
         service=service,
         scope=scope,
     )

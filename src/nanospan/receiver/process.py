@@ -84,8 +84,7 @@ class ReceiverProcess:
     def summaries(self) -> list[TraceSummary]:
         """The kept traces, the most recently touched last; OSError when the process is gone."""
         return [
-            TraceSummary(**(fields | {"services": tuple(fields["services"])}))
-            for fields in json.loads(self._get("/traces"))
+            TraceSummary(**(fields | {"services": tuple(fields["services"])})) for fields in json.loads(self._get("/traces"))
         ]
 
     def trace(self, trace_id: str) -> list[Span]:
@@ -116,9 +115,7 @@ class ReceiverProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
     def _first_line(self, timeout: float) -> bytes:

@@ -27,9 +27,7 @@ sentry_sdk.init(
     dsn="http://public@127.0.0.1:9/1",
     before_send=keep,
     default_integrations=False,
-    integrations=[
-        OTLPIntegration(collector_url=os.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], capture_exceptions=True)
-    ],
+    integrations=[OTLPIntegration(collector_url=os.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], capture_exceptions=True)],
 )
 tracer = trace.get_tracer("sentry")
 carrier = {}

@@ -51,7 +51,7 @@ def test_a_span_that_cannot_be_made_current_ends(
     monkeypatch.setattr(context_api, "_RUNTIME_CONTEXT", refusing)
     with pytest.raises(type(error)), tracer.start_as_current_span("span"):
         pass
-    span, = recorder.ended
+    (span,) = recorder.ended
     assert bool(span.events) == isinstance(error, Exception)
     assert span.status.is_unset != isinstance(error, Exception)
 

@@ -258,9 +258,7 @@ def test_should_sample_assigned_to_a_sampler_later(implementation: Implementatio
 
 
 @pytest.mark.parametrize("wrap", [lambda sampler: sampler, nanospan.sampling.ParentBased], ids=["itself", "delegate"])
-def test_should_sample_assigned_to_a_sampler_of_nanospan(
-    implementation: Implementation, wrap: Callable[[Any], Any]
-) -> None:
+def test_should_sample_assigned_to_a_sampler_of_nanospan(implementation: Implementation, wrap: Callable[[Any], Any]) -> None:
     sampler = nanospan.sampling.TraceIdRatioBased(1.0)
     tracer = implementation.tracer(sampler=wrap(sampler))
     assert tracer.start_span("before").is_recording()

@@ -19,6 +19,8 @@ from opentelemetry.trace import INVALID_SPAN, get_current_span
 from support.parity.implementation import Implementation
 from support.parity.pipeline import Recorder
 
+import nanospan
+
 
 @pytest.fixture
 def recorder() -> Recorder:
@@ -145,14 +147,18 @@ def _complaints(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int, str]]:
     return [(record.name, record.levelno, record.getMessage()) for record in caplog.records]
 
 
-FAILED_TO_DETACH = [("opentelemetry.context", logging.ERROR, "Failed to detach context")]
+def _failed_to_detach(tracer: Tracer) -> list[tuple[str, int, str]]:
+    """What is said of a token of another context: by nanospan nothing, it counts it (`nanospan.concurrency.stats`)."""
+    return (
+        [] if isinstance(tracer, nanospan.Tracer) else [("opentelemetry.context", logging.ERROR, "Failed to detach context")]
+    )
 
 
 def test_left_in_another_context(tracer: Tracer, recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
     manager = tracer.start_as_current_span("span")
     contextvars.copy_context().run(manager.__enter__)
     assert not manager.__exit__(None, None, None)
-    assert _complaints(caplog) == FAILED_TO_DETACH
+    assert _complaints(caplog) == _failed_to_detach(tracer)
     assert [span.name for span in recorder.ended] == ["span"]
 
 
@@ -163,7 +169,7 @@ def test_left_in_another_context_by_an_exception(
     contextvars.copy_context().run(manager.__enter__)
     error = ValueError("message")
     assert not manager.__exit__(ValueError, error, None)
-    assert _complaints(caplog) == FAILED_TO_DETACH
+    assert _complaints(caplog) == _failed_to_detach(tracer)
     assert [event.attributes["exception.message"] for event in recorder.ended[0].events] == ["message"]
 
 
@@ -182,7 +188,7 @@ def test_an_async_generator_closed_by_the_loop(tracer: Tracer, recorder: Recorde
     gc.collect()
     assert [span.name for span in recorder.ended] == ["generator"]
     assert recorder.ended[0].events == ()
-    assert _complaints(caplog) in ([], FAILED_TO_DETACH)
+    assert _complaints(caplog) in ([], _failed_to_detach(tracer))
 
 
 def test_a_generator_finished_in_another_context(
@@ -196,7 +202,7 @@ def test_a_generator_finished_in_another_context(
     contextvars.copy_context().run(next, generator)
     assert list(generator) == []
     assert [span.name for span in recorder.ended] == ["generator"]
-    assert _complaints(caplog) == FAILED_TO_DETACH
+    assert _complaints(caplog) == _failed_to_detach(tracer)
     assert get_current_span() is INVALID_SPAN
 
 

@@ -3,4 +3,6 @@
 # Each part uses only the parts above it.
 include "ids.pxi"
 include "identity.pxi"
+include "carried_counts.pxi"
 include "current_context.pxi"
+include "carried.pxi"

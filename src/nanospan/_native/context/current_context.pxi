@@ -207,8 +207,15 @@ cdef int undo_current(Activated *made) except -1:
         Py_DECREF(context)
         made.context = NULL
         try:
-            # The API's detach below logs a token of another Context or a runtime context replaced meanwhile.
+            # The API's detach below logs a token that was used before, or a runtime context replaced meanwhile.
             PyContextVar_Reset((<Runtime> known_runtime()).variable, token)
+        except ValueError:
+            if getattr(token, "var", None) is (<Runtime> known_runtime()).variable:
+                # Of another context: a generator that another task, or the collector, has closed. There is nothing to
+                # restore here.
+                count_foreign_detach()
+            else:
+                foreign = True
         except Exception:
             foreign = True
         else:

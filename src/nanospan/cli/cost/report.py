@@ -91,9 +91,7 @@ def notes(workload: Workload, choices: Choices, costs: SpanCosts, estimates: Seq
     return text
 
 
-def as_json(
-    workload: Workload, choices: Choices, costs: SpanCosts, estimates: Sequence[Estimate]
-) -> dict[str, Any]:
+def as_json(workload: Workload, choices: Choices, costs: SpanCosts, estimates: Sequence[Estimate]) -> dict[str, Any]:
     """The estimates as JSON values: numbers, shares from 0 to 1, bytes and seconds."""
     return {
         "workload": dataclasses.asdict(workload),
@@ -131,9 +129,7 @@ def cores(number: float) -> str:
     return "<0.001" if 0 < number < 0.0005 else f"{number:,.0f}" if number >= 99.95 else f"{number:.3g}"
 
 
-def _tables(
-    estimates: Sequence[Estimate], columns: Mapping[str, Sequence[Text | str]], width: int
-) -> Iterator[Table]:
+def _tables(estimates: Sequence[Estimate], columns: Mapping[str, Sequence[Text | str]], width: int) -> Iterator[Table]:
     """One table, or several below each other where ``width`` has no room for all columns: no figure is cut."""
     for group in _groups(columns, width - MAX_LABEL_CELLS - 1):
         table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")

@@ -221,9 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
         if step.query is not None:
             attributes["db.query.text"] = step.query
         declined = None
-        with self.server.tracer.start_as_current_span(
-            step.name, kind=step.kind, attributes=attributes
-        ) as span:
+        with self.server.tracer.start_as_current_span(step.name, kind=step.kind, attributes=attributes) as span:
             if step.query is not None:
                 rows = self._database.execute(step.query, (number % _ROWS,)).fetchall()
                 span.set_attribute("db.response.returned_rows", len(rows))

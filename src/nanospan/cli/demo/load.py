@@ -32,9 +32,7 @@ class _Load:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_SECONDS)
         while self._take():
             try:
-                connection.request(
-                    "POST", CHECKOUT_PATH, b'{"cart": 1}', {"Content-Type": "application/json"}
-                )
+                connection.request("POST", CHECKOUT_PATH, b'{"cart": 1}', {"Content-Type": "application/json"})
                 connection.getresponse().read()
             except (OSError, http.client.HTTPException):
                 connection.close()

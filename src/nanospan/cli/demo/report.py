@@ -63,9 +63,7 @@ def accounting_table(stats: Mapping[str, Any], received: int) -> Table:
     for key, meaning in (("held", "waiting for a decision"), ("sampled_out", "left out by sampling")):
         if stats[key]:
             table.add_row(f"  {key.replace('_', ' ')}", count(stats[key]), Text(meaning, style="dim"))
-    table.add_row(
-        "adds up", count(accounted), _verdict(accounted == stats["ended"], "every span accounted for")
-    )
+    table.add_row("adds up", count(accounted), _verdict(accounted == stats["ended"], "every span accounted for"))
     agrees = received == stats["exported"]
     table.add_row("received", count(received), _verdict(agrees, "as many as were exported"))
     return table
@@ -110,9 +108,7 @@ def cost_notes(runs: Sequence[CostRun], spans: int) -> Text:
     lost = {name: sum(run.lost for run in of_pipeline) for name, of_pipeline in by_pipeline.items()}
     for pipeline, number in lost.items():
         if number:
-            text.append(
-                f"The {pipeline} runs lost {number:,} spans, so their cost is understated.\n", style="red"
-            )
+            text.append(f"The {pipeline} runs lost {number:,} spans, so their cost is understated.\n", style="red")
     rounds = len(next(iter(by_pipeline.values())))
     text.append(
         f"\nMeasured just now on this machine: {rounds} {'round' if rounds == 1 else 'rounds'}, each run a "
@@ -145,8 +141,4 @@ def _loss_statement(lost: Mapping[str, int]) -> str:
 
 
 def _verdict(holds: bool, statement: str) -> Text:
-    return (
-        Text(f"yes: {statement}", style="green")
-        if holds
-        else Text(f"NO: not so: {statement}", style="bold red")
-    )
+    return Text(f"yes: {statement}", style="green") if holds else Text(f"NO: not so: {statement}", style="bold red")

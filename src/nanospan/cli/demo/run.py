@@ -88,9 +88,7 @@ def run(options: DemoOptions, console: Console | None = None) -> None:
 def make_tracing(endpoint: str) -> tuple[TracerProvider, BatchSpanProcessor]:
     """The provider and the processor of the service, with an OTLP/HTTP endpoint."""
     processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint))
-    provider = TracerProvider(
-        sampler=ALWAYS_ON, resource=Resource({"service.name": SERVICE_NAME}), shutdown_on_exit=False
-    )
+    provider = TracerProvider(sampler=ALWAYS_ON, resource=Resource({"service.name": SERVICE_NAME}), shutdown_on_exit=False)
     provider.add_span_processor(processor)
     return provider, processor
 

@@ -84,9 +84,7 @@ class Waterfall:
         self._spans = list(distinct.values())
         self._window = time_window(self._spans)
         forest = build_forest(self._spans)
-        self._main_root = max(
-            (root for root in forest), key=lambda root: (not root.orphan, root.end - root.start)
-        )
+        self._main_root = max((root for root in forest), key=lambda root: (not root.orphan, root.end - root.start))
         self._orphans = sum(root.orphan for root in forest)
         self._roots, self._left_out = fold(forest, max_rows)
 
@@ -98,9 +96,7 @@ class Waterfall:
         root = self._main_root.spans[0]
         errors = sum(span.status == "ERROR" for span in self._spans)
         services = list(dict.fromkeys(plain(span.service) for span in self._spans))
-        shown_services = ", ".join(services[:3]) + (
-            f" and {len(services) - 3} more" if len(services) > 3 else ""
-        )
+        shown_services = ", ".join(services[:3]) + (f" and {len(services) - 3} more" if len(services) > 3 else "")
         title = Text("trace ", style="dim", overflow="fold")
         title.append(root.trace_id or "without id", style="not dim")
         title.append(f"  {shown_services}\n")
@@ -140,9 +136,7 @@ class Waterfall:
 
     def _notes(self) -> list[Text]:
         backwards = sum(span.end_unix_nano < span.start_unix_nano for span in self._spans)
-        outside = sum(
-            end_of(span) < self._window.start or start_of(span) > self._window.end for span in self._spans
-        )
+        outside = sum(end_of(span) < self._window.start or start_of(span) > self._window.end for span in self._spans)
         candidates = [
             (self._left_out, "more {spans} not shown"),
             (self._orphans, "{spans} (marked ?) whose parent is missing"),
@@ -178,9 +172,7 @@ def _name(node: Node, guide: str, parent: Node | None, glyphs: _Glyphs) -> Text:
         text.append("? ", style="not dim yellow")
     if parent is not None and parent.spans[0].service != span.service:
         text.append(f"{plain(span.service)}: ", style="not dim italic")
-    text.append(
-        plain(span.name) or "(no name)", style=f"not dim {ERROR_STYLE}" if node.is_error else "not dim"
-    )
+    text.append(plain(span.name) or "(no name)", style=f"not dim {ERROR_STYLE}" if node.is_error else "not dim")
     if len(node.spans) > 1:
         text.append(f" {glyphs.times}{len(node.spans):,}", style="not dim bold")
     if node.hidden:
@@ -222,9 +214,7 @@ def _detail(node: Node, window: Window, glyphs: _Glyphs) -> Text:
     if node.start > window.end:
         return Text(f"{_duration(node.start - window.end, glyphs)} after", style="yellow")
     if node.is_error:
-        return Text(
-            _error_message(next(span for span in node.spans if span.status == "ERROR")), style=ERROR_STYLE
-        )
+        return Text(_error_message(next(span for span in node.spans if span.status == "ERROR")), style=ERROR_STYLE)
     if len(node.spans) > 1:
         longest = max(end_of(span) - start_of(span) for span in node.spans)
         return Text(f"longest {_duration(longest, glyphs)}", style="dim")
