@@ -17,6 +17,7 @@ from nanospan.concurrency._calls import (
 )
 from nanospan.concurrency._detached import detached, spawn_detached
 from nanospan.concurrency._environment import context_from_environ, environ_for_child
+from nanospan.concurrency._instrumentation import Instrumentation, ThreadingInstrumentor, instrument_threads
 from nanospan.concurrency._queues import AsyncCarryingQueue, CarryingQueue, Taken, carrying
 from nanospan.concurrency._stats import Stats, stats
 
@@ -26,12 +27,15 @@ __all__ = [
     "CarryingQueue",
     "ContextProcessPoolExecutor",
     "ContextThreadPoolExecutor",
+    "Instrumentation",
     "Stats",
     "Taken",
+    "ThreadingInstrumentor",
     "carrying",
     "context_from_environ",
     "detached",
     "environ_for_child",
+    "instrument_threads",
     "map",
     "run_in_executor",
     "spawn_detached",

@@ -24,7 +24,7 @@ cdef inline bint is_empty(object context) noexcept:
 cdef class ContextCall:
     """A callable that calls ``function`` with the Context of its creation current.
 
-    ``once``: it releases the Context when it is called, and must not be called again. A forked child calls with the span as a
+    ``once``: it releases both when it is called, and must not be called again. A forked child calls with the span as a
     remote one: the span itself is the parent process's. A pickle holds the ids and the baggage.
     """
 
@@ -46,8 +46,10 @@ cdef class ContextCall:
         return self.once
 
     def __getattr__(self, name):
-        # __name__ and the like, for those who show the function.
-        return getattr(self.function, name)
+        # For those who show the function. Not __func__, by which others would call it past the Context.
+        if name in ("__name__", "__qualname__", "__module__"):
+            return getattr(self.function, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self):
         return f"<{self.function!r} in the context of its creation>"
@@ -58,14 +60,14 @@ cdef class ContextCall:
         return reduce_call(self)
 
     def __call__(self, *args, **kwargs):
-        context = self.context
+        context, function = self.context, self.function
         if self.once:
-            self.context = None
+            self.context = self.function = None
             if context is None:
                 raise RuntimeError("this call was made for one run, and has run")
         if self.generation != fork_generation[0] and context_of_child is not None:
             context = context_of_child(context)
-        return run_in_context(context, self.function, args, kwargs)
+        return run_in_context(context, function, args, kwargs)
 
 
 cdef object run_in_context(object context, object function, tuple args, dict kwargs):
@@ -77,6 +79,8 @@ cdef object run_in_context(object context, object function, tuple args, dict kwa
         finally:
             detach_context(token)
     before = variable_value(own)
+    if before is context:
+        return PyObject_Call(function, args, kwargs)
     if is_empty(context):
         if is_empty(before):
             add_u64(&counts.empty, 1)

@@ -1,0 +1,1 @@
+"""What `instrument_threads` replaces in the standard library and in gevent."""
