@@ -16,6 +16,7 @@ from nanospan.concurrency._calls import (
     wrap,
 )
 from nanospan.concurrency._detached import detached, spawn_detached
+from nanospan.concurrency._detection import ContextLost, Detection, DetectionStats, Signal, detect
 from nanospan.concurrency._environment import context_from_environ, environ_for_child
 from nanospan.concurrency._instrumentation import Instrumentation, ThreadingInstrumentor, instrument_threads
 from nanospan.concurrency._queues import AsyncCarryingQueue, CarryingQueue, Taken, carrying
@@ -25,15 +26,20 @@ __all__ = [
     "AsyncCarryingQueue",
     "Carry",
     "CarryingQueue",
+    "ContextLost",
     "ContextProcessPoolExecutor",
     "ContextThreadPoolExecutor",
+    "Detection",
+    "DetectionStats",
     "Instrumentation",
+    "Signal",
     "Stats",
     "Taken",
     "ThreadingInstrumentor",
     "carrying",
     "context_from_environ",
     "detached",
+    "detect",
     "environ_for_child",
     "instrument_threads",
     "map",

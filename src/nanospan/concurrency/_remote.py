@@ -23,6 +23,8 @@ _PROPAGATORS = (TraceContextTextMapPropagator(), W3CBaggagePropagator())
 def fields_of(context: Context) -> dict[str, str]:
     """``traceparent``, ``tracestate`` and ``baggage``, as far as the Context has them."""
     fields: dict[str, str] = {}
+    if not context:
+        return fields
     for propagator in _PROPAGATORS:
         inject(propagator, fields, context)
     return fields

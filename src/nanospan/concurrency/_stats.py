@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from nanospan._native.context import carried_counts
+from nanospan._native.context import context_counts
+from nanospan.concurrency._detection import lost
 
 __all__ = ["Stats", "stats"]
 
@@ -22,15 +23,18 @@ class Stats(TypedDict):
     """Spans left in another context than the one they entered, as by a generator that the garbage collector closes."""
     scope_left: int
     """Calls that left another Context attached, which was taken off."""
+    lost: dict[str, int]
+    """The signals that the running `detect` has seen; empty if none runs."""
 
 
 def stats() -> Stats:
     """What has been counted so far in this process."""
-    counts = carried_counts()
+    counts = context_counts()
     return Stats(
         carried=counts["carried"],
         empty=counts["empty"],
         stale_cleared=counts["stale_cleared"],
         foreign_detach=counts["foreign_detach"],
         scope_left=counts["scope_left"],
+        lost=lost(),
     )

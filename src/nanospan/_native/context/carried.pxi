@@ -94,7 +94,7 @@ cdef object run_in_context(object context, object function, tuple args, dict kwa
         return PyObject_Call(function, args, kwargs)
     finally:
         if variable_value(own) is not context:
-            add_u64(&counts.scope_left, 1)
+            count_scope_left()
         detach_context(token)
 
 

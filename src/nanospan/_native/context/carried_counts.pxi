@@ -12,12 +12,35 @@ cdef struct CarriedCounts:
 
 cdef CarriedCounts counts
 
+# Called with the name of a signal; None unless `nanospan.concurrency.detect` looks for them.
+cdef object on_signal = None
+
+
+cdef void signal(str name) noexcept:
+    if on_signal is not None:
+        try:
+            on_signal(name)
+        except BaseException:
+            pass  # raised where a context is left, it would take the place of the application's exception
+
 
 cdef void count_foreign_detach() noexcept:
     add_u64(&counts.foreign_detach, 1)
+    signal("detach.foreign")
 
 
-def carried_counts():
+cdef void count_scope_left() noexcept:
+    add_u64(&counts.scope_left, 1)
+    signal("scope.left")
+
+
+def report_signals(function):
+    """Let ``function(signal)`` be called for what is noticed here; None: nothing is."""
+    global on_signal
+    on_signal = function
+
+
+def context_counts():
     """What calls and spans have met so far in this process, by name."""
     return {
         "carried": load_u64(&counts.carried),

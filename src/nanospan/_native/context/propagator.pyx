@@ -19,7 +19,7 @@ from nanospan._native.context.csrc cimport (
 )
 from nanospan._native.context cimport (
     BorrowedState, Ids, NativeSpanBase, context_is_dict, context_is_tuple, context_with, has_native_ids, ids_are_valid,
-    make_context, read_context, span_in
+    make_context, read_context, signal, span_in
 )
 
 from opentelemetry import trace
@@ -263,6 +263,8 @@ cdef object extract_by_getter(object propagator, object carrier, object context,
     # Several headers contradict each other: the trace begins anew. (The API takes the first.)
     verdict = read_traceparent(headers[0], &parent) if len(headers) == 1 else REFUSED
     if verdict == REFUSED:
+        if headers:
+            signal("link.invalid")
         return context_or_empty(context)
     if verdict == UNUSUAL:
         return extract_with_api(propagator, carrier, context, getter, [headers])
@@ -278,6 +280,8 @@ cdef object extract_from_dict(object propagator, dict carrier, object context):
     header = carrier.get(TRACEPARENT)
     cdef Verdict verdict = REFUSED if header is None else read_traceparent(header, &parent)
     if verdict == REFUSED:
+        if header is not None:
+            signal("link.invalid")
         return context_or_empty(context)
     if verdict == READ:
         state = carrier.get(TRACESTATE)
@@ -360,6 +364,7 @@ cdef class NativeTraceContextPropagator:
                 return
         span_context = span.get_span_context()
         if span_context is invalid_span_context:
+            signal("inject.empty")
             return
         text = traceparent_of(span_context, &trace_state)
         if text is None:

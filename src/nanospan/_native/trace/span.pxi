@@ -93,8 +93,32 @@ include "span_fields.pxi"
 include "span_content.pxi"
 
 
+cdef inline bint has_local_parent(SpanFields span) noexcept:
+    return span.has_parent and not span.parent_ids.is_remote
+
+
+cdef inline object scope_of(SpanFields span):
+    """The name of the instrumentation scope; None if it cannot be told."""
+    return getattr(span.shared.instrumentation_scope, "name", None)
+
+
+cdef void notice_abandoned(SpanFields span) noexcept:
+    """Shows a span to the detector that is freed and was never ended."""
+    if span.start_state == NO_TIME or span.is_ended():
+        return
+    span.set_end_state(TIME_NUMBER)  # once
+    try:
+        detector.abandoned(&span.ids, has_local_parent(span), span.name, scope_of(span))
+    except BaseException:
+        pass  # there is nobody to raise to
+
+
 cdef class NativeSpan(SpanContent):
     """The native half of `nanospan.Span`."""
+
+    def __dealloc__(self):
+        if load_flag(&detecting):
+            notice_abandoned(self)
 
     # --- start and end ------------------------------------------------------------------------------------------------
 
@@ -145,6 +169,8 @@ cdef class NativeSpan(SpanContent):
             self.set_end_state(TIME_OBJECT)
         if afterwards == NOBODY and self.has_container:
             self.seal()
+        if load_flag(&detecting):
+            detector.ended(&self.ids, has_local_parent(self))
         return STOPPED if self.cold_fields is None or self.cold_fields.end_metrics is None else STOPPED_WITH_METRICS
 
     cdef int seal(self) except -1:
@@ -355,6 +381,8 @@ cdef void dealloc(PyObject *span) noexcept:
 
 
 cdef int reset(PyObject *span) noexcept:
+    if load_flag(&detecting):
+        notice_abandoned(<NativeSpan> span)
     try:
         return (<NativeSpan> span).forget()
     except BaseException:

@@ -144,6 +144,20 @@ cdef inline int fill_span(NativeSpan span, SpanShared shared, object name, objec
     return 0
 
 
+cdef int notice_start(NativeSpan span, object current) except -1:
+    """Shows a started span to the detector; ``current`` is its parent, or INVALID_SPAN."""
+    cdef bint late = False
+    if type(current) is span_class and not span.parent_ids.is_remote:
+        late = (<NativeSpan> current).is_ended()
+    try:
+        detector.started(&span.ids, &span.parent_ids if span.has_parent else NULL, late, span.name, span.kind,
+                         scope_of(span), span.has_links)
+    except BaseException:
+        span.end()  # nobody else will
+        raise
+    return 0
+
+
 cdef object usable_links(object links):
     """The links, or None if there are none or reading them raises an Exception."""
     try:
@@ -235,6 +249,8 @@ cdef object start_unmetered(NativeTracer self, object name, object context, obje
     span.sets_status = set_status_on_exception
     fill_span(span, shared, name, kind, attributes, links, parent, &parent_ids, parent_state)
     span.begin(start_time, context)
+    if load_flag(&detecting):
+        notice_start(span, current)
     return span
 
 
