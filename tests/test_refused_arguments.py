@@ -13,6 +13,7 @@ from support.policies import compile_policies
 
 from nanospan import BatchSpanProcessor, TracerProvider, sampling
 from nanospan.export.http import OTLPSpanExporter
+from nanospan.messaging import Messaging, job_span
 from nanospan.sampling import ALWAYS_ON, Rule, RuleBased
 from nanospan.tail import (
     AlwaysSample,
@@ -189,6 +190,8 @@ SAMPLERS: list[Case] = [
     (lambda: sampling.ParentBased("always_on"), TypeError, "root must be a Sampler"),
     (lambda: sampling.ParentBased(ALWAYS_ON, local_parent_sampled=None), TypeError, "local_parent_sampled must be a"),
     (lambda: sampling.AlwaysRecord("always_on"), TypeError, "root must be a Sampler"),
+    (lambda: sampling.LinksBased("always_on"), TypeError, "root must be a Sampler"),
+    (lambda: sampling.LinksBased(ALWAYS_ON, linked_not_sampled=None), TypeError, "linked_not_sampled must be a Sampler"),
     (lambda: sampling.ConsistentProbability("0.1"), TypeError, "ratio"),
     (lambda: sampling.ConsistentProbability(0.1, randomness="dice"), ValueError, "randomness"),
     (lambda: sampling.RateLimited("10"), TypeError, "traces_per_second"),
@@ -213,7 +216,27 @@ HTTP: list[Case] = [
     (lambda: OTLPSpanExporter(max_request_size=0.5), TypeError, "max_request_size must be an integer"),
 ]
 
+MESSAGING: list[Case] = [
+    (lambda: Messaging(5), TypeError, "system must be a string"),
+    (lambda: Messaging(""), ValueError, "system must not be empty"),
+    (lambda: Messaging("kafka", carrier="kafka"), TypeError, "carrier must be a carrier such as nanospan.messaging.KAFKA"),
+    (lambda: Messaging("kafka", tracer_provider="global"), TypeError, "tracer_provider must be a TracerProvider"),
+    (lambda: Messaging("kafka", meter_provider="global"), TypeError, "meter_provider must be a MeterProvider"),
+    (lambda: Messaging("kafka", server_address=b"broker"), TypeError, "server_address must be a string"),
+    (lambda: Messaging("kafka", server_port="9092"), TypeError, "server_port must be an integer"),
+    (lambda: Messaging("kafka", server_port=65536), ValueError, "server_port must be an integer from 0 to 65535"),
+    (lambda: Messaging("kafka", consumer_group=""), ValueError, "consumer_group must not be empty"),
+    (lambda: Messaging("kafka", relation="child"), ValueError, "relation must be 'link' or 'parent' or 'both'"),
+    (lambda: Messaging("kafka", incoming=True), ValueError, "incoming must be 'continue' or 'restart' or 'ignore'"),
+    (lambda: Messaging("kafka", max_links=-1), ValueError, "max_links must be"),
+    (lambda: Messaging("kafka").send("t", creation="none"), ValueError, "creation must be 'send' or 'create' or 'given'"),
+    (lambda: Messaging("kafka").send("t", message="id"), TypeError, "unexpected keyword argument 'message'"),
+    (lambda: Messaging("kafka").process("t", [], headers_of=[[]]), TypeError, "headers and headers_of must not both"),
+    (lambda: job_span(""), ValueError, "name must not be empty"),
+]
+
 CASES = {
+    "messaging": MESSAGING,
     "tail": TAIL,
     "rules": RULES,
     "processor": PROCESSOR,

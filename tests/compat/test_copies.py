@@ -150,6 +150,7 @@ SAMPLERS: dict[str, Callable[[], Any]] = {
     "RateLimited, consistent": lambda: sampling.RateLimited(7, consistent=True),
     "Adaptive": lambda: sampling.Adaptive(1e9, averaging_seconds=3, min_probability=0.01),
     "OverheadBudget": lambda: sampling.OverheadBudget(0.5, averaging_seconds=3),
+    "LinksBased": lambda: sampling.LinksBased(sampling.TraceIdRatioBased(0.3), linked_sampled=sampling.RateLimited(5)),
     "RuleBased": rules,
     "ParentBased(RuleBased)": lambda: sampling.ParentBased(rules()),
 }

@@ -27,6 +27,8 @@ TEXTS = [
     "OverheadBudget()",
     "OverheadBudget(cpu_fraction=0.05, min_probability=0.001)",
     "AlwaysRecord(ParentBased(ALWAYS_OFF))",
+    "LinksBased(ConsistentProbability(0.1))",
+    "LinksBased(ALWAYS_ON, linked_not_sampled=RateLimited(1.0))",
     "RuleBased((Rule(name='GET /', kind=SpanKind.SERVER, attributes={'key': ANY}, sampler=ALWAYS_ON),), default=ALWAYS_OFF)",
     "Rule(parent=['local', 'remote'], sampler=RateLimited(1.0), external=True)",
 ]

@@ -3,8 +3,8 @@
 The samplers that the SDK has too have its names, arguments, descriptions and decisions, and derive from its classes, so that
 `isinstance` checks hold. nanospan's own samplers keep a share of the traces (`ConsistentProbability`), a number of traces
 per second (`RateLimited`), traces by rules (`RuleBased`), by load (`Adaptive`) or by the cost of tracing
-(`OverheadBudget`); `AlwaysRecord` records the spans that another sampler drops. Wrap them in a `ParentBased`; without one,
-services that call each other keep incomplete traces::
+(`OverheadBudget`); `AlwaysRecord` records the spans that another sampler drops. `LinksBased`, which is Python, decides by
+the links of a span. Wrap them in a `ParentBased`; without one, services that call each other keep incomplete traces::
 
     from nanospan.sampling import ConsistentProbability, ParentBased
 
@@ -25,6 +25,7 @@ from __future__ import annotations
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 from nanospan.sampling._adaptive import Adaptive, OverheadBudget
+from nanospan.sampling._links import LinksBased
 from nanospan.sampling._probability import AlwaysRecord, ConsistentProbability, RateLimited
 from nanospan.sampling._rules import ANY, Rule, RuleBased
 from nanospan.sampling._sdk import (
@@ -49,6 +50,7 @@ __all__ = [
     "AlwaysRecordSampler",
     "ConsistentProbability",
     "Decision",
+    "LinksBased",
     "OverheadBudget",
     "ParentBased",
     "ParentBasedTraceIdRatio",
@@ -69,6 +71,7 @@ for _public in (
     Adaptive,
     AlwaysRecord,
     ConsistentProbability,
+    LinksBased,
     OverheadBudget,
     ParentBased,
     ParentBasedTraceIdRatio,

@@ -7,6 +7,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 from nanospan._compat import stock
 from nanospan._compat.sdk import parent_based_delegates, static_decision
 from nanospan.sampling._adaptive import Adaptive, OverheadBudget
+from nanospan.sampling._links import LinksBased
 from nanospan.sampling._probability import ConsistentProbability, RateLimited
 from nanospan.sampling._rules import RuleBased
 
@@ -20,6 +21,8 @@ def drops_traces(sampler: Sampler) -> bool:
     """
     if isinstance(sampler, stock.ParentBased):
         return drops_traces(parent_based_delegates(sampler)[0])
+    if isinstance(sampler, LinksBased):
+        return drops_traces(sampler.root)
     if isinstance(sampler, RuleBased):
         return drops_traces(sampler.default)
     if isinstance(sampler, stock.StaticSampler):

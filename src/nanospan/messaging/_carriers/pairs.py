@@ -1,0 +1,60 @@
+"""Headers that are pairs of a name and bytes: Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nanospan.messaging._carriers.carrier import Carrier, Pair, write_fields
+
+__all__ = ["PairCarrier"]
+
+
+def _is_named(pair: object, name: str) -> bool:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        return False
+    key = pair[0]
+    return bool(key == name or (isinstance(key, bytes) and key == name.encode()))
+
+
+class PairCarrier(Carrier):
+    """A list or tuple of ``(str, bytes)``, or a dict of them, as confluent-kafka takes; a name may occur several times."""
+
+    def __init__(self, name: str, prefix: str = "") -> None:
+        super().__init__(name)
+        self._prefix = prefix
+
+    def empty(self) -> Any:
+        return []
+
+    def _set(self, headers: Any, pairs: list[Pair]) -> Any:
+        kept = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+
+        def remove(name: str) -> None:
+            name = self._prefix + name
+            kept[:] = [pair for pair in kept if not _is_named(pair, name)]
+
+        def write(name: str, value: str) -> bool:
+            kept.append((self._prefix + name, value.encode("ascii")))
+            return True
+
+        write_fields(pairs, remove, write)
+        if headers is None or type(headers) is list:
+            return kept
+        return type(headers)(dict(kept) if isinstance(headers, Mapping) else kept)
+
+    def _get(self, headers: Any, key: str) -> object:
+        key = self._prefix + key
+        if isinstance(headers, Mapping):
+            headers = list(headers.items())
+        elif not isinstance(headers, list | tuple):
+            headers = list(headers)
+        for pair in reversed(headers):
+            if _is_named(pair, key):
+                return pair[1]
+        return None
+
+    def _names(self, headers: Any) -> Iterable[object]:
+        if isinstance(headers, Mapping):
+            return list(headers)
+        return [pair[0] for pair in headers if isinstance(pair, tuple | list) and len(pair) == 2]

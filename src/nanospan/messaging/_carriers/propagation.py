@@ -1,0 +1,90 @@
+"""`inject` and `extract`: the global propagator, with the headers of a transport."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from opentelemetry import propagate
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_span
+
+from nanospan.messaging._carriers.carrier import Carrier, fits
+from nanospan.messaging._carriers.counts import count, log_failure
+
+__all__ = ["INCOMING", "Incoming", "current_fields", "extract", "extract_remote", "inject"]
+
+Incoming = Literal["continue", "restart", "ignore"]
+INCOMING: tuple[Incoming, ...] = ("continue", "restart", "ignore")
+
+
+class _BoundedGetter(Getter[Any]):
+    """Reads one message through its carrier; a field over its bounds is missing."""
+
+    __slots__ = ("_carrier", "has_parent")
+
+    def __init__(self, carrier: Carrier) -> None:
+        self._carrier = carrier
+        self.has_parent = False
+        """Whether a traceparent was read."""
+
+    def get(self, carrier: Any, key: str) -> list[str] | None:
+        value = self._carrier.get(carrier, key)
+        if value is None:
+            return None
+        if not fits(key, value):
+            count("malformed")
+            return None
+        if key == "traceparent":
+            self.has_parent = True
+        return [value]
+
+    def keys(self, carrier: Any) -> list[str]:
+        return self._carrier.keys(carrier)
+
+
+def current_fields(context: Context | None = None) -> dict[str, str]:
+    """The fields that the global propagator writes for ``context``, the current one if None. Never raises."""
+    fields: dict[str, str] = {}
+    try:
+        propagate.get_global_textmap().inject(fields, context=context)
+    except Exception:
+        log_failure("the propagator's inject")
+    return fields
+
+
+def inject(carrier: Carrier, headers: Any, *, context: Context | None = None) -> Any:
+    """A copy of ``headers`` with the fields of ``context``, the current one if None: see `Carrier.set`. Never raises.
+
+    A context without a span leaves the headers as they are: those of another producer then go on.
+    """
+    fields = current_fields(context)
+    if fields:
+        return carrier.set(headers, fields)
+    return carrier.empty() if headers is None else headers
+
+
+def extract_remote(carrier: Carrier, headers: Any) -> tuple[Context, SpanContext]:
+    """The context of a message alone, and the span context in it, which is not valid if there is none. Never raises."""
+    context = Context()
+    if headers is None:
+        return context, INVALID_SPAN_CONTEXT
+    try:
+        getter = _BoundedGetter(carrier)
+        context = propagate.get_global_textmap().extract(headers, context, getter=getter)
+        remote = get_current_span(context).get_span_context()
+        if getter.has_parent and not remote.is_valid:
+            count("malformed")
+        return context, remote
+    except Exception:
+        log_failure("the propagator's extract")
+        return Context(), INVALID_SPAN_CONTEXT
+
+
+def extract(carrier: Carrier, headers: Any, *, incoming: Incoming = "continue") -> Context:
+    """The context that a message carries, and nothing of the current one. Never raises.
+
+    A ``tracestate`` of more than 512 characters, a ``baggage`` of more than 8192 or of more than 180 members, and a
+    malformed field count as missing. With ``incoming="restart"`` or ``"ignore"`` the context is empty.
+    """
+    return extract_remote(carrier, headers)[0] if incoming == "continue" else Context()

@@ -1,0 +1,1 @@
+"""Names, kinds, attributes and metrics of the semantic conventions for messaging."""
