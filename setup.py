@@ -5,19 +5,27 @@ Environment switches, all off by default:
 NANOSPAN_SANITIZE   comma list for -fsanitize= (address,undefined or thread)
 NANOSPAN_COVERAGE   1: compile for gcov (scripts/coverage/coverage.sh)
 SOURCE_DATE_EPOCH   seconds since 1970: the time of every file in the sdist, which then depends on their content alone
+
+A wheel has neither debug information nor symbols, which would make it four times as large. Modules that are built in place
+keep their symbols, for profilers.
 """
 
 import copy
 import gzip
 import os
+import platform
+import re
+import sys
 import tarfile
 from glob import glob
+from pathlib import Path
 from typing import Any
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
+from setuptools.errors import PlatformError
 
 NATIVE = "src/nanospan/_native"
 
@@ -44,11 +52,14 @@ C_SOURCES = {
     "trace.__init__": [],
 }
 
+_RELATIVE_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?://|#)([^)\s]+)\)")
+
 HEADERS = (".h", ".pxd", ".pxi")
 
 
 def flags() -> tuple[list[str], list[str]]:
     compile_args = [
+        "-g0",  # Python's own flags have -g
         "-std=gnu11",
         "-O3",
         "-fno-strict-overflow",
@@ -89,10 +100,22 @@ def extensions() -> list[Extension]:
     ]
 
 
+def check_platform() -> None:
+    """Raise PlatformError, before anything is compiled, where nanospan cannot run."""
+    implementation = platform.python_implementation()
+    if sys.platform != "linux" or implementation != "CPython":
+        raise PlatformError(
+            f"nanospan runs on Linux with CPython only, and this is {implementation} on {sys.platform}. "
+            "Without it an application can use the SDK's own tracing: install nanospan with the marker "
+            "; sys_platform == 'linux'"
+        )
+
+
 class ParallelBuild(build_ext):
     """Translates and compiles the modules with all CPUs, and only where modules are built: an sdist needs no C of Cython."""
 
     def finalize_options(self) -> None:
+        check_platform()
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
 
@@ -114,6 +137,9 @@ class ParallelBuild(build_ext):
                 "freethreading_compatible": True,
             },
         )
+        if not self.inplace and not {"NANOSPAN_SANITIZE", "NANOSPAN_COVERAGE"} & os.environ.keys():
+            for extension in self.extensions:
+                extension.extra_link_args = [*extension.extra_link_args, "-Wl,-s"]
         sources = {extension.name: extension.sources for extension in made}
         for extension in self.extensions:
             extension.sources = sources[extension.name.removesuffix(".__init__")]
@@ -124,6 +150,16 @@ class ParallelBuild(build_ext):
         own = copy.copy(self)
         own.build_temp = os.path.join(self.build_temp, ext.name)
         super(ParallelBuild, own).build_extension(ext)
+
+
+def package_page() -> str:
+    """The README for a package index, which has no other page of the repository: a link to one becomes its path."""
+
+    def plain(link: re.Match[str]) -> str:
+        picture, text, path = link.groups()
+        return "" if picture else f"{text} (`{path.partition('#')[0]}`)"
+
+    return _RELATIVE_LINK.sub(plain, Path(__file__).with_name("README.md").read_text(encoding="utf-8"))
 
 
 class ReproducibleSdist(sdist):
@@ -155,4 +191,9 @@ class ReproducibleSdist(sdist):
 
 # Cython's processes may import this file again.
 if __name__ == "__main__":
-    setup(cmdclass={"build_ext": ParallelBuild, "sdist": ReproducibleSdist}, ext_modules=extensions())
+    setup(
+        cmdclass={"build_ext": ParallelBuild, "sdist": ReproducibleSdist},
+        ext_modules=extensions(),
+        long_description=package_page(),
+        long_description_content_type="text/markdown",
+    )

@@ -15,3 +15,6 @@ class RandomIdGenerator(NativeIdGenerator, stock.RandomIdGenerator):
     generator. The kernel seeds it, and again in a forked child; `random.seed()` does not affect it. The generator is not
     cryptographic: ids are not secrets.
     """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"

@@ -34,3 +34,6 @@ class TraceContextTextMapPropagator(NativeTraceContextPropagator, ApiPropagator)
     The API's code handles every call on a subclass, which may have renamed the headers. Renaming them on this class or an
     instance of it has no effect.
     """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -305,6 +306,7 @@ class TestEnvironment:
             ({"OTEL_EXPORTER_JAEGER_ENDPOINT": "x"}, "nobody reads OTEL_EXPORTER_JAEGER_ENDPOINT without", "Install"),
             ({"OTEL_TRACES_SAMPLER_ARG": "0.1"}, "nobody reads OTEL_TRACES_SAMPLER_ARG", "OTEL_TRACES_SAMPLER"),
             ({"OTEL_BSP_MAX_QUEUE_SIZE": "-5"}, "OTEL_BSP_MAX_QUEUE_SIZE='-5' is ignored: write an integer", "line"),
+            ({"OTEL_PYTHON_NANOSPAN_CLOCK": "frozen"}, "OTEL_PYTHON_NANOSPAN_CLOCK='frozen' is ignored: write sys", "line"),
             ({"OTEL_EXPORTER_OTLP_TIMEOUT": "soon"}, "OTEL_EXPORTER_OTLP_TIMEOUT='soon' is ignored", "line"),
             ({"OTEL_TRACES_SAMPLER": "traceidratio"}, "the sampler is ALWAYS", "sampler="),
             ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://else:4318"}, "no exporter sends to the endpoint in", "endpoint="),
@@ -335,12 +337,14 @@ class TestEnvironment:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{receiver.port}")
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
         monkeypatch.setenv("OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES", "1000000")
+        monkeypatch.setenv("OTEL_PYTHON_NANOSPAN_CLOCK", "system")
+        monkeypatch.setenv("OTEL_PYTHON_NANOSPAN_INSTALL", "true")  # as `nanospan run` sets it
         monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
         monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
         with provider_of(BatchSpanProcessor()) as provider:
             report = nanospan.doctor(provider)
         assert report.findings == []
-        assert len(report.environment) == 5
+        assert len(report.environment) == 7
 
 
 class TestVersions:
@@ -410,6 +414,12 @@ provider = TracerProvider()
 provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
 """,
 }
+THREAD = """
+import threading
+from opentelemetry import trace
+trace.get_tracer("t").start_span("of the application").end()
+threading.Thread(target=threading.Event().wait, name="server").start()
+"""
 SET_UP = "\nfrom opentelemetry import trace\nprint('noise')\ntrace.set_tracer_provider(provider)\n"
 
 
@@ -421,6 +431,10 @@ class TestCommand:
         (tmp_path / "nothing.py").write_text("")
         (tmp_path / "broken.py").write_text("import missing_module")
         (tmp_path / "factory.py").write_text("def create():\n    import ours")
+        (tmp_path / "exits.py").write_text("import sys\nsys.exit(3)")
+        (tmp_path / "exits_later.py").write_text("import ours, sys\nsys.exit('no database')")
+        (tmp_path / "serves.py").write_text("import ours" + THREAD)
+        (tmp_path / "serves_and_fails.py").write_text(THREAD + "1 / 0")
 
         def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
             endpoint = f"http://127.0.0.1:{receiver.port}"
@@ -467,3 +481,35 @@ class TestCommand:
         result = doctor("broken")
         assert result.returncode == 2
         assert "broken cannot be loaded: ModuleNotFoundError: No module named 'missing_module'" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("module", "status", "output", "complaint"),
+        [
+            ("exits", 2, "", "exits called sys.exit(3) before it set a tracer provider: name the module"),
+            ("exits_later", 0, "Provider, as exits_later sets it up, which then called sys.exit('no database')", ""),
+            ("serves", 0, "Fine: nothing to do.", "threads that did not end; the doctor ends without them: server\n"),
+            ("serves_and_fails", 2, "", "serves_and_fails cannot be loaded: ZeroDivisionError"),
+            ("factory:missing", 2, "", "has no attribute 'missing'"),
+            ("ours.py", 2, "", "write the name of the module, ours"),
+        ],
+    )
+    def test_applications_that_end_or_do_not_end(self, doctor, receiver, module, status, output, complaint):
+        result = doctor(module)
+        assert (result.returncode, "Traceback" in result.stderr) == (status, False), result
+        assert output in result.stdout
+        assert complaint in result.stderr
+        if module == "serves":
+            assert receiver.span_names() == ["of the application"]  # as at an exit
+
+    def test_an_application_that_does_not_return_is_said(self, tmp_path, monkeypatch, capfd):
+        from nanospan.cli.doctor import subject
+
+        said = threading.Event()
+        (tmp_path / "runs_for_ever.py").write_text("from nanospan.cli.doctor.subject import SAID\nSAID.wait(60)")
+        monkeypatch.setattr(subject, "SLOW_SECONDS", 0.0)
+        monkeypatch.setattr(subject, "SAID", said, raising=False)
+        monkeypatch.setattr(subject.click, "echo", lambda text, err: (print(text, file=sys.stderr), said.set()))
+        monkeypatch.syspath_prepend(str(tmp_path))
+        subject.find_subject("runs_for_ever")
+        assert said.is_set()
+        assert "runs_for_ever has not returned yet. If it runs the application itself, press Ctrl-C" in capfd.readouterr()[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -21,9 +22,12 @@ pytest.importorskip("rich", reason="rich is not installed")
 from click.testing import CliRunner
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from rich.console import Console
+from support.accounting import wait_until
 
 from nanospan.cli.commands import nanospan as command
-from nanospan.cli.receive.forward import ForwardedBatch, Forwarder, forward_endpoint
+from nanospan.cli.receive import save
+from nanospan.cli.receive.forward import Forwarder, forward_endpoint
+from nanospan.cli.receive.request_batch import RequestBatch
 from nanospan.cli.receive.request_queue import REQUEST_OVERHEAD_BYTES, RequestQueue
 from nanospan.cli.receive.save import Saver, read_lines
 from nanospan.cli.receive.session import TraceViewer
@@ -80,6 +84,12 @@ def end(process: subprocess.Popen[str]) -> tuple[str, str]:
     return output, errors
 
 
+def caught(pid: int) -> set[int]:
+    """The signals that the process has handlers for."""
+    mask = int(re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[1], 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}
+
+
 def row(output: str, name: str) -> str | None:
     found = re.search(rf"^ *{name} +(\S.*?) *$", output, re.MULTILINE)
     return found and found[1]
@@ -134,9 +144,39 @@ class TestForward:
             forwarder.close()
             assert (forwarder.lost, forwarder.delivered) == (10, 0)
 
+    def test_the_end_does_not_wait_for_a_receiver_that_hangs(self):
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            with receiving("--forward", f"http://127.0.0.1:{silent.getsockname()[1]}", "-q") as (process, port):
+                for number in range(1, 4):
+                    send(port, request(number))
+                # The exporter would wait 10 s for its answer, and the socket above answers none as long as it is open.
+                output, errors = end(process)
+        assert errors == ""
+        assert (row(output, "spans"), row(output, "spans forwarded"), row(output, "spans not forwarded")) == ("3", "0", "3")
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_second_signal_ends_at_once(self, number, tmp_path):
+        """The file is a pipe that nobody empties, for which the end would wait a minute."""
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            with receiving("--save", str(pipe), "-q") as (process, port):
+                for trace in range(1, 100):
+                    send(port, request(*range(trace, trace + 100)))
+                process.send_signal(number)
+                wait_until(lambda: number not in caught(process.pid), "the first signal was taken")
+                process.send_signal(number)
+                process.communicate(timeout=WAIT_SECONDS)
+            assert process.returncode == -number
+        finally:
+            os.close(reader)
+
     @pytest.mark.parametrize("spans", [2, 5])
     def test_a_batch_that_is_too_large_is_split(self, spans):
-        batch = ForwardedBatch.of(request(*range(spans)), spans)
+        batch = RequestBatch.of(request(*range(spans)), spans)
         parts = batch.split()
         assert sum(part.count for part in parts) == spans
         names = []
@@ -161,7 +201,8 @@ class TestForward:
         assert forward_endpoint(url) == endpoint
 
     @pytest.mark.parametrize(
-        "url", ["", "ftp://host", "http://", "http://host:many", "http://localhost:4318", "127.0.0.1:4317"]
+        "url",
+        ["", "ftp://host", "http://", "http://host:many", "h:4x", "http://[::1", "http://localhost:4318", "127.0.0.1:4317"],
     )
     def test_a_wrong_url_is_one_line(self, url):
         result = receive("--forward", url)
@@ -195,6 +236,18 @@ class TestSave:
         cut, whole = read_lines(str(file))
         assert (cut.number, cut.body, cut.reason[:19]) == (1, b"", "the body is no JSON")
         assert (whole.number, whole.body) == (2, request(7))
+
+    def test_a_request_that_would_make_too_long_a_line_becomes_several(self, tmp_path, monkeypatch):
+        file = str(tmp_path / "traces.jsonl")
+        body = request(*range(1, 9))
+        monkeypatch.setattr(save, "MAX_SAVED_BYTES", len(body) // 3)
+        saver = Saver(file)
+        saver.put(body, 8)
+        saver.close()
+        lines = [ExportTraceServiceRequest.FromString(line.body) for line in read_lines(file)]
+        assert (saver.delivered, saver.lost, len(lines)) == (8, 0, 4)
+        scopes = [scope for line in lines for scope in line.resource_spans[0].scope_spans]
+        assert [span.name for scope in scopes for span in scope.spans] == [f"GET /{number}" for number in range(1, 9)]
 
     def test_a_full_disk_is_counted_and_said(self, caplog):
         saver = Saver("/dev/full")
@@ -240,6 +293,15 @@ class TestRead:
         assert len(re.findall("^line ", output, re.MULTILINE)) == 5
         assert (row(output, "lines"), row(output, "lines not used"), row(output, "spans not used")) == ("12", "10", "1")
         assert row(output, "traces shown") == "1"
+
+    @pytest.mark.parametrize("end", ["\n", ""])
+    def test_a_line_that_is_too_long_is_counted_and_not_read(self, file, monkeypatch, end):
+        monkeypatch.setattr(save, "MAX_LINE_BYTES", len(self.COLLECTOR))
+        file.write_text(self.COLLECTOR + " " * (5 * len(self.COLLECTOR)) + "\n" + self.COLLECTOR + "x" * 1000 + end)
+        output = receive("--read", str(file)).output
+        reason = f"the line is longer than {len(self.COLLECTOR)} bytes, and is not read"
+        assert [line for line in output.splitlines() if line.startswith("line ")] == [f"line {n}: {reason}" for n in (2, 4)]
+        assert (row(output, "lines"), row(output, "lines not used"), row(output, "spans")) == ("4", "2", "2")
 
     def test_more_than_a_terminal_shows_in_a_second(self, file):
         saver = Saver(str(file))
@@ -314,6 +376,23 @@ def test_a_taken_grpc_port_is_one_friendly_line():
     assert "--grpc-port" in line
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("--http-port", "99999"), 2, "'--http-port': '99999' is no port: write a number from 1 to 65535, or 0 for"),
+        (("--http-port", "http"), 2, "'http' is no port: write a number from 1 to 65535"),
+        (("--grpc-port", "-1"), 2, "'-1' is no port: write a number from 1 to 65535"),
+        (("--max-rows", "many"), 2, "'many' is not a whole number, such as 40000"),
+        (("--host", "localhost:4318", "--no-grpc"), 1, "write --host localhost --http-port 4318"),
+        (("--host", "no.such.host.invalid", "--no-grpc"), 1, "write --host with the name or the address of this machine"),
+    ],
+)
+def test_a_wrong_value_is_told_what_to_write(arguments, status, says):
+    result = receive(*arguments)
+    assert result.exit_code == status
+    assert says in result.output
+
+
 @pytest.mark.parametrize("origin", ["example.com", "http://example.com/path"])
 def test_a_wrong_origin_is_named(origin):
     result = receive("--cors-origin", origin)
@@ -329,7 +408,7 @@ def test_a_request_that_cannot_be_handled_is_lost_alone(caplog):
     queue = RequestQueue(handle, name="test", max_bytes=10_000)
     for body in (b"x", b"", b"x"):
         queue.put(body, 2)
-    queue.close(WAIT_SECONDS)
+    queue.drain(WAIT_SECONDS)
     queue.put(b"x", 2)
     assert (queue.delivered, queue.lost) == (4, 4)
     assert "ZeroDivisionError" in caplog.text

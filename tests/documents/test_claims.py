@@ -19,6 +19,8 @@ from support.accounting import ended_span
 import nanospan
 from nanospan.export.http import OTLPSpanExporter
 from nanospan.processor import DropReason, PolicyStats, ProcessorDetail, ProcessorStats, TailStats
+from nanospan.propagation import TraceContextTextMapPropagator
+from nanospan.receiver import Receiver
 from nanospan.sampling import ALWAYS_ON
 from nanospan.tail import AlwaysSample, TailSampling
 
@@ -66,6 +68,17 @@ def test_a_provider_shows_its_sampler_and_processors() -> None:
     )
     provider.shutdown()
     assert "sampler=AlwaysOffSampler processors=[]" in repr(nanospan.TracerProvider(sampler=ALWAYS_OFF))
+
+
+def test_every_other_public_object_shows_what_it_is() -> None:
+    provider = nanospan.TracerProvider(shutdown_on_exit=False)
+    assert repr(provider.get_tracer("shop", "1.2")) == "<nanospan.Tracer 'shop' 1.2>"
+    assert repr(provider.get_tracer("shop")) == "<nanospan.Tracer 'shop'>"
+    assert repr(provider.id_generator) == "RandomIdGenerator()"
+    assert repr(TraceContextTextMapPropagator()) == "TraceContextTextMapPropagator()"
+    with Receiver(grpc_port=None) as receiver:
+        assert repr(receiver) == f"<nanospan.receiver.Receiver at {receiver.endpoint_http}: 0 spans>"
+        assert repr(receiver.store) == "<nanospan.receiver.TraceStore: 0 spans, 0 traces kept>"
 
 
 PROVIDER_OF_THE_API = """

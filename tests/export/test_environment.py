@@ -113,6 +113,13 @@ HOSTS = [
     ("collector:4318/base", "http://collector:4318/base", ("collector:4318", None)),
     ("grpc://collector:4317", "http://collector:4317", ("collector:4317", "collector:4317")),
     ("tcp://me:secret@collector:4317", "http://collector:4317", ("collector:4317", "collector:4317")),
+    ("http:/collector:4318", "http://collector:4318", ("collector:4318", "http://collector:4318")),
+    ("http//collector:4318", "http://collector:4318", ("collector:4318", "http://collector:4318")),
+    ("http:collector:4318", "http://collector:4318", ("collector:4318", "http://collector:4318")),
+    ("http;//collector:4318", "http://collector:4318", ("collector:4318", "http://collector:4318")),
+    ("http:///collector:4318", "http://collector:4318", ("collector:4318", "http://collector:4318")),
+    ("HTTPS//me:secret@collector:4318", "https://collector:4318", ("collector:4318", "https://collector:4318")),
+    ("http:4318", "http://http:4318", ("http:4318", None)),
 ]
 """Endpoints without a scheme, or with one of another protocol: the URL for HTTP, and for gRPC the target, and what to write
 in its place if that is said."""

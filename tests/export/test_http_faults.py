@@ -79,6 +79,18 @@ def test_refusals_are_not_retried(status: int, caplog: pytest.LogCaptureFixture)
     assert receiver.url in caplog.text
 
 
+@pytest.mark.parametrize("status", [404, 405])
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [("", "/v1/traces"), ("/", "/v1/traces"), ("/otlp", "/otlp/v1/traces"), ("/v1/traces/v1/traces", "/v1/traces")],
+)
+def test_a_wrong_path_is_told_what_to_write(path: str, meant: str, status: int, caplog: pytest.LogCaptureFixture) -> None:
+    with HttpReceiver([answer(status)]) as receiver:
+        base = receiver.url.removesuffix("/v1/traces")
+        assert OTLPSpanExporter(base + path).export_encoded(batch()) == FAILED
+    assert f"{status} Scripted; did you mean {base}{meant}?" in caplog.text
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirects_are_failures_and_not_followed(status: int, caplog: pytest.LogCaptureFixture) -> None:
     with HttpReceiver() as other, HttpReceiver([answer(status, Location=other.url), answer(200)]) as receiver:

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import platform
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -82,6 +83,39 @@ def test_native_modules_need_no_newer_glibc_than_stated() -> None:
         # A wheel built for these tests alone may have debug information and the search path of its interpreter. A sanitizer
         # or gcov, where the build has one, is a library that the wheels of a release are checked not to need.
         assert [fault for fault in faults if "GLIBC" in fault] == [], path.name
+
+
+def test_the_page_of_a_package_index_has_no_dead_link() -> None:
+    for name in ("setuptools", "Cython"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    if not (ROOT / "setup.py").exists():
+        pytest.skip("setup.py is not here: not a source tree")
+    page = runpy.run_path(str(ROOT / "setup.py"))["package_page"]()
+    targets = re.findall(r"\]\(([^)]*)\)", page)
+    assert targets and all(target.startswith(("https://", "#")) for target in targets)
+    paths = re.findall(r"\(`([^`]+)`\)", page)
+    assert "docs/operations.md" in paths
+    assert [path for path in paths if path.endswith(".md") and not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize(("system", "implementation"), [("darwin", "CPython"), ("win32", "CPython"), ("linux", "PyPy")])
+def test_where_it_cannot_run_nothing_is_compiled(tmp_path: Path, system: str, implementation: str) -> None:
+    for name in ("setuptools", "Cython"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    if not (ROOT / "setup.py").exists():
+        pytest.skip("setup.py is not here: not a source tree")
+    pretend = f"""
+import platform, runpy, setuptools.command.build_ext, setuptools.command.sdist, setuptools.errors, Cython.Build, sys
+sys.platform, platform.python_implementation = {system!r}, lambda: {implementation!r}
+Cython.Build.cythonize = None
+sys.argv = ["setup.py", "build_ext", "--build-lib", "lib", "--build-temp", "temp"]
+runpy.run_path({str(ROOT / "setup.py")!r}, run_name="__main__")
+"""
+    ended = subprocess.run([sys.executable, "-c", pretend], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    says = f"error: nanospan runs on Linux with CPython only, and this is {implementation} on {system}."
+    assert ended.stderr.startswith(says) and len(ended.stderr.splitlines()) == 1
+    assert not list(tmp_path.rglob("*.*o"))
 
 
 def test_a_module_that_is_not_fit_for_a_wheel_is_found_out(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ import sys
 import sysconfig
 import tempfile
 import venv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from support.accounting import WAIT
 
+import nanospan
 from nanospan.receiver import Receiver, Span, TraceStore
 
 
@@ -83,8 +84,43 @@ class Environment:
 
 def environment_with(config: pytest.Config, *requirements: str) -> Environment:
     """The environment with ``requirements``, made once and kept in pytest's cache; skips if pip cannot fetch them."""
+
+    def fill(site: Path) -> None:
+        # addsitedir: what is installed for every process there (as by scripts/coverage/coverage.sh) is so here too.
+        (site / "below.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+
+    return _environment(config, requirements, fill)
+
+
+def bare_environment_with(config: pytest.Config, *requirements: str) -> Environment:
+    """As `environment_with`, of nanospan with its extra ``cli``, ``requirements``, what both need, and nothing else."""
+    packaging = pytest.importorskip("packaging.requirements", reason="packaging is not installed")
+    installed = distribution("nanospan")
+    needed = [packaging.Requirement(text) for text in installed.requires or ()]
+    here = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": "cli"})]
+    # Of the SDK the release that the tests run with.
+    own = [f"{one.name}=={version(one.name)}" if one.name.startswith("opentelemetry-") else str(one) for one in here]
+
+    def fill(site: Path) -> None:
+        package = Path(nanospan.__file__).parent
+        (site / "nanospan").symlink_to(package)
+        metadata = site / f"nanospan-{installed.version}.dist-info"
+        metadata.mkdir()
+        for name in ("METADATA", "entry_points.txt"):
+            (metadata / name).write_text(installed.read_text(name) or "")
+        script = site.parents[2] / "bin" / "nanospan"
+        script.write_text(f"#!{site.parents[2] / 'bin' / 'python'}\nfrom nanospan.cli import main\nmain()\n")
+        script.chmod(0o755)
+
+    return _environment(config, (*(one.partition(";")[0].strip() for one in own), *requirements), fill, "bare")
+
+
+def _environment(
+    config: pytest.Config, requirements: tuple[str, ...], fill: Callable[[Path], None], kind: str = ""
+) -> Environment:
+    """A virtual environment with what ``fill`` puts into its folder of packages, and then ``requirements``."""
     site = sysconfig.get_path("purelib")
-    key = repr((sys.version, site, version("opentelemetry-sdk"), requirements)).encode()
+    key = repr((sys.version, site, version("opentelemetry-sdk"), requirements, *filter(None, [kind]))).encode()
     if key in _not_to_be_had:
         pytest.skip(_not_to_be_had[key])
     folder = _kept(config) / hashlib.sha256(key).hexdigest()[:16]
@@ -92,9 +128,7 @@ def environment_with(config: pytest.Config, *requirements: str) -> Environment:
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
             venv.create(folder, symlinks=True, with_pip=False)
-            made = next((folder / "lib").glob("python*")) / "site-packages"
-            # addsitedir: what is installed for every process there (as by scripts/coverage/coverage.sh) is so here too.
-            (made / "below.pth").write_text(f"import site; site.addsitedir({site!r})\n")
+            fill(next((folder / "lib").glob("python*")) / "site-packages")
             if requirements and (problem := _install(folder, requirements)):
                 # One attempt has to do for all tests: with no network it takes its time.
                 _not_to_be_had[key] = f"{' '.join(requirements)} cannot be installed: {problem}"

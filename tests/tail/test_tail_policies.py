@@ -74,6 +74,12 @@ def test_status_code(codes: tuple[str, ...], seen: int, keeps: bool) -> None:
     assert decide(StatusCode(*codes), statuses=seen) == (LEFT if keeps else DROPPED)
 
 
+def test_a_module_may_import_it_in_place_of_opentelemetrys() -> None:
+    assert tuple(trace.StatusCode) == (StatusCode.UNSET, StatusCode.OK, StatusCode.ERROR)
+    assert trace.Status(StatusCode.ERROR, "text").status_code is trace.StatusCode.ERROR
+    assert StatusCode(StatusCode.ERROR) == StatusCode("ERROR")
+
+
 @pytest.mark.parametrize(
     ("policy", "duration", "keeps"),
     [

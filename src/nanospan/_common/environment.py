@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -21,6 +22,7 @@ __all__ = [
     "boolean_variable",
     "collected_warnings",
     "integer_variable",
+    "near",
     "parsed_variable",
     "to_write",
     "variable_text",
@@ -29,6 +31,9 @@ __all__ = [
 ]
 
 Parsed = TypeVar("Parsed")
+
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
+_UNITS = {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9}
 
 _warned: set[tuple[str, str]] = set()
 _collecting = threading.local()
@@ -110,12 +115,7 @@ def boolean_variable(logger: logging.Logger, variable: str) -> bool:
 
 def to_write(text: str, parse: Callable[[str], object], accepted: str) -> str:
     """``accepted``, after the value that ``text`` was probably meant to be, if ``parse`` takes that."""
-    unquoted = text.strip("\"'").strip()
-    guesses = [unquoted, unquote(unquoted), unquoted.replace(",", ".")]
-    if unquoted.endswith("%"):
-        with contextlib.suppress(ValueError):
-            guesses.append(f"{float(unquoted[:-1]) / 100:g}")
-    for guess in guesses:
+    for guess in _guesses(text.strip("\"'").strip()):
         if guess != text and guess:
             try:
                 parse(guess)
@@ -123,3 +123,29 @@ def to_write(text: str, parse: Callable[[str], object], accepted: str) -> str:
                 continue
             return f"{guess}, {accepted}"
     return accepted
+
+
+def near(text: str, words: Iterable[str]) -> str | None:
+    """The one of ``words`` that ``text`` was probably meant to be."""
+    import difflib  # for what is written wrong only
+
+    found = difflib.get_close_matches(text.lower().replace("-", "_"), words, n=1, cutoff=0.8)
+    return found[0] if found else None
+
+
+def _guesses(text: str) -> Iterator[str]:
+    """What ``text`` may have been meant to be, the most probable first."""
+    yield text
+    yield unquote(text)
+    if _THOUSANDS.fullmatch(text):
+        yield text.replace(",", "")
+    yield text.replace(",", ".")
+    with contextlib.suppress(ValueError):
+        if text.endswith("%"):
+            yield f"{float(text[:-1].replace(',', '.')) / 100:g}"
+        elif text[-1:] in _UNITS:
+            yield f"{float(text[:-1]) * _UNITS[text[-1]]:.0f}"
+        elif 2 <= float(text) <= 100:
+            yield f"{float(text) / 100:g}"  # a share in percent
+        if float(text).is_integer():
+            yield f"{float(text):.0f}"

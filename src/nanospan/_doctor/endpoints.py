@@ -15,6 +15,7 @@ from nanospan._doctor.report import Finding, Level
 from nanospan.export._delivery.delivery import Delivery, Transport
 from nanospan.export._delivery.exporter import DeliveringExporter
 from nanospan.export._delivery.reply import Reply, Verdict, partial_success
+from nanospan.export._settings.endpoint import TRACES_PATH
 from nanospan.export._transport.official import wrap_official
 
 __all__ = ["Answer", "ask", "check_answer", "endpoint_of", "transport_of"]
@@ -111,6 +112,8 @@ def check_answer(endpoint: str, answer: Answer) -> Iterator[Finding]:
         return
     if (meant := _MEANT.search(answer.text)) is not None:
         do = f"Set OTEL_EXPORTER_OTLP_ENDPOINT={meant[1]}, or the protocol that this port speaks."
+        if meant[1].endswith(TRACES_PATH):
+            do = f"Set OTEL_EXPORTER_OTLP_ENDPOINT={meant[1].removesuffix(TRACES_PATH)}, which gets {TRACES_PATH} appended."
         yield Finding(Level.ERROR, "endpoint", f"{endpoint} does not take spans: {answer.text}", do)
         return
     if not answer.reached:

@@ -24,6 +24,7 @@ from nanospan.export._settings.environment import (
 )
 from nanospan.processor._settings import resolve_settings
 from nanospan.sampling.configuration.environment import provider_sampler
+from nanospan.trace._clock import follows_python
 from nanospan.trace._span_limits import span_limits_from_environment
 
 __all__ = ["check_environment", "check_sampler_variable", "list_variables"]
@@ -92,6 +93,7 @@ def _unusable() -> list[str]:
         resolve_insecure(None)
         resolve_settings(None, None, None, None, None)
         span_limits_from_environment()
+        follows_python()
         _sampler_of_the_variable()
     return list(found.values())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 __all__ = ["Finding", "Level", "Report", "worst_first"]
@@ -31,7 +31,7 @@ class Finding:
     level: Level
     about: str
     """The part that it is about: ``provider``, ``sampler``, ``processor``, ``endpoint``, ``queue``, ``environment``,
-    ``versions``."""
+    ``versions``, ``process``."""
     says: str
     do: str
 
@@ -46,6 +46,10 @@ class Report:
     versions: Mapping[str, str]
     findings: Sequence[Finding]
     """The worst first."""
+    process: Mapping[str, Any] = field(default_factory=dict)
+    """The process, if it is another one."""
+    partial: bool = False
+    """Whether it is seen from outside only."""
 
     @property
     def ok(self) -> bool:
@@ -61,7 +65,8 @@ class Report:
         """What is wrong, the way of the spans, and what to do first."""
         to_do = self._to_do
         if not to_do:
-            return "Fine: nothing to do.", self._way(), "First: nothing."
+            fine = "Nothing to do, as far as it is seen from outside." if self.partial else "Fine: nothing to do."
+            return fine, self._way(), "First: nothing."
         things = "1 thing" if len(to_do) == 1 else f"{len(to_do)} things"
         lost = ", and spans are lost" if to_do[0].level is Level.ERROR else ""
         return f"{things} to do{lost}: {to_do[0].says}.", self._way(), f"First: {to_do[0].do}"
@@ -76,7 +81,7 @@ class Report:
             + (f" ({one['answer']['text']})" if one.get("answer") else "")
             for one in self.processors
         ]
-        return f"{way} -> {'; '.join(ends) or 'nothing'}"
+        return f"{way} -> {'; '.join(ends) or ('not seen' if self.partial else 'nothing')}"
 
     def as_dict(self) -> dict[str, Any]:
         """The report as values of JSON."""
@@ -88,6 +93,7 @@ class Report:
             "environment": [dict(one) for one in self.environment],
             "versions": dict(self.versions),
             "findings": [asdict(finding) for finding in self.findings],
+            **({"process": dict(self.process)} if self.process else {}),
         }
 
     def __str__(self) -> str:

@@ -39,14 +39,13 @@ _NAMES = (
 _OFF = ("0", "false", "f", "no", "n")
 
 
-def list_versions() -> dict[str, str]:
-    """Python, and the packages of tracing that are installed."""
+def list_versions(folders: Sequence[str] | None = None) -> dict[str, str]:
+    """Python, and the packages of tracing that are installed: here, or in these folders."""
     found = {"python": platform.python_version()}
+    path = sys.path if folders is None else list(folders)
     for name in _NAMES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
+        if (installed := next(iter(distributions(name=name, path=path)), None)) is not None:
+            found[name] = installed.version
     return found
 
 

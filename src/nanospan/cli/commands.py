@@ -7,6 +7,7 @@ import click
 from nanospan._common.version import own_version
 from nanospan.cli.cost.command import cost
 from nanospan.cli.doctor.command import doctor
+from nanospan.cli.numbers import Count, Number
 from nanospan.cli.receive.command import receive
 from nanospan.cli.run.command import HELP
 from nanospan.cli.run.command import run as run_command
@@ -32,10 +33,10 @@ def run(arguments: tuple[str, ...]) -> None:
 
 
 @nanospan.command()
-@click.option("--requests", type=click.IntRange(1), default=1500, show_default=True, help="Requests to serve.")
+@click.option("--requests", type=Count(1), default=1500, show_default=True, help="Requests to serve.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1),
+    type=Number(0.1),
     default=8.0,
     show_default=True,
     help="Load for at most this long.",
@@ -43,12 +44,12 @@ def run(arguments: tuple[str, ...]) -> None:
 @click.option("--no-stock", is_flag=True, help="Do not measure the stock pipeline.")
 @click.option(
     "--rounds",
-    type=click.IntRange(0),
+    type=Count(0),
     default=5,
     show_default=True,
     help="Rounds of the cost measurement; 0 for none.",
 )
-@click.option("--cost-spans", type=click.IntRange(1), default=2000, show_default=True, help="Spans of one cost run.")
+@click.option("--cost-spans", type=Count(1), default=2000, show_default=True, help="Spans of one cost run.")
 def demo(requests: int, seconds: float, no_stock: bool, rounds: int, cost_spans: int) -> None:
     """Trace a small web service under load, and show what arrived and what it cost.
 

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 GRPC = "nanospan_otlp_grpc"
 HTTP = "nanospan_otlp_http"
 _OFFICIAL = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
+_PACKAGES = {name: f"opentelemetry-exporter-{name.replace('_', '-')}" for name in _OFFICIAL.values()}
 _OWN = {"grpc": GRPC, "http/protobuf": HTTP}
 _SDK_PROTOCOL = "grpc"
 """What the SDK takes ``otlp`` for where no variable names a protocol."""
@@ -69,7 +70,11 @@ def _loadable(name: str, signal: str, variable: str, text: str, arguments: Mappi
     lost = "" if signal == "traces" else f", or none; no {signal} are exported"
     entry = registered(group, _entry_name(name, signal, arguments))
     if entry is None:
-        known = ", ".join(_known_names(group))
+        if name.lower() == "otlp":  # of nanospan for traces, of a package for the others
+            package = _PACKAGES[_entry_name(name, signal, arguments)]
+            warn_ignored(logger, variable, text, f"none, or install {package}; no {signal} are exported")
+            return ()
+        known = ", ".join(_known_names(group, signal))
         warn_ignored(logger, variable, text, f"names of exporters that are installed ({known}) in place of {name}{lost}")
         return ()
     try:
@@ -80,8 +85,9 @@ def _loadable(name: str, signal: str, variable: str, text: str, arguments: Mappi
     return (entry.name,)
 
 
-def _known_names(group: str) -> list[str]:
-    return sorted({"otlp", *registered_names(group)})
+def _known_names(group: str, signal: str) -> list[str]:
+    names = set(registered_names(group))
+    return sorted(names | {"otlp"} if signal == "traces" or names & set(_PACKAGES) else names)
 
 
 def _entry_name(name: str, signal: str, arguments: Mapping[str, Any]) -> str:

@@ -80,7 +80,7 @@ class BatchSpanProcessor(NativeBatchProcessor, stock.BatchSpanProcessor, metacla
         settings = resolve_settings(
             max_queue_size, schedule_delay_millis, max_export_batch_size, export_timeout_millis, max_queue_bytes
         )
-        exporter = _default_exporter(meter_provider) if span_exporter is None else span_exporter
+        exporter = default_exporter(meter_provider) if span_exporter is None else span_exporter
         adapter = export_adapter_for(exporter, settings, tail_sampling)
         metrics = create_processor_metrics(meter_provider, adapter.queue)
         self._attach_queue(adapter.queue)
@@ -143,7 +143,7 @@ def _is_tail_sampling(given: object) -> bool:
     return isinstance(given, TailSampling)
 
 
-def _default_exporter(meter_provider: MeterProvider | None) -> SpanExporter:
+def default_exporter(meter_provider: MeterProvider | None) -> SpanExporter:
     """nanospan's OTLP exporter for the protocol in the environment."""
     if resolve_protocol() == "grpc":
         from nanospan.export import grpc

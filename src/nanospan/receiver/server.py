@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from nanospan._common.log import counted
 from nanospan.receiver.cors import LOCALHOST_ORIGINS, AllowedOrigins
 from nanospan.receiver.http_server import TRACES_PATH, OtlpHttpServer
 from nanospan.receiver.intake import Intake, OnRequest
@@ -98,6 +99,10 @@ class Receiver:
     def endpoint_grpc(self) -> str | None:
         """The URL as OTLP/gRPC exporters take it for ``endpoint``; None when gRPC is off."""
         return None if self._grpc is None else f"http://{self._url_host}:{self.grpc_port}"
+
+    def __repr__(self) -> str:
+        grpc = f" and {self.endpoint_grpc}" if self._grpc is not None else ""
+        return f"<nanospan.receiver.Receiver at {self.endpoint_http}{grpc}: {counted(self.stats().spans, 'span')}>"
 
     def stats(self) -> ReceiverStats:
         return self.store.stats()

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from nanospan._common.log import counted
 from nanospan.receiver.decode import Span, decode_span, service_name
 
 __all__ = ["ReceiverStats", "TraceStore", "TraceSummary"]
@@ -114,6 +115,10 @@ class TraceStore:
         self._kept_bytes = 0
         # A dict for its order; never longer than the traces kept.
         self._touched: dict[bytes, None] = {}
+
+    def __repr__(self) -> str:
+        stats = self.stats()
+        return f"<nanospan.receiver.TraceStore: {counted(stats.spans, 'span')}, {counted(len(self._traces), 'trace')} kept>"
 
     def add(self, body: bytes, *, transport: str, wire_bytes: int | None = None, rejected: int = 0) -> int:
         """Take one serialised ``ExportTraceServiceRequest`` and return how many spans it held.

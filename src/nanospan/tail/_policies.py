@@ -50,7 +50,13 @@ class StatusCode(Policy):
 
     Raises:
         ValueError: for no code, or one that does not exist.
+
+    A module that imports this name after OpenTelemetry's has that enumeration's members here too: `StatusCode.ERROR`.
     """
+
+    UNSET: ClassVar = trace.StatusCode.UNSET
+    OK: ClassVar = trace.StatusCode.OK
+    ERROR: ClassVar = trace.StatusCode.ERROR
 
     codes: tuple[str, ...]
     type: ClassVar[str] = "status_code"

@@ -35,6 +35,10 @@ class Tracer(native.NativeTracer, stock.Tracer):
     start_span = native.start_span
     start_as_current_span = native.start_as_current_span
 
+    def __repr__(self) -> str:
+        scope = self._instrumentation_scope
+        return f"<nanospan.Tracer {scope.name!r}{f' {scope.version}' if scope.version else ''}>"
+
     def __copy__(self) -> Tracer:
         copied = type(self).__new__(type(self))
         for name in TRACER_FIELDS:

@@ -103,6 +103,7 @@ PROVIDER = [
     Variable(sdk.OTEL_SDK_DISABLED, "false", valid=(UPPER,)),
     Variable(sdk.OTEL_TRACES_SAMPLER, "always_off", valid=(UPPER,), elsewhere=True),
     Variable("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "false", valid=(UPPER,)),
+    Variable("OTEL_PYTHON_NANOSPAN_CLOCK", "system", valid=(UPPER,)),
     Variable("OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES", "1048576", valid=(UPPER,)),
     *(Variable(name, "64", valid=(UPPER,)) for name in COUNTS),
     *(

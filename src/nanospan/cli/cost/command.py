@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from nanospan.cli.cost.inputs import Choices, SpanCosts, TrafficRule, Workload
 from nanospan.cli.cost.model import STRATEGIES, estimate
+from nanospan.cli.numbers import Count, Number
 
 __all__ = ["cost"]
 
@@ -25,59 +23,6 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _WORKLOAD, _CHOICES, _COSTS = Workload(1, 1), Choices(), SpanCosts()
 """The source of the defaults of the options."""
-
-
-_WITH_COMMAS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
-_WITH_UNIT = re.compile(r"([\d.,]+)\s*([kKMG])")
-_UNITS = {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9}
-
-
-def plain_number(text: str) -> str:
-    """``text`` as float() and int() read it, if it is ``40,000`` or ``40k``; else as it is."""
-    text = text.strip()
-    number, unit = (found[1], found[2]) if (found := _WITH_UNIT.fullmatch(text)) else (text, "")
-    if _WITH_COMMAS.fullmatch(number):
-        number = number.replace(",", "")
-    if not unit:
-        return number
-    try:
-        return f"{Decimal(number) * _UNITS[unit]:f}"
-    except InvalidOperation:
-        return text
-
-
-class Number(click.FloatRange):
-    """A finite number in a range. click's FloatRange accepts nan, and infinity if there is no maximum."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        given: Any = plain_number(value) if isinstance(value, str) else value
-        try:
-            float(given)
-        except ValueError:
-            self.fail(f"{value!r} is not a number, such as 40000, 40,000, 40k or 0.5.", param, ctx)
-        number = super().convert(given, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return number
-
-
-class Count(click.IntRange):
-    """A whole number in a range."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        given: Any = plain_number(value) if isinstance(value, str) else value
-        try:
-            number = Decimal(given)
-            whole = number == int(number)
-        except (InvalidOperation, ValueError, OverflowError):
-            whole = False
-        if not whole:
-            self.fail(f"{value!r} is not a whole number, such as 40000, 40,000 or 40k.", param, ctx)
-        return super().convert(int(number), param, ctx)
 
 
 class Rule(ParamType):
@@ -93,7 +38,9 @@ class Rule(ParamType):
         if not (name and equals and colon):
             self.fail(f"{value!r} is not NAME=SHARE:RATIO, as in /checkout=0.05:1.", param, ctx)
         try:
-            return TrafficRule(name, float(part), float(ratio))
+            return TrafficRule(name, *(SHARE.convert(number, None, None) for number in (part, ratio)))
+        except click.BadParameter as error:
+            self.fail(f"{value!r}: {error.message}", param, ctx)
         except ValueError as error:
             self.fail(f"{value!r}: {error}.", param, ctx)
 

@@ -27,6 +27,8 @@ def show(console: Console, report: Report, origin: str) -> None:
         head = Text(f"{finding.level} ", style=_STYLES[finding.level])
         console.print(head + Text(f"{finding.about}: {plain(finding.says)}", style=""), soft_wrap=True)
         console.print(Padding(Text(plain(finding.do)), (0, 0, 0, 2)))
+    if report.process:
+        _section(console, "Process", report.process)
     _section(console, f"Provider, {origin}", report.provider)
     for one in report.processors:
         _section(console, "Processor", _flat(one))
@@ -50,4 +52,5 @@ def _section(console: Console, title: str, facts: Mapping[str, Any]) -> None:
     if not facts:
         console.print("  nothing")
     for name, value in facts.items():
-        console.print(Text(f"  {name}  {plain(str(value))}"), soft_wrap=True)
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        console.print(Text(f"  {name}  {plain(text)}"), soft_wrap=True)

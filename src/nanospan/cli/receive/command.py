@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+
 import click
 
-__all__ = ["receive"]
+from nanospan.cli.numbers import Count, Port
 
-PORT = click.IntRange(0, 65535)
+__all__ = ["receive"]
 
 # With --read there is nothing to listen for.
 _OF_LISTENING = ("http_port", "grpc_port", "no_grpc", "host", "cors_origin", "forward", "save")
 
 
 @click.command()
-@click.option("--http-port", type=PORT, default=4318, show_default=True, help="OTLP/HTTP port; 0 for any free one.")
-@click.option("--grpc-port", type=PORT, default=4317, show_default=True, help="OTLP/gRPC port; 0 for any free one.")
+@click.option("--http-port", type=Port(), default=4318, show_default=True, help="OTLP/HTTP port; 0 for any free one.")
+@click.option("--grpc-port", type=Port(), default=4317, show_default=True, help="OTLP/gRPC port; 0 for any free one.")
 @click.option("--no-grpc", is_flag=True, help="Listen for OTLP/HTTP only.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -29,8 +31,8 @@ _OF_LISTENING = ("http_port", "grpc_port", "no_grpc", "host", "cors_origin", "fo
 @click.option("--read", metavar="FILE", help="Show what --save or the Collector's file exporter wrote, and end.")
 @click.option("--service", metavar="NAME", help="Show only traces in which this service took part.")
 @click.option("--once", is_flag=True, help="End after the first trace; the same as --max-traces 1.")
-@click.option("--max-traces", type=click.IntRange(1), metavar="N", help="End after this many traces.")
-@click.option("--max-rows", type=click.IntRange(1), default=60, show_default=True, help="Rows of one waterfall.")
+@click.option("--max-traces", type=Count(1), metavar="N", help="End after this many traces.")
+@click.option("--max-rows", type=Count(1), default=60, show_default=True, help="Rows of one waterfall.")
 @click.option("--quiet", "-q", is_flag=True, help="Count, and show no waterfalls.")
 @click.pass_context
 def receive(
@@ -78,9 +80,21 @@ def receive(
             )
         )
     except run.ListenError as error:
-        raise click.ClickException(f"{error} (choose another with --http-port or --grpc-port)") from error
+        raise click.ClickException(f"{error} ({_other_address(host, error)})") from error
     except run.ReceiveError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _other_address(host: str, error: Exception) -> str:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, socket.gaierror):
+        cause = cause.__cause__
+    if cause is None:
+        return "choose another with --http-port or --grpc-port"
+    name, colon, port = host.rpartition(":")
+    if colon and port.isdecimal():
+        return f"write --host {name} --http-port {port}"
+    return "write --host with the name or the address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them"
 
 
 def _refuse_options_of_listening(context: click.Context) -> None:

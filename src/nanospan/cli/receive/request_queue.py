@@ -33,7 +33,7 @@ class RequestQueue:
         self._under_way = 0
         self._closed = False
         self.delivered = 0
-        """Spans."""
+        """Spans that ``handle`` has delivered."""
         self.lost = 0
         """Spans that were dropped, or that ``handle`` did not deliver."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -49,7 +49,7 @@ class RequestQueue:
             self._waiting.append((body, spans))
             self._changed.notify_all()
 
-    def close(self, timeout: float) -> None:
+    def drain(self, timeout: float) -> None:
         """Take no more; wait up to ``timeout`` seconds for what waits, and drop the rest. `join` waits for the thread."""
         with self._changed:
             self._closed = True
@@ -59,7 +59,7 @@ class RequestQueue:
             self._waiting.clear()
 
     def join(self, timeout: float) -> None:
-        """After `close`: wait up to ``timeout`` seconds for the request that is being handled; then it counts as lost."""
+        """After `drain`: wait up to ``timeout`` seconds for the request that is being handled; then it counts as lost."""
         self._thread.join(timeout)
         with self._changed:
             self.lost += self._under_way

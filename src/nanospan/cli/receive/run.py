@@ -178,10 +178,13 @@ def _forwarder(options: ReceiveOptions, stack: ExitStack) -> Forwarder | None:
 
 @contextmanager
 def _stop_signal() -> Iterator[threading.Event]:
+    """Set by the first SIGINT or SIGTERM. The second one ends the process at once, whatever is still forwarded or saved."""
     stopping = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:
         stopping.set()
+        for number in previous:
+            signal.signal(number, signal.SIG_DFL)
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

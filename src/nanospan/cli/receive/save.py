@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from nanospan._common.log import WindowedLog
+from nanospan.cli.receive.request_batch import RequestBatch
 from nanospan.cli.receive.request_queue import RequestQueue
 from nanospan.receiver.otlp_json import OtlpJsonError, request_from_json, request_to_json
 
 __all__ = ["Line", "Saver", "read_lines"]
 
 MAX_QUEUED_BYTES = 64 << 20
-MAX_LINE_BYTES = 256 << 20
+MAX_SAVED_BYTES = 2 << 20
+"""Bytes of a request, in protobuf, that becomes one line; a longer one of several spans becomes several. JSON takes two to
+eight times as much, and so fits `MAX_LINE_BYTES`."""
+MAX_LINE_BYTES = 32 << 20
+"""Bytes of a line that is read. Python's objects for it take up to twenty times as much."""
 LAST_SECONDS = 60.0
 """What the end waits for requests that are not written yet."""
 
 _log = WindowedLog(logging.getLogger(__name__))
 
 
-class Saver:
+class Saver(RequestQueue):
     """Appends each request to a file. Never blocks: what waits is bounded, and what is lost is counted.
 
     Raises OSError when the file cannot be opened.
@@ -38,26 +43,17 @@ class Saver:
         # Closed by `close`. Unbuffered: a line is in the file when it is counted, and a failed one is not tried again.
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115
         self._torn = _ends_within_a_line(path)
-        self._queue = RequestQueue(self._write, name="nanospan-receive-save", max_bytes=max_bytes)
-        self.put: Callable[[bytes, int], None] = self._queue.put
-
-    @property
-    def delivered(self) -> int:
-        """Spans that are in the file."""
-        return self._queue.delivered
-
-    @property
-    def lost(self) -> int:
-        """Spans that are not, because the disk did not keep up or refused."""
-        return self._queue.lost
+        super().__init__(self._write, name="nanospan-receive-save", max_bytes=max_bytes)
 
     def close(self) -> None:
         """Write what waits, and close the file."""
-        self._queue.close(LAST_SECONDS)
-        self._queue.join(LAST_SECONDS)
+        self.drain(LAST_SECONDS)
+        self.join(LAST_SECONDS)
         self._file.close()
 
     def _write(self, body: bytes, spans: int) -> int:
+        if len(body) > MAX_SAVED_BYTES and spans > 1:
+            return sum(self._write(half, half.count) for half in RequestBatch.of(body, spans).split())
         try:
             line = request_to_json(ExportTraceServiceRequest.FromString(body)).encode() + b"\n"
             rest = memoryview(b"\n" + line if self._torn else line)
@@ -91,7 +87,7 @@ def read_lines(path: str) -> Iterator[Line]:
             if len(text) > MAX_LINE_BYTES:
                 while text and not text.endswith(b"\n"):
                     text = file.readline(MAX_LINE_BYTES)
-                yield Line(number, reason=f"the line is over {MAX_LINE_BYTES} bytes long")
+                yield Line(number, reason=f"the line is longer than {MAX_LINE_BYTES:,} bytes, and is not read")
             elif text.strip():
                 yield _line(number, text)
 

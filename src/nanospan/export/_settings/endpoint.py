@@ -16,16 +16,17 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from nanospan._common.environment import to_write, warn_ignored, warn_once
 from nanospan.export._settings.environment import Setting, resolve_insecure, settings_of
 
-__all__ = ["GrpcEndpoint", "HttpEndpoint", "parse_http_url", "resolve_grpc_endpoint", "resolve_http_endpoint"]
+__all__ = ["TRACES_PATH", "GrpcEndpoint", "HttpEndpoint", "parse_http_url", "resolve_grpc_endpoint", "resolve_http_endpoint"]
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_HTTP = "http://localhost:4318"
 _DEFAULT_GRPC = "localhost:4317"
-_TRACES_PATH = "/v1/traces"
+TRACES_PATH = "/v1/traces"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _USERINFO = re.compile(r"(^|//)[^/?#]*@")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_TORN_SCHEME = re.compile(r"(https?)(?!://[^/])(?:[:;]/*|/{2,})(?!/|\d+(?:/|$))", re.IGNORECASE)
 _HOST = r"(?:\[[0-9a-f:.%]+\]|\d+\.\d+\.\d+\.\d+|(?=[a-z0-9._-]*[a-z])[a-z0-9](?:[a-z0-9._-]*[a-z0-9.])?)"
 _BARE_HOST = re.compile(rf"(?:[^/?#@\s]*@)?{_HOST}(?::\d+)?(?:[/?#].*)?", re.IGNORECASE)
 """An endpoint without a scheme: a host with a letter in it or an IP address, and perhaps user, port and path."""
@@ -71,20 +72,29 @@ def resolve_http_endpoint(argument: str | None) -> HttpEndpoint:
             raise ValueError(f"endpoint {error}") from None
     for setting in settings_of("ENDPOINT"):
         for text in _readings(setting.value, "http://"):
-            url = text.removesuffix("/") + _TRACES_PATH if setting.is_general else text
+            url = text.removesuffix("/") + TRACES_PATH if setting.is_general else text
             try:
                 endpoint = parse_http_url(url)
             except ValueError:
                 continue
             if text is not setting.value:
                 _warn_other_reading(setting, text)
+            elif setting.is_general and text.rstrip("/").endswith(TRACES_PATH):
+                base = _public(text.rstrip("/").removesuffix(TRACES_PATH))
+                message = f"gets {TRACES_PATH} appended: write {base}, or name the variable for traces"
+                warn_once(logger, setting.variable, _public(text), message)
             return endpoint
         _warn_ignored(setting, parse_http_url, f"a URL such as {_DEFAULT_HTTP}", _DEFAULT_HTTP)
-    return parse_http_url(_DEFAULT_HTTP + _TRACES_PATH)
+    return parse_http_url(_DEFAULT_HTTP + TRACES_PATH)
 
 
 def _readings(value: str, prefix: str) -> tuple[str, ...]:
-    """``value`` as it is, and with ``prefix`` in the place of its scheme or of none, if it names a host."""
+    """``value`` as it is, and with ``prefix`` in the place of its scheme or of none, if it names a host.
+
+    A host after a scheme that is not written well, as in ``http:/host``, is not to become a host named ``http``.
+    """
+    if (torn := _TORN_SCHEME.match(value)) is not None:
+        return (f"{torn[1].lower()}://{value[torn.end() :]}",)
     host = _SCHEME.sub("", value).removeprefix("//")
     return (value, prefix + host) if _BARE_HOST.fullmatch(host) else (value,)
 
@@ -104,7 +114,7 @@ def parse_http_url(url: str) -> HttpEndpoint:
         raise ValueError(f"must be a str, not {type(url).__name__}")
     parts, port = _split(url.strip())
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or _has_spaces(parts.netloc):
-        raise ValueError(f"must be a URL such as {_DEFAULT_HTTP + _TRACES_PATH}, not {_public(url)!r}")
+        raise ValueError(f"must be a URL such as {_DEFAULT_HTTP + TRACES_PATH}, not {_public(url)!r}")
     netloc = parts.netloc.rpartition("@")[2]
     basic_auth = None
     if parts.username is not None:

@@ -223,7 +223,7 @@ def parse_headers(text: str, source: str) -> dict[str, str]:
         value = value.strip()
         try:
             if not equals:
-                raise ValueError("is not of the form name=value")
+                raise ValueError("it is not of the form name=value, such as api-key=12345")
             key, text_value = check_header(unquote(name), value if " " in value else unquote(value).strip())
         except ValueError as error:
             # The entry is not logged: it may be a credential.

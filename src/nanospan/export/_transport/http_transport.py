@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from dataclasses import replace
 
 import urllib3
 
@@ -11,7 +12,7 @@ from nanospan.export._delivery.backoff import Deadline
 from nanospan.export._delivery.delivery import Body
 from nanospan.export._delivery.reply import Reply, Verdict, reply_to_http_status
 from nanospan.export._settings.compression import Compression, compress
-from nanospan.export._settings.endpoint import HttpEndpoint
+from nanospan.export._settings.endpoint import TRACES_PATH, HttpEndpoint
 from nanospan.export._settings.watched_files import WatchedFiles
 from nanospan.export._transport.connection.http_connection import HttpConnection, HttpsConnection
 from nanospan.export._transport.connection.http_pool import HttpPool
@@ -23,6 +24,7 @@ _MAX_BODY = 4 * 1024 * 1024
 _MAX_ERROR_BODY = 64 * 1024
 _READ_SIZE = 64 * 1024
 _REQUEST_TIMEOUT = 408
+_NOT_THERE = (404, 405)
 
 _ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, UnicodeError)
 """What a connection raises. UnicodeError: a host name that IDNA has no form for."""
@@ -77,7 +79,7 @@ class HttpTransport:
                 preload_content=False,
             )
             response = connection.getresponse()
-            reply = _reply_to_response(response, deadline)
+            reply = self._with_hint(_reply_to_response(response, deadline))
         except _ERRORS as error:
             reply = self._reply_to_error(error, connection)
             connection.close()
@@ -95,6 +97,17 @@ class HttpTransport:
             # Said of the idle connection while this request was on its way (RFC 9110, 15.5.9): it may be repeated.
             return Reply(Verdict.RETRY, reply.error_type, reply.reason, status=reply.status, connection_lost=True)
         return reply
+
+    def _with_hint(self, reply: Reply) -> Reply:
+        """Says the path of OTLP where there is nothing to post to at another one."""
+        if reply.status.get("http.response.status_code") not in _NOT_THERE:
+            return reply
+        url = self._endpoint.display.rstrip("/")
+        base = url.removesuffix(TRACES_PATH)
+        meant = url + TRACES_PATH if base == url else base
+        if base != url and not base.endswith(TRACES_PATH):
+            return reply
+        return replace(reply, reason=f"{reply.reason}; did you mean {meant}?")
 
     def _reply_to_error(self, error: Exception, connection: HttpConnection | HttpsConnection) -> Reply:
         """The reply for a connection error."""

@@ -20,7 +20,7 @@ from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER, OTEL_TR
 from opentelemetry.sdk.trace import sampling as sdk
 
 from nanospan import sampling
-from nanospan._common.environment import to_write, variable_text, warn_ignored
+from nanospan._common.environment import near, to_write, variable_text, warn_ignored
 from nanospan.sampling import DEFAULT_ON, ParentBased, Sampler
 from nanospan.sampling.configuration.json_argument import sampler_of_json
 from nanospan.sampling.configuration.root_settings import (
@@ -173,7 +173,9 @@ def provider_sampler() -> Sampler | None:
 def unknown_sampler(default: Sampler = DEFAULT_ON) -> Sampler:
     """``default``, with a warning that the name in ``OTEL_TRACES_SAMPLER`` is nobody's."""
     name = variable_text(OTEL_TRACES_SAMPLER)
-    write = to_write(name, _check_name, ", ".join(_BY_NAME))
+    meant = near(name, _BY_NAME)
+    write = ", ".join(_BY_NAME) if meant is None else f"{meant}, or another of {', '.join(_BY_NAME)}"
+    write = to_write(name, _check_name, write)
     warn_ignored(logger, OTEL_TRACES_SAMPLER, name, f"{write}, or a sampler that is installed (default {DEFAULT})")
     return default
 
