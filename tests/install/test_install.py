@@ -272,7 +272,7 @@ def test_a_method_that_others_have_replaced_keeps_its_class(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
-def test_exporters_by_choice(protocol: str) -> None:
+def test_exporters_by_choice(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     official = pytest.importorskip(f"opentelemetry.exporter.otlp.proto.{protocol}.trace_exporter")
     stock = official.OTLPSpanExporter
     with nanospan.install():
@@ -292,6 +292,10 @@ def test_exporters_by_choice(protocol: str) -> None:
             if protocol == "http":
                 requests = pytest.importorskip("requests")
                 assert type(official.OTLPSpanExporter(session=requests.Session())) is stock
+                # The official class looks its credentials up, and refuses a provider that is not installed.
+                monkeypatch.setenv("OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER", "missing")
+                with pytest.raises(RuntimeError, match="missing"):
+                    official.OTLPSpanExporter()
             made.shutdown()
         assert official.OTLPSpanExporter is stock
 

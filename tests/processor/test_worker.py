@@ -156,6 +156,18 @@ def test_the_sdks_way_of_waking_the_worker():
     processor.shutdown()
 
 
+def test_the_sdks_emit_takes_spans_whatever_their_flags():
+    exporter = Recorder()
+    processor = nanospan.BatchSpanProcessor(exporter)
+    processor._batch_processor.emit(ended_span("unsampled", sampled=False))
+    assert processor.force_flush()
+    assert exporter.names == ["unsampled"]
+    processor.shutdown()
+    processor._batch_processor.emit(ended_span("late"))
+    check_balance(stats := processor.stats())
+    assert (stats["ended"], stats["exported"], lost(stats)) == (2, 1, {"shutdown": 1})
+
+
 def test_a_batch_larger_than_the_environments_queue_is_clamped(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

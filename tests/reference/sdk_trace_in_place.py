@@ -1,5 +1,7 @@
-"""Puts nanospan's TracerProvider, Tracer and Span in the place of the SDK's, for other projects' own tests; with
-``NANOSPAN_IN_PLACE_SAMPLERS=1`` all that `nanospan.install` does.
+"""Puts nanospan's TracerProvider, Tracer and Span in the place of the SDK's, for other projects' own tests.
+
+``NANOSPAN_IN_PLACE_NAMES`` says which names: ``spans``, only these (the default); ``all``, all that `nanospan.install` puts
+in place; ``exporters``, the exporters' names too.
 
 Imported by the ``sitecustomize`` that the ``run_suite`` fixture writes, so that it comes before every import of a test and
 reaches the processes that tests start. ``NANOSPAN_IN_PLACE=0`` leaves the SDK's classes where they are. It is a pytest
@@ -23,6 +25,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 IN_PLACE = os.environ.get("NANOSPAN_IN_PLACE", "1") == "1"
 
 spans: Counter[str] = Counter()
+in_place: list[str] = []
 _import_again = importlib.reload
 
 
@@ -52,13 +55,14 @@ def count_span(_processor: SimpleSpanProcessor, span: sdk_trace.Span, parent_con
 
 def pytest_terminal_summary(terminalreporter) -> None:
     terminalreporter.write_line(f"spans counted: {json.dumps(spans)}")
+    terminalreporter.write_line(f"in place: {json.dumps(in_place)}")
 
 
 if IN_PLACE:
     import nanospan
 
-    if os.environ.get("NANOSPAN_IN_PLACE_SAMPLERS") == "1":
-        nanospan.install()
+    if (names := os.environ.get("NANOSPAN_IN_PLACE_NAMES", "spans")) != "spans":
+        in_place += nanospan.install(exporters=names == "exporters").replaced
     else:
         put_in_place(
             sdk_trace, {"TracerProvider": nanospan.TracerProvider, "Tracer": nanospan.Tracer, "_Span": nanospan.Span}

@@ -7,6 +7,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from nanospan.export._settings.environment import names_credential_provider
+
 __all__ = ["official_exporters"]
 
 _OFFICIAL = {
@@ -31,7 +33,8 @@ def official_exporters() -> dict[tuple[str, str], tuple[Any, Any]]:
 
 
 class _Substitute(type):
-    """Metaclass of a name for two classes: it makes `own`, or `stock` for arguments that only that one takes.
+    """Metaclass of a name for two classes: it makes `own`, or `stock` for what only that one takes: some arguments, and a
+    provider of credentials.
 
     Classes derive from `stock`, whose private methods they override.
     """
@@ -46,9 +49,7 @@ class _Substitute(type):
         return super().__new__(cls, name, bases, namespace)
 
     def __call__(cls, *arguments: Any, **named: Any) -> Any:
-        try:
-            inspect.signature(cls.own).bind(*arguments, **named)
-        except TypeError:
+        if not _takes(cls.own, arguments, named) or (names_credential_provider() and _takes(cls.stock, arguments, named)):
             return cls.stock(*arguments, **named)
         return cls.own(*arguments, **named)
 
@@ -57,6 +58,14 @@ class _Substitute(type):
 
     def __subclasscheck__(cls, candidate: type) -> bool:
         return candidate is cls or issubclass(candidate, (cls.own, cls.stock))
+
+
+def _takes(cls: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> bool:
+    try:
+        inspect.signature(cls).bind(*arguments, **named)
+    except TypeError:
+        return False
+    return True
 
 
 def _substitute(stock: Any, own: Any) -> Any:

@@ -7,8 +7,6 @@ configuration. Here it costs itself, with one warning. Traces whose variable is 
 from __future__ import annotations
 
 import logging
-import os
-import re
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -19,7 +17,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from nanospan._common.environment import parsed_variable, variable_text, warn_ignored, warn_once
 from nanospan._compat.sdk import registered, registered_names
-from nanospan.export._settings.environment import protocol_from, resolve_protocol
+from nanospan.export._settings.environment import names_credential_provider, protocol_from, resolve_protocol
 
 __all__ = ["exporter_names", "needs_official_exporter"]
 
@@ -43,7 +41,6 @@ _PROTOCOLS = {
     "metrics": (variables.OTEL_EXPORTER_OTLP_METRICS_PROTOCOL, variables.OTEL_EXPORTER_OTLP_PROTOCOL),
     "logs": (variables.OTEL_EXPORTER_OTLP_LOGS_PROTOCOL, variables.OTEL_EXPORTER_OTLP_PROTOCOL),
 }
-_CREDENTIAL_PROVIDER = re.compile(r"OTEL_PYTHON_EXPORTER_OTLP_(HTTP|GRPC)_(TRACES_)?CREDENTIAL_PROVIDER")
 
 
 def exporter_names(signal: str, arguments: Mapping[str, Any]) -> list[str]:
@@ -132,7 +129,7 @@ def _own(protocol: str, arguments: Mapping[str, Any]) -> str:
 
 def needs_official_exporter(arguments: Mapping[str, Any]) -> bool:
     """Whether a setting is for the official OTLP exporters only: a provider of credentials, or arguments."""
-    if any(value.strip() and _CREDENTIAL_PROVIDER.fullmatch(name) for name, value in os.environ.items()):
+    if names_credential_provider():
         return True
     return any(
         issubclass(cls, SpanExporter) and cls.__module__.startswith("opentelemetry.exporter.otlp.")

@@ -12,7 +12,6 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from nanospan._common.log import WindowedLog, counted
 from nanospan._native.queue import EncodedQueue, ObjectBatch, ObjectQueue
 from nanospan.export import EncodedBatch, EncodedSpanExporter, ExportOutcome
-from nanospan.export._transport.official import wrap_official
 from nanospan.processor._settings import QueueSettings
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["ExportAdapter", "export_adapter_for"]
 
 logger = logging.getLogger(__name__)
+
+_OFFICIAL_PACKAGE = "opentelemetry.exporter.otlp.proto."
 
 
 class ExportAdapter(Protocol):
@@ -109,9 +110,13 @@ def export_adapter_for(
     """
     if _takes_bytes(exporter):
         return BytesExport(exporter, settings, tail_sampling)
-    wrapped = wrap_official(exporter)
-    if wrapped is not None:
-        return BytesExport(wrapped, settings, tail_sampling)
+    if str(type(exporter).__module__).startswith(_OFFICIAL_PACKAGE):
+        # Imported here, when a processor is made and not when it sends: a process with another exporter does without.
+        from nanospan.export._transport.official import wrap_official
+
+        wrapped = wrap_official(exporter)
+        if wrapped is not None:
+            return BytesExport(wrapped, settings, tail_sampling)
     if tail_sampling is not None:
         raise ValueError(
             "tail_sampling needs an exporter of OTLP, nanospan's or exactly one of the official ones; "

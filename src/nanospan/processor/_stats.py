@@ -1,6 +1,6 @@
 """The types of `BatchSpanProcessor.stats`."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: TypedDict compiles annotations that are text, one by one, when it is imported.
 
 from typing import Literal, TypedDict
 

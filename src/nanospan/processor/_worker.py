@@ -62,7 +62,7 @@ class ExportWorker:
     """Sends the batches of one queue, in its own daemon thread.
 
     Some attributes have the names of the SDK's ``BatchProcessor``: other libraries read ``_exporter`` and write
-    ``_schedule_delay`` (seconds) through ``BatchSpanProcessor._batch_processor``.
+    ``_schedule_delay`` (seconds) through ``BatchSpanProcessor._batch_processor``; the SDK's tests call ``emit``.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class ExportWorker:
         self._exporter = exporter
         self._adapter = adapter
         self._queue = adapter.queue
+        self.emit = self._queue.emit
         self._metrics = metrics
         self._schedule_delay_millis = settings.schedule_delay_millis
         self._schedule_delay = settings.schedule_delay_millis / 1e3

@@ -11,7 +11,6 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from nanospan._common.arguments import check_has, safe_repr
 from nanospan._compat import stock
 from nanospan._native.queue import NativeBatchProcessor
-from nanospan.export._settings.environment import resolve_protocol
 from nanospan.processor._export_adapter import export_adapter_for
 from nanospan.processor._metrics import create_processor_metrics
 from nanospan.processor._settings import resolve_settings
@@ -145,6 +144,8 @@ def _is_tail_sampling(given: object) -> bool:
 
 def default_exporter(meter_provider: MeterProvider | None) -> SpanExporter:
     """nanospan's OTLP exporter for the protocol in the environment."""
+    from nanospan.export._settings.environment import resolve_protocol
+
     if resolve_protocol() == "grpc":
         from nanospan.export import grpc
 

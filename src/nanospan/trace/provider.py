@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import suppress
 from typing import Any
 from warnings import filterwarnings
@@ -31,8 +32,6 @@ from nanospan._compat import stock
 from nanospan._compat.sdk import TracerConfigurator, counts_nothing, outlive_its_pool
 from nanospan._native.trace import NativeProcessors
 from nanospan.ids import RandomIdGenerator
-from nanospan.sampling._recording import drops_traces
-from nanospan.sampling.configuration.environment import provider_sampler
 from nanospan.trace._clock import set_clock_from_environment
 from nanospan.trace._span_limits import fitting_limits, span_limits_from_environment
 from nanospan.trace._surroundings import measure_surroundings
@@ -74,6 +73,21 @@ def _check_arguments(
         raise TypeError(f"span_limits must be SpanLimits, not {safe_repr(span_limits)}")
     if meter_provider is not None:
         check_has("meter_provider", meter_provider, ("get_meter",), "a MeterProvider")
+
+
+def _sampler_of_environment() -> Sampler | None:
+    """The sampler that ``OTEL_TRACES_SAMPLER`` names; None, the SDK's default, if it is not set."""
+    if variables.OTEL_TRACES_SAMPLER not in os.environ:
+        return None
+    from nanospan.sampling.configuration.environment import provider_sampler
+
+    return provider_sampler()
+
+
+def _drops_traces(sampler: Sampler) -> bool:
+    from nanospan.sampling._recording import drops_traces
+
+    return drops_traces(sampler)
 
 
 class SpanProcessors(NativeProcessors, SynchronousMultiSpanProcessor):
@@ -140,7 +154,7 @@ class TracerProvider(stock.TracerProvider):
         boolean_variable(logger, variables.OTEL_SDK_DISABLED)  # for its warning: the SDK's class reads it in silence
         set_clock_from_environment()
         super().__init__(
-            provider_sampler() if sampler is None else sampler,
+            _sampler_of_environment() if sampler is None else sampler,
             resource,
             shutdown_on_exit,
             active_span_processor or SpanProcessors(),
@@ -156,7 +170,7 @@ class TracerProvider(stock.TracerProvider):
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Call ``span_processor`` for every span from now on."""
         super().add_span_processor(span_processor)
-        if getattr(span_processor, "_samples_tails", False) and drops_traces(self.sampler):
+        if getattr(span_processor, "_samples_tails", False) and _drops_traces(self.sampler):
             own_logger.warning(
                 "Tail sampling decides only on what the head sampler records, and %s drops traces, with the errors in them: "
                 "give the provider sampler=AlwaysRecord(...) around it, or ALWAYS_ON (both in nanospan.sampling)",

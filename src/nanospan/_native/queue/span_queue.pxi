@@ -45,6 +45,28 @@ cdef enum:
     DRAIN_RECORDS = 64
 
 
+cdef inline int take_ended(SpanQueue queue, SpanView *view, bint takes_unsampled) except -1:
+    if load_acquire_u32(&queue.generation) != GENERATION[0]:
+        queue.notice_fork()
+    ns_count(&queue.counters, NS_ENDED, 1)
+    cdef bint wanted = False
+    try:
+        if not takes_unsampled and not view.calls.is_sampled(view.span):
+            ns_count(&queue.counters, NS_SAMPLED_OUT, 1)
+        elif load_flag(&queue.stopped):  # relaxed: a shortcut, `put` checks again
+            ns_count(&queue.counters, NS_DROPPED_SHUTDOWN, 1)
+        else:
+            wanted = True
+            queue.put(view)
+    except Exception:
+        ns_count(&queue.counters, NS_DROPPED_ENCODE_FAILED, 1)
+    except BaseException:
+        # For example SystemExit of a signal handler that ran during Python code: the span itself is valid, so retry.
+        queue.put_again(view, wanted)
+        raise
+    return 0
+
+
 cdef class SpanQueue:
     """Base of all queues: accounting, wake-up of the export thread, detection of forks."""
 
@@ -57,25 +79,14 @@ cdef class SpanQueue:
 
     cdef int end(self, SpanView *view) except -1:
         """Takes an ended span. Raises only a BaseException that is not an Exception, from Python code of the span."""
-        if load_acquire_u32(&self.generation) != GENERATION[0]:
-            self.notice_fork()
-        ns_count(&self.counters, NS_ENDED, 1)
-        cdef bint wanted = False
-        try:
-            if not self.takes_unsampled and not view.calls.is_sampled(view.span):
-                ns_count(&self.counters, NS_SAMPLED_OUT, 1)
-            elif load_flag(&self.stopped):  # relaxed: a shortcut, `put` checks again
-                ns_count(&self.counters, NS_DROPPED_SHUTDOWN, 1)
-            else:
-                wanted = True
-                self.put(view)
-        except Exception:
-            ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
-        except BaseException:
-            # For example SystemExit of a signal handler that ran during Python code: the span itself is valid, so retry.
-            self.put_again(view, wanted)
-            raise
-        return 0
+        return take_ended(self, view, self.takes_unsampled)
+
+    def emit(self, span):
+        """Take an ended span whatever its trace flags, as the ``emit`` of the SDK's ``BatchProcessor`` does."""
+        cdef SpanView view
+        view.span = <PyObject *> span
+        view.calls = CALLS_OF_READABLE
+        take_ended(self, &view, True)
 
     cdef int put_again(self, SpanView *view, bint wanted) except -1:
         try:

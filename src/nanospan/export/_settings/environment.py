@@ -26,6 +26,7 @@ __all__ = [
     "check_header",
     "environment_headers",
     "first_valid",
+    "names_credential_provider",
     "parse_headers",
     "protocol_from",
     "read",
@@ -54,6 +55,7 @@ _DEFAULT_PROTOCOL = "http/protobuf"
 _PROTOCOLS = ("http/protobuf", "grpc")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CREDENTIAL_PROVIDER = re.compile(r"OTEL_PYTHON_EXPORTER_OTLP_(HTTP|GRPC)_(TRACES_)?CREDENTIAL_PROVIDER")
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding"})
 
 
@@ -237,3 +239,8 @@ def environment_headers() -> Mapping[str, str]:
     """The headers in the HEADERS variables."""
     setting = read("HEADERS")
     return {} if setting is None else parse_headers(setting.value, setting.variable)
+
+
+def names_credential_provider() -> bool:
+    """Whether a variable names a provider of credentials, which the official exporters alone take."""
+    return any(value.strip() and _CREDENTIAL_PROVIDER.fullmatch(name) for name, value in os.environ.items())
