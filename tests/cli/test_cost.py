@@ -235,9 +235,9 @@ class TestWrongArguments:
             Choices(**arguments)
 
     def test_kinds(self):
-        with pytest.raises(TypeError, match="requests_per_second must be a number, not str"):
+        with pytest.raises(TypeError, match="requests_per_second must be a number above 0, not '1'"):
             Workload("1", 1)
-        with pytest.raises(TypeError, match="processes must be an integer, not float"):
+        with pytest.raises(TypeError, match=r"processes must be an integer from 1, not 1\.5"):
             Workload(1, 1, processes=1.5)
         with pytest.raises(ValueError, match="tail_ns must be a number from 0"):
             SpanCosts(tail_ns=-1)

@@ -18,8 +18,29 @@ NOT_RUN = {
 }
 """Blocks by page and first line, and why they are not run."""
 
+OTHERS = {
+    "celery": ("celery", "opentelemetry-instrumentation-celery"),
+    "ddtrace": ("ddtrace==4.16.0",),
+    "django": ("django", "opentelemetry-instrumentation-django"),
+    "fastapi": ("fastapi", "opentelemetry-instrumentation-fastapi"),
+    "fastotel": ("fastotel==0.9.1",),
+    "logfire": ("logfire==5.4.0",),
+    "sentry_sdk": ("sentry-sdk==2.75.0",),
+}
+"""Modules that blocks import, and the packages of others that they need, in the releases that docs/migrating.md names."""
+
+SENDS_ELSEWHERE = {
+    ("docs/migrating.md", "from ddtrace.trace import tracer"): "sends to Datadog's agent, and complains that there is none",
+    ("docs/migrating.md", "import sentry_sdk"): "sends to Sentry, if it is told where that is",
+}
+"""Blocks by page and first line, all before a migration, whose spans no receiver of OTLP gets."""
+
 COMMANDS_NOT_RUN = {
     "pip install": "the tests do not install nanospan from an index",
+    "pip uninstall": "the tests' environment has no other tracer",
+    "nanospan run celery": "serves until Ctrl-C; tests/examples runs it",
+    "nanospan run gunicorn": "serves until Ctrl-C; tests/examples runs it",
+    "nanospan run uvicorn": "serves until Ctrl-C; tests/examples runs it",
     "nanospan receive": "serves until Ctrl-C; tests/cli/test_cli.py runs it",
 }
 """Lines of bash blocks by their beginnings, and why they are left out of a run."""

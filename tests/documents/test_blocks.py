@@ -6,13 +6,14 @@ The receiver is a real one, whose port stands in place of OTLP's own.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from documents.blocks import COMMANDS_NOT_RUN, NOT_CODE, NOT_RUN, ROOT, RUN, Block, blocks
+from documents.blocks import COMMANDS_NOT_RUN, NOT_CODE, NOT_RUN, OTHERS, ROOT, RUN, SENDS_ELSEWHERE, Block, blocks
 from support.accounting import WAIT
 from support.extra_packages import environment_with
 
@@ -87,15 +88,47 @@ def of(language: str) -> pytest.MarkDecorator:
 
 
 @of("python")
-def test_python(block: Block, receiver: Receiver, tmp_path: Path) -> None:
+def test_python(block: Block, receiver: Receiver, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if reason := NOT_RUN.get(block.key):
         pytest.skip(reason)
     file = tmp_path / "block.py"
     file.write_text(block.text, encoding="utf-8")
-    printed = run([sys.executable, str(HERE / "run_python.py"), str(file)], receiver, tmp_path)
+    python = _python_for(block, request.config)
+    if block.page == MIGRATING:
+        _check_migration(block, receiver, file, python)
+        return
+    # What a block names of an application, as Django's settings, is in the example of its page.
+    example = ROOT / "examples" / Path(block.page).stem
+    printed = run([python, str(HERE / "run_python.py"), str(file)], receiver, tmp_path, PYTHONPATH=str(example))
     exports = printed.splitlines()[-1] == "exports"
     assert exports is ("BatchSpanProcessor(" in block.text)
     assert ("after the block" in names(receiver)) is exports
+
+
+MIGRATING = "docs/migrating.md"
+
+
+def _python_for(block: Block, config: pytest.Config) -> str:
+    """An interpreter with the packages of others that the block imports."""
+    found = [packages for module, packages in OTHERS.items() if re.search(rf"^(import|from) {module}\b", block.text, re.M)]
+    packages = [package for each in found for package in each]
+    if packages and os.environ.get("NANOSPAN_SUITES") == "0":
+        pytest.skip(f"NANOSPAN_SUITES=0 leaves out what needs {', '.join(packages)}")
+    if "exporter.otlp.proto.http" in block.text:
+        pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the official exporter is not installed")
+    return environment_with(config, *packages).python if packages else sys.executable
+
+
+def _check_migration(block: Block, receiver: Receiver, file: Path, python: str) -> None:
+    """Before as after, a program sends its span, `work`, and complains of nothing."""
+    command = [python, str(file)]
+    if block.key in SENDS_ELSEWHERE:
+        assert subprocess.run(command, cwd=file.parent, capture_output=True, timeout=WAIT).returncode == 0
+        return
+    if not re.search("Provider|logfire", block.text):
+        command = [python, "-m", "nanospan.cli", "run", *command]
+    run(command, receiver, file.parent)
+    assert names(receiver) == ["work"]
 
 
 @of("yaml")
@@ -154,8 +187,9 @@ def test_no_program_hides_in_an_indented_block() -> None:
 
 def test_every_block_that_is_not_run_is_there() -> None:
     keys = {block.key for block in ALL}
-    assert set(NOT_RUN) | SHOWS <= keys
+    assert set(NOT_RUN) | set(SENDS_ELSEWHERE) | SHOWS <= keys
     lines = [line for block in ALL if block.language == "bash" for line in block.text.splitlines()]
+    assert {block.page for block in ALL} >= {MIGRATING}
     assert [start for start in COMMANDS_NOT_RUN if not any(line.startswith(start) for line in lines)] == []
 
 

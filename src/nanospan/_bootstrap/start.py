@@ -43,7 +43,9 @@ def start(other_sitecustomize: str | None = None) -> None:
     if has_instrumentations and other_sitecustomize is not None and _is_theirs(other_sitecustomize):
         return
     if has_instrumentations:
-        with _other_configurators_unsaid():
+        from nanospan._bootstrap.django import django_waits_for_its_settings
+
+        with _other_configurators_unsaid(), django_waits_for_its_settings():
             import_module(_AUTO_INSTRUMENTATION).initialize()
     if global_tracer_provider() is None and os.environ[_CONFIGURATOR] == "nanospan":
         # No instrumentations, or no metadata of nanospan's package by which they would find its configurator.

@@ -47,7 +47,7 @@ def check_integer(name: str, value: Any, minimum: int, maximum: float, *, accept
     if accepted is None:
         accepted = f"an integer from {minimum} to {maximum}"
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
+        raise TypeError(f"{name} must be {accepted}, not {safe_repr(value)}")
     if not minimum <= value <= maximum:
         raise ValueError(f"{name} must be {accepted}, not {safe_repr(value)}")
     return value
@@ -63,7 +63,7 @@ def check_number(
     if accepted is None:
         accepted = f"a number above {minimum} and at most {maximum}" if above else f"a number from {minimum} to {maximum}"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+        raise TypeError(f"{name} must be {accepted}, not {safe_repr(value)}")
     try:
         number = float(value)
     except OverflowError:

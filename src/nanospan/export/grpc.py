@@ -16,7 +16,7 @@ from nanospan._common.environment import parsed_variable
 from nanospan.export._delivery.delivery import Delivery
 from nanospan.export._delivery.exporter import DeliveringExporter, user_agent
 from nanospan.export._delivery.metrics import GRPC_COMPONENT, create_exporter_metrics
-from nanospan.export._settings.compression import Compression
+from nanospan.export._settings.compression import Compression, CompressionText
 from nanospan.export._settings.endpoint import resolve_grpc_endpoint
 from nanospan.export._settings.environment import (
     check_header,
@@ -75,7 +75,7 @@ class OTLPSpanExporter(DeliveringExporter):
         credentials: grpc.ChannelCredentials | WatchedFiles[grpc.ChannelCredentials] | None = None,
         headers: Headers | None = None,
         timeout: float | None = None,
-        compression: Compression | grpc.Compression | str | None = None,
+        compression: CompressionText | Compression | grpc.Compression | None = None,
         channel_options: Sequence[ChannelOption] | None = None,
         retryable_error_codes: Iterable[grpc.StatusCode] | None = None,
         *,

@@ -15,7 +15,7 @@ from nanospan._common.arguments import check_integer
 from nanospan.export._delivery.delivery import Delivery
 from nanospan.export._delivery.exporter import DeliveringExporter, user_agent
 from nanospan.export._delivery.metrics import HTTP_COMPONENT, create_exporter_metrics
-from nanospan.export._settings.compression import Compression
+from nanospan.export._settings.compression import Compression, CompressionText
 from nanospan.export._settings.endpoint import HttpEndpoint, resolve_http_endpoint
 from nanospan.export._settings.environment import (
     check_header,
@@ -66,7 +66,7 @@ class OTLPSpanExporter(DeliveringExporter):
         client_certificate_file: str | os.PathLike[str] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
-        compression: Compression | str | None = None,
+        compression: CompressionText | Compression | None = None,
         *,
         max_request_size: int | None = None,
         meter_provider: MeterProvider | None = None,
@@ -74,7 +74,10 @@ class OTLPSpanExporter(DeliveringExporter):
         if max_request_size is None:
             max_request_size = DEFAULT_MAX_REQUEST_SIZE
         # As the official exporter documents, a negative number is no limit too.
-        max_request_size = max(0, check_integer("max_request_size", max_request_size, -sys.maxsize, math.inf))
+        accepted = "an integer, 0 for no limit"
+        max_request_size = max(
+            0, check_integer("max_request_size", max_request_size, -sys.maxsize, math.inf, accepted=accepted)
+        )
         seconds = resolve_timeout(timeout)
         target = resolve_http_endpoint(endpoint)
         transport = HttpTransport(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from nanospan._common.arguments import check_number, check_positive
 from nanospan._native.sampling import NativeOverheadBudget, NativeRateControlled, native_class
 from nanospan.sampling._copies import Copyable
+
+if TYPE_CHECKING:
+    from nanospan._native.sampling import ControllerStats
 
 __all__ = ["Adaptive", "OverheadBudget"]
 
@@ -61,6 +64,10 @@ class Adaptive(Copyable, NativeRateControlled, Sampler):
     def get_description(self) -> str:
         """As ``Adaptive{1000 spans/s}``."""
         return f"Adaptive{{{self.target_spans_per_second:g} spans/s}}"
+
+    def stats(self) -> ControllerStats:
+        """Counts of this process, and what the control law has measured and decided."""
+        return cast("ControllerStats", super().stats())
 
 
 @native_class

@@ -56,5 +56,6 @@ def check_policies(argument: str, policies: Iterable[Any]) -> tuple[Policy, ...]
         raise ValueError(f"{argument} must not be empty")
     for index, policy in enumerate(checked):
         if not isinstance(policy, Policy) or not policy.type:
-            raise TypeError(f"{argument}[{index}] must be a policy of nanospan.tail, not {type(policy).__name__}")
+            given = f"the class {policy.__name__}" if isinstance(policy, type) else type(policy).__name__
+            raise TypeError(f"{argument}[{index}] must be a policy of nanospan.tail, not {given}")
     return checked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Set
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal
 
@@ -28,6 +28,9 @@ __all__ = [
 MAX_MS = 10**12
 MAX_SPANS = 2**31 - 1
 MAX_CACHE = 2**20
+Texts = list[str] | tuple[str, ...] | Set[str]
+"""Not any collection of texts: a text is one too, and never what is meant."""
+
 STATUSES = ("UNSET", "OK", "ERROR")  # by the number that OTLP gives them
 
 
@@ -151,7 +154,7 @@ class StringAttribute(_AttributePolicy):
     """
 
     key: str
-    values: Collection[str]
+    values: Texts
     _: KW_ONLY
     enabled_regex_matching: bool = False
     cache_max_size: int = 128
@@ -292,7 +295,7 @@ class TraceState(Policy):
     """
 
     key: str
-    values: Collection[str]
+    values: Texts
     type: ClassVar[str] = "trace_state"
 
     def __post_init__(self) -> None:

@@ -45,6 +45,7 @@ own_logger = logging.getLogger(__name__)
 
 
 _SAMPLER = "a Sampler, such as nanospan.sampling.ALWAYS_ON or ParentBased(ConsistentProbability(0.01))"
+_PROCESSOR = "a SpanProcessor, such as nanospan.BatchSpanProcessor()"
 _IDS = "an IdGenerator, such as nanospan.RandomIdGenerator()"
 _COMPOSITE = "a SynchronousMultiSpanProcessor or ConcurrentMultiSpanProcessor"
 _COMPOSITE_METHODS = ("add_span_processor", "on_start", "on_end", "shutdown", "force_flush")
@@ -168,7 +169,8 @@ class TracerProvider(stock.TracerProvider):
         measure_surroundings(lambda sampler: TracerProvider(sampler, shutdown_on_exit=False))
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
-        """Call ``span_processor`` for every span from now on."""
+        """Call ``span_processor`` for every span from now on. Raises TypeError for what is no processor."""
+        check_has("span_processor", span_processor, ("on_start", "on_end"), _PROCESSOR)
         super().add_span_processor(span_processor)
         if getattr(span_processor, "_samples_tails", False) and _drops_traces(self.sampler):
             own_logger.warning(

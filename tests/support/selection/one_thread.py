@@ -28,6 +28,7 @@ PLACES = {
     "cli/test_cli.py": "starts processes",
     "documents/": "starts processes",
     "ecosystem/": "configures packages in processes of their own",
+    "examples/": "starts programs and servers",
     "export/": "counts the requests of one exporter",
     "fuzz/test_fuzz_smoke.py": "starts processes",
     "install/": "changes modules of the SDK, starts processes",

@@ -13,6 +13,8 @@ PLACES = {
     "context/services": "fetches packages and starts servers",
     "encoding/test_memory_errors.py": "starts a process for each pipeline and range of allocations",
     "ecosystem": "fetches packages and configures them in processes of their own",
+    "examples": "fetches packages and starts programs and servers",
+    "install/test_django.py": "fetches packages and starts programs",
     "install/test_run.py": "starts programs and servers",
     "lifecycle": "starts servers and process trees",
     "processor/test_memory.py": "measures the memory of long runs",

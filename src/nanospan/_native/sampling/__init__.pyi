@@ -64,7 +64,18 @@ class SamplerStats(TypedDict):
     sampled: int
 
 @type_check_only
-class ControllerStats(SamplerStats, total=False):
+class ControllerStats(SamplerStats):
+    probability: float | None
+    target_per_second: float
+    offered_per_second: float
+    spans_per_trace: float
+    span_lag_seconds: float
+    entries_per_second: float
+    entries: int
+    spans: int
+
+@type_check_only
+class RateLimitedStats(SamplerStats, total=False):
     """Only ``asked`` and ``sampled`` for a token bucket."""
 
     probability: float | None
@@ -101,9 +112,9 @@ class NativeRateControlled(NativeThresholdSampler):
     def threshold(self) -> int | None: ...
     @property
     def probability(self) -> float | None: ...
-    def stats(self) -> ControllerStats: ...
 
 class NativeRateLimited(NativeRateControlled):
+    def stats(self) -> RateLimitedStats: ...
     def _bind_bucket(self, rate: float, burst: float) -> None: ...
 
 class NativeOverheadBudget(NativeRateControlled):

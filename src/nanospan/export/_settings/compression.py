@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import enum
 import zlib
+from typing import Literal
 
 from nanospan._common.arguments import safe_repr
 
-__all__ = ["Compression", "compress", "compression_from"]
+__all__ = ["Compression", "CompressionText", "compress", "compression_from"]
+
+CompressionText = Literal["none", "gzip", "deflate"]
 
 _GZIP_WINDOW_BITS = 31
 _ZLIB_WINDOW_BITS = 15

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from shop import views
+
+urlpatterns = [path("basket/<int:number>", views.basket)]
