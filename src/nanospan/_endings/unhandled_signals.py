@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from nanospan._endings.last_send import send_now
 
-__all__ = ["SIGNALS", "send_before_unhandled_signals"]
+__all__ = ["SIGNALS", "default_actions", "send_before_unhandled_signals"]
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -28,6 +30,23 @@ def send_before_unhandled_signals() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _send_and_end)
+
+
+@contextmanager
+def default_actions() -> Iterator[None]:
+    """The default action within, for a wait in C code that no handler of Python's can interrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    replaced = [number for number in SIGNALS if signal.getsignal(number) is _send_and_end]
+    for number in replaced:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _send_and_end)
 
 
 def _send_and_end(number: int, frame: FrameType | None) -> None:

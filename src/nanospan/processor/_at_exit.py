@@ -13,7 +13,7 @@ from typing import Protocol
 
 from nanospan._common.clock import monotonic
 
-__all__ = ["flush_all", "send_at_exit"]
+__all__ = ["end_all", "flush_all", "is_anything_unsent", "send_at_exit"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ LIMIT_SECONDS = 30.0
 class EndsAtExit(Protocol):
     def end_at_exit(self, timeout: float) -> None: ...
     def flush(self, timeout: float) -> bool: ...
+    def has_unsent(self) -> bool: ...
 
 
 _workers: weakref.WeakSet[EndsAtExit] = weakref.WeakSet()
@@ -43,12 +44,22 @@ def flush_all(timeout: float) -> bool:
     return sent
 
 
-# Registered at the import, so that it runs after the handlers of providers that are made later.
-@atexit.register
-def _send_all() -> None:
-    deadline = monotonic() + LIMIT_SECONDS
+def is_anything_unsent() -> bool:
+    """Whether a processor holds spans of this process. It takes no lock, and starts nothing in a forked child."""
+    return any(worker.has_unsent() for worker in list(_workers))
+
+
+def end_all(timeout: float) -> None:
+    """Send what every processor has queued, and decide on the traces that it holds, within ``timeout`` s together."""
+    deadline = monotonic() + timeout
     for worker in list(_workers):
         try:
             worker.end_at_exit(max(0.0, deadline - monotonic()))
         except Exception:
             logger.exception("Exception while the last spans were sent")
+
+
+# Registered at the import, so that it runs after the handlers of providers that are made later.
+@atexit.register
+def _send_all() -> None:
+    end_all(LIMIT_SECONDS)

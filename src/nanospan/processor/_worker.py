@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import weakref
@@ -14,9 +15,10 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from nanospan._common.clock import monotonic
 from nanospan._common.log import WindowedLog, counted
+from nanospan._common.threads import start_without_signals
 from nanospan._compat.sdk import SUPPRESS_INSTRUMENTATION_KEY
 from nanospan._native.encoding import EncodedBatch
-from nanospan._native.queue import ObjectBatch, SpanQueue
+from nanospan._native.queue import ObjectBatch, ObjectQueue, SpanQueue
 from nanospan._native.sampling import add_worker_time, meter_is_read
 from nanospan.export import ExportOutcome
 from nanospan.processor._at_exit import send_at_exit
@@ -103,6 +105,7 @@ class ExportWorker:
 
     def _reset_state(self) -> None:
         """Initialise the state of this process; a forked child repeats it."""
+        self._pid = os.getpid()
         # Both without `with`, whose end allocates: without memory for it the lock would stay taken.
         self._sent = threading.Condition()
         self._draining = threading.Lock()
@@ -116,7 +119,10 @@ class ExportWorker:
 
     def _start_thread(self) -> None:
         try:
-            self._worker_thread.start()
+            if isinstance(self._queue, ObjectQueue):
+                self._worker_thread.start()  # the exporter is anyone's, and may start programs
+            else:
+                start_without_signals(self._worker_thread)
         except RuntimeError as error:
             # Expected during interpreter shutdown: shutdown() sends from the calling thread.
             level = logging.DEBUG if "interpreter shutdown" in str(error) else logging.WARNING
@@ -324,6 +330,13 @@ class ExportWorker:
     def leave_at_exit(self) -> None:
         """Send nothing at the end of the interpreter unless the owner shuts the processor down."""
         self._left_at_exit = True
+
+    def has_unsent(self) -> bool:
+        """Whether `end_at_exit` has something to do. False in a forked child in which no span has ended."""
+        if self._shutdown or self._left_at_exit or self._pid != os.getpid():
+            return False
+        stats = self._queue.stats()
+        return bool(stats["held"] or stats["queued"])
 
     def end_at_exit(self, timeout: float) -> None:
         """Send what is queued if the processor was not shut down; decide on traces that tail sampling still holds."""

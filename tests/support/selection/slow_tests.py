@@ -15,6 +15,7 @@ PLACES = {
     "ecosystem": "fetches packages and configures them in processes of their own",
     "examples": "fetches packages and starts programs and servers",
     "install/test_django.py": "fetches packages and starts programs",
+    "hosts": "fetches packages, starts brokers and workers",
     "install/test_run.py": "starts programs and servers",
     "lifecycle": "starts servers and process trees",
     "processor/test_memory.py": "measures the memory of long runs",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from nanospan._common.clock import monotonic
+from nanospan._common.threads import start_without_signals
 
 __all__ = ["BoundedCall"]
 
@@ -30,7 +31,7 @@ class BoundedCall(Generic[T]):
         self._error: BaseException | None = None
         self._ended = 0.0
         try:
-            threading.Thread(target=self._run, name=name, daemon=True).start()
+            start_without_signals(threading.Thread(target=self._run, name=name, daemon=True))
         except RuntimeError:
             self._run()
 
