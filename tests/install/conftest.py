@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.accounting import WAIT
-from support.extra_packages import Collector, Environment
+from support.extra_packages import Collector
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -67,31 +63,6 @@ class Command:
         """Of the spans that have arrived, in alphabetical order."""
         store = self.collector.store
         return sorted(span.name for summary in store.summaries() for span in store.trace(summary.trace_id))
-
-    def serve(self, environment: Environment, number: signal.Signals, requests: int, *words: str) -> tuple[int, str, float]:
-        """Start a server, make requests, end it by a signal: exit code, what it printed, and how long that took, in s."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        command = [str(environment.bin / words[0]), *(word.format(port=port) for word in words[1:])]
-        process = self.start(*command, under=environment.python)
-        try:
-            deadline = time.monotonic() + WAIT
-            while True:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=WAIT).close()
-                    break
-                except OSError:
-                    assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-                    time.sleep(0.05)
-            for _ in range(requests):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/item", timeout=WAIT).close()
-            begun = time.monotonic()
-            process.send_signal(number)
-            out, err = process.communicate(timeout=WAIT)
-            return process.returncode, out + err, time.monotonic() - begun
-        finally:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture

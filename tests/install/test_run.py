@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -153,57 +152,3 @@ def test_with_the_command_of_the_instrumentations(command: Command, request: pyt
     code, out, err = command.run(*instrument, under=environment.python)
     assert (code, out) == (0, "nanospan.trace\n"), err
     assert command.names() == ["span", "span"]
-
-
-SERVERS = {
-    "uvicorn": (("uvicorn",), ("python", "-m", "uvicorn", "asgi_app:app", "--port", "{port}")),
-    "uvicorn, two workers": (
-        ("uvicorn",),
-        ("python", "-m", "uvicorn", "asgi_app:app", "--port", "{port}", "--workers", "2"),
-    ),
-    "hypercorn": (("hypercorn",), ("python", "-m", "hypercorn", "asgi_app:app", "--bind", "127.0.0.1:{port}")),
-    "granian": (("granian",), ("python", "-m", "granian", "--interface", "asgi", "asgi_app:app", "--port", "{port}")),
-    "daphne": (("daphne",), ("python", "-m", "daphne", "-p", "{port}", "asgi_app:app")),
-    "gunicorn sync": (("gunicorn",), ("python", "-m", "gunicorn", "wsgi_app:app", "-b", "127.0.0.1:{port}", "-w", "2")),
-    "gunicorn gthread": (
-        ("gunicorn",),
-        ("python", "-m", "gunicorn", "wsgi_app:app", "-b", "127.0.0.1:{port}", "-k", "gthread", "--preload"),
-    ),
-    "gunicorn gevent": (
-        ("gunicorn", "gevent"),
-        ("python", "-m", "gunicorn", "wsgi_app:app", "-b", "127.0.0.1:{port}", "-k", "gevent"),
-    ),
-    "gunicorn uvicorn": (
-        ("gunicorn", "uvicorn-worker"),
-        (
-            "python",
-            "-m",
-            "gunicorn",
-            "asgi_app:app",
-            "-b",
-            "127.0.0.1:{port}",
-            "-k",
-            "uvicorn_worker.UvicornWorker",
-            "-w",
-            "2",
-        ),
-    ),
-}
-
-
-@pytest.mark.timeout(600)  # the first time it fetches packages
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("server", SERVERS)
-def test_an_orderly_end_of_a_server_loses_nothing(
-    command: Command, request: pytest.FixtureRequest, server: str, number: signal.Signals
-) -> None:
-    if os.environ.get("NANOSPAN_SUITES") == "0":
-        pytest.skip("NANOSPAN_SUITES=0 leaves out what needs other packages")
-    if (server, number) == ("gunicorn uvicorn", signal.SIGINT):
-        pytest.skip("uvicorn's worker does not end at gunicorn's SIGQUIT, with or without nanospan; it is killed after 30 s")
-    packages, words = SERVERS[server]
-    command.folder = SCRIPTS
-    _, printed, _ = command.serve(environment_with(request.config, *packages), number, 20, *words)
-    names = command.names()
-    assert names.count("GET /item") == 20, printed
-    assert "Traceback" not in re.sub(r"(?s)Traceback.*?(KeyboardInterrupt|CancelledError)", "", printed), printed

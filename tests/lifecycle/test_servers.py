@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import signal
 import socket
 import time
@@ -15,6 +14,7 @@ import pytest
 from support.accounting import WAIT, check_balance, wait_until
 from support.extra_packages import Environment
 from support.launcher import NO_FORK_WARNINGS, SCRIPTS, SERVERS, Launcher, Running, check_orderly, each_tracing, names
+from support.uwsgi import all_idle
 
 REQUESTS = 60
 MAX_REQUESTS = 10_000
@@ -140,16 +140,8 @@ def start_uwsgi(
     )
 
 
-def all_idle(stats: Path) -> bool:
-    """Whether uWSGI's workers have all put their last request behind them, its answer having been read before."""
-    with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rb") as stream:
-        connection.connect(str(stats))
-        workers = json.loads(stream.read())["workers"]
-    return all(worker["status"] == "idle" for worker in workers)
-
-
 @each_tracing
-@pytest.mark.parametrize("options", [["--enable-threads"], []], ids=["threads", "no_threads"])
+@pytest.mark.parametrize("options", [["--threads=2"], []], ids=["threads", "one_thread"])
 def test_uwsgi(
     launcher: Launcher,
     listener: socket.socket,

@@ -36,6 +36,7 @@ PLACES = {
     "processor/test_memory.py": "measures the process",
     "reference/": "runs other test suites in processes of their own",
     "release/": "starts processes",
+    "servers/": "starts processes",
     "tail/test_tail_workload.py": "starts processes",
     "test_csrc.py": "compiles and starts programs",
     "trace/parity/test_machine.py": "compares what two implementations log to the same loggers",

@@ -21,6 +21,7 @@ PLACES = {
     "processor/test_memory.py": "measures the memory of long runs",
     "reference": "fetches and runs the test suites of other packages",
     "release": "builds wheels, runs the soak test",
+    "servers": "fetches packages and starts servers",
     "tail/test_tail_workload.py": "sends a million traces",
     "test_csrc.py::test_sanitized": "compiles csrc/ once for each sanitizer",
     "test_csrc.py::test_model": "explores every interleaving of the models",

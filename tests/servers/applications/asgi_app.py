@@ -1,8 +1,12 @@
-"""An ASGI application with one span for each request, by the API alone."""
+"""An ASGI application with one span for each request, by the API alone. The span has ended when the answer is sent."""
 
 from __future__ import annotations
 
+import os
+
 from opentelemetry import trace
+
+print(f"loaded by {os.getpid()}", flush=True)
 
 
 async def app(scope, receive, send):
@@ -13,5 +17,6 @@ async def app(scope, receive, send):
             if message["type"] == "lifespan.shutdown":
                 return
     with trace.get_tracer("app").start_as_current_span(f"GET {scope['path']}"):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"fine"})
+        body = str(os.getpid()).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
+    await send({"type": "http.response.body", "body": body})
