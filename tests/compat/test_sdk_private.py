@@ -205,6 +205,7 @@ def test_what_is_known_of_the_global_providers(monkeypatch):
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk.metrics import MeterProvider
 
+    monkeypatch.setattr(trace, "_PROXY_TRACER_PROVIDER", trace._PROXY_TRACER_PROVIDER)
     for module, name in ((trace, "TRACER"), (metrics_internal, "METER"), (logs_internal, "LOGGER")):
         for variable in (f"_{name}_PROVIDER", f"_{name}_PROVIDER_SET_ONCE"):
             monkeypatch.setattr(module, variable, getattr(module, variable))
@@ -215,8 +216,15 @@ def test_what_is_known_of_the_global_providers(monkeypatch):
         private.allow_another_provider()
         trace.set_tracer_provider(provider)
         assert private.global_tracer_provider() is trace.get_tracer_provider() is provider
+        assert private.serving_tracer_provider() is provider
         tracer = provider.get_tracer("t")
         assert list(private.handed_out_tracers(provider).values()) == [tracer]
+        proxy = trace.ProxyTracerProvider()
+        setattr(proxy, private.STOOD_FOR, provider)
+        assert private.stand_for_no_provider(proxy) is True
+        assert private.global_tracer_provider() is None
+        assert trace.get_tracer_provider() is proxy
+        assert private.serving_tracer_provider() is provider
 
         meters, loggers = MeterProvider(shutdown_on_exit=False), LoggerProvider(shutdown_on_exit=False)
         private.forget_meter_provider()

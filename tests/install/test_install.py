@@ -326,3 +326,16 @@ def test_the_variable(monkeypatch: pytest.MonkeyPatch, value: str | None, instal
         if installs:
             nanospan.install().undo()
     assert sdk.TracerProvider is not nanospan.TracerProvider
+
+
+def test_the_doctor_tells_the_sdks_objects_from_nanospans() -> None:
+    """`isinstance` does not, after the installation."""
+    provider = STOCK["opentelemetry.sdk.trace", "TracerProvider"](shutdown_on_exit=False)
+    batch = STOCK["opentelemetry.sdk.trace.export", "BatchSpanProcessor"](InMemorySpanExporter())
+    provider.add_span_processor(batch)
+    with nanospan.install():
+        report = nanospan.doctor(provider)
+    provider.shutdown()
+    assert report.provider["class"] == "opentelemetry.TracerProvider"
+    assert [one["class"] for one in report.processors] == ["opentelemetry.BatchSpanProcessor"]
+    assert any("its spans are objects of Python" in finding.says for finding in report.findings)

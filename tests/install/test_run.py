@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -108,6 +109,65 @@ def test_the_default_provider_gives_way_to_the_programs(command: Command) -> Non
     assert code == 7, err
     assert out == "nanospan.trace inner:own outer:own\n"
     assert command.names() == ["before"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_hidden"),
+    [
+        ({}, True),
+        ({"OTEL_TRACES_EXPORTER": " none "}, True),
+        ({"OTEL_PYTHON_CONFIGURATOR": "nanospan"}, True),
+        ({"OTEL_SDK_DISABLED": "true"}, True),
+        ({"OTEL_TRACES_EXPORTER": "none,otlp"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, False),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9"}, False),
+        ({"OTEL_PYTHON_TRACER_PROVIDER": "sdk_tracer_provider"}, False),
+    ],
+    ids=str,
+)
+def test_packages_find_no_provider_unless_variables_say_where_spans_go(
+    command: Command, variables: dict[str, str], is_hidden: bool
+) -> None:
+    """With no configuration the default serves, and packages construct their own, as without nanospan."""
+    unset = {"OTEL_TRACES_EXPORTER": "", "OTEL_EXPORTER_OTLP_ENDPOINT": ""}
+    code, out, err = command.run(sys.executable, str(SCRIPTS / "no_provider.py"), **unset | variables)
+    assert code == 0, err
+    is_disabled = "OTEL_SDK_DISABLED" in variables
+    assert json.loads(out) == {
+        "proxies": [is_hidden, is_hidden],
+        "of the SDK": not is_hidden,
+        "default": [] if is_disabled else ["before"],
+        "doctor": "nanospan.TracerProvider",
+        "unread": [],
+        "own": [] if is_disabled else ["after", "late", "started"],
+        "is own": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("hooks", "used"),
+    [
+        ((), []),
+        (("mine", "refused"), ["mine", "mine"]),
+        (("", "refused"), ["default", "default"]),  # it asks for what it has
+    ],
+    ids=str,
+)
+def test_a_programs_first_call_of_instrument_is_not_refused(
+    command: Command, request: pytest.FixtureRequest, hooks: tuple[str, ...], used: list[str]
+) -> None:
+    environment = environment_with(request.config, "opentelemetry-instrumentation")
+    folder = command.folder / "path"
+    (folder / "greeting-1.dist-info").mkdir(parents=True)
+    (folder / "greeting.py").write_text((SCRIPTS / "greeting.py").read_text())
+    (folder / "greeting-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: greeting\nVersion: 1\n")
+    (folder / "greeting-1.dist-info" / "entry_points.txt").write_text(
+        "[opentelemetry_instrumentor]\ngreeting = greeting:GreetingInstrumentor\n"
+    )
+    script = str(SCRIPTS / "instruments_itself.py")
+    code, out, err = command.run(environment.python, script, *hooks, under=environment.python, PYTHONPATH=str(folder))
+    assert (code, out.split()) == (0, ["default", "False", *used, str(bool(hooks))]), err
+    assert ("already instrumented" in err) == ("refused" in hooks)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -66,7 +66,7 @@ class Environment:
         """Whether ``package`` is among what was added."""
         return any(self.bin.parent.glob(f"lib/python*/site-packages/{package.replace('.', '/')}"))
 
-    def run(self, *command: str, **variables: str | None) -> Finished:
+    def run(self, *command: str, timeout: float = WAIT, **variables: str | None) -> Finished:
         """Run ``command``, its programs looked for in this environment first, with no ``OTEL_*`` variables but these."""
         environment = {
             name: value
@@ -76,7 +76,7 @@ class Environment:
         environment |= {"PATH": f"{self.bin}{os.pathsep}{os.environ.get('PATH', '')}", "PYTHONFAULTHANDLER": "1"}
         environment |= {name: value for name, value in variables.items() if value is not None}
         run = subprocess.run(
-            [str(self.bin / command[0]), *command[1:]], env=environment, capture_output=True, text=True, timeout=WAIT
+            [str(self.bin / command[0]), *command[1:]], env=environment, capture_output=True, text=True, timeout=timeout
         )
         assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
         return Finished(run.stdout, run.stderr)

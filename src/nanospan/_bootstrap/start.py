@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
+from opentelemetry.environment_variables import OTEL_TRACES_EXPORTER
+
 from nanospan._common.environment import variable_text
 from nanospan._compat.sdk import forget_logger_provider, forget_meter_provider
 from nanospan._install import install_if_asked_for
@@ -28,13 +30,18 @@ def start(other_sitecustomize: str | None = None) -> None:
     """
     if _is_helper_process():
         return
-    from nanospan._bootstrap.default_provider import give_way_to_the_programs
+    from nanospan._bootstrap.default_provider import give_way_to_the_programs, is_configured_by_variables
+    from nanospan._bootstrap.instrumentations import restarted_by_the_program
     from nanospan._compat.sdk import global_tracer_provider
     from nanospan._endings import send_before_every_end
     from nanospan._install import install
 
     install()
     send_before_every_end()
+    # Before a distribution sets variables.
+    is_hidden = variable_text(_CONFIGURATOR) in ("", "nanospan") and not is_configured_by_variables()
+    exporter = os.environ.get(OTEL_TRACES_EXPORTER)
+    named = os.environ.get(_CONFIGURATOR)
     if not variable_text(_CONFIGURATOR):
         os.environ[_CONFIGURATOR] = "nanospan"
     global _starts
@@ -45,15 +52,19 @@ def start(other_sitecustomize: str | None = None) -> None:
     if has_instrumentations:
         from nanospan._bootstrap.django import django_waits_for_its_settings
 
-        with _other_configurators_unsaid(), django_waits_for_its_settings():
+        with _other_configurators_unsaid(), restarted_by_the_program(), django_waits_for_its_settings():
             import_module(_AUTO_INSTRUMENTATION).initialize()
+        if exporter is None:
+            os.environ.pop(OTEL_TRACES_EXPORTER, None)  # a distribution's default, which children would take for the user's
     if global_tracer_provider() is None and os.environ[_CONFIGURATOR] == "nanospan":
         # No instrumentations, or no metadata of nanospan's package by which they would find its configurator.
         from nanospan.configurator import Configurator
 
         Configurator().configure()
         before_instrumentations()
-    give_way_to_the_programs()
+    if named is None:
+        del os.environ[_CONFIGURATOR]
+    give_way_to_the_programs(is_hidden=is_hidden)
 
 
 _starts = False

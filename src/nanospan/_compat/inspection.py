@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sized
 from typing import Any, NamedTuple
 
+from nanospan._compat.sdk import STOOD_FOR
+
 __all__ = ["BatchState", "batch_state", "configurator_ran", "exporter_of", "is_disabled", "real_provider", "span_processors"]
 
 MAX_DEPTH = 8
@@ -38,6 +40,7 @@ def _read(thing: Any, name: str) -> Any:
 
 def real_provider(provider: Any) -> Any:
     """The provider that has the processors, where another object stands before it, as logfire's does."""
+    provider = _read(provider, STOOD_FOR) or provider
     for _ in range(MAX_DEPTH):
         inner = _read(provider, "provider")
         if inner is None or _read(provider, "_active_span_processor") is not None:

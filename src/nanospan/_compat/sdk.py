@@ -44,6 +44,7 @@ __all__ = [
     "SPAN_FIELDS",
     "STATUS_CODE",
     "STATUS_DESCRIPTION",
+    "STOOD_FOR",
     "SUPPRESS_INSTRUMENTATION_KEY",
     "TRACER_FIELDS",
     "TracerConfigurator",
@@ -67,6 +68,8 @@ __all__ = [
     "registered",
     "registered_names",
     "sdk_configurator",
+    "serving_tracer_provider",
+    "stand_for_no_provider",
     "static_decision",
     "tracing_built_with",
 ]
@@ -350,6 +353,28 @@ def forget_logger_provider() -> None:
 def global_tracer_provider() -> Any:
     """The provider that was set, or None; unlike ``get_tracer_provider`` it loads none."""
     return api_trace._TRACER_PROVIDER
+
+
+def serving_tracer_provider() -> Any:
+    """`global_tracer_provider`, or what `stand_for_no_provider` has put behind the API's proxy, or None."""
+    return api_trace._TRACER_PROVIDER or getattr(getattr(api_trace, "_PROXY_TRACER_PROVIDER", None), STOOD_FOR, None)
+
+
+STOOD_FOR = "_nanospan_default"
+"""The attribute with the provider that a proxy of nanospan's serves."""
+
+
+def stand_for_no_provider(proxy: api_trace.ProxyTracerProvider) -> bool:
+    """Forget the global provider, and let ``get_tracer_provider`` return ``proxy`` while there is none.
+
+    Without effect, and False, if the API has changed.
+    """
+    if not (hasattr(api_trace, "_PROXY_TRACER_PROVIDER") and hasattr(api_trace, "_TRACER_PROVIDER_SET_ONCE")):
+        return False
+    api_trace._PROXY_TRACER_PROVIDER = proxy
+    api_trace._TRACER_PROVIDER = None
+    allow_another_provider()
+    return True
 
 
 def allow_another_provider() -> None:

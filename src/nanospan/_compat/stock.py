@@ -33,8 +33,14 @@ __all__ = [
     "TraceIdRatioBased",
     "Tracer",
     "TracerProvider",
+    "is_own",
     "stock_class",
 ]
+
+
+def is_own(thing: object, own: type) -> bool:
+    """Whether ``thing`` is of nanospan's class ``own``. `isinstance` takes the SDK's objects for such after `install`."""
+    return own in type(thing).__mro__
 
 
 def stock_class(cls: type) -> type[Any]:

@@ -10,7 +10,8 @@ from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider
 
 from nanospan._common.arguments import MAX_FLOAT, check_has, check_number
 from nanospan._compat.inspection import is_disabled, real_provider, span_processors
-from nanospan._compat.sdk import global_tracer_provider
+from nanospan._compat.sdk import serving_tracer_provider
+from nanospan._compat.stock import is_own
 from nanospan._doctor.endpoints import check_answer
 from nanospan._doctor.environment import check_environment, check_sampler_variable, list_variables
 from nanospan._doctor.processors import Examined, check_pairs, check_processor, class_name, examine
@@ -27,7 +28,7 @@ def diagnose(provider: Any = None, *, timeout: float = 5.0, zero_code: bool = Fa
     """Examine ``provider``, the global one if None. ``zero_code``: whether it was made from the environment."""
     check_number("timeout", timeout, 0, MAX_FLOAT, above=True, accepted="a number of seconds above 0")
     if provider is None:
-        provider = global_tracer_provider() or trace.ProxyTracerProvider()
+        provider = serving_tracer_provider() or trace.ProxyTracerProvider()
     check_has("provider", provider, ("get_tracer",), "a TracerProvider or None")
     inner = real_provider(provider)
     processors = span_processors(inner)
@@ -73,8 +74,8 @@ def _check_provider(provider: Any, has_processors: bool, examined: Sequence[Exam
     if not examined:
         do = "Call provider.add_span_processor(nanospan.BatchSpanProcessor())."
         yield Finding(Level.ERROR, "provider", f"{class_name(provider)} has no processor: spans go nowhere", do)
-    if not isinstance(provider, TracerProvider):
-        has_ours = any(isinstance(one.processor, BatchSpanProcessor) for one in examined)
+    if not is_own(provider, TracerProvider):
+        has_ours = any(is_own(one.processor, BatchSpanProcessor) for one in examined)
         says = f"the provider is {class_name(provider)}: its spans are objects of Python, and cost microseconds"
         level = Level.NOTE if has_ours else Level.WARNING
         yield Finding(level, "provider", says, "Construct nanospan.TracerProvider in its place.")

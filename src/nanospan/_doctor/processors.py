@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProces
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from nanospan._compat.inspection import BatchState, batch_state, exporter_of
+from nanospan._compat.stock import is_own
 from nanospan._doctor.endpoints import Answer, ask, endpoint_of, transport_of
 from nanospan._doctor.report import Finding, Level
 from nanospan.processor import BatchSpanProcessor
@@ -71,7 +72,7 @@ def examine(processor: Any, wrappers: tuple[Any, ...], timeout: float) -> Examin
     """Read one processor, and ask its endpoint."""
     exporter = exporter_of(processor)
     # First: in a forked child it starts the export thread.
-    stats = processor.stats() if isinstance(processor, BatchSpanProcessor) else None
+    stats = processor.stats() if is_own(processor, BatchSpanProcessor) else None
     transport = None if exporter is None else transport_of(exporter)
     return Examined(
         processor=processor,

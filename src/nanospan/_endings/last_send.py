@@ -7,7 +7,7 @@ from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
 
 from nanospan._common.clock import monotonic
-from nanospan._compat.sdk import global_tracer_provider
+from nanospan._compat.sdk import serving_tracer_provider
 from nanospan.processor._at_exit import end_all, flush_all
 from nanospan.processor._green_threads import green_sleep
 
@@ -28,7 +28,7 @@ def send_now(seconds: float = LIMIT_SECONDS, *, or_here: bool = False) -> bool:
 
     def send() -> None:
         flush_all(seconds)
-        flush = getattr(global_tracer_provider(), "force_flush", None)
+        flush = getattr(serving_tracer_provider(), "force_flush", None)
         if flush is not None:  # the SDK's own processors, and other packages'
             flush(max(1, int((deadline - monotonic()) * 1e3)))
 

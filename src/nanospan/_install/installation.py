@@ -10,7 +10,7 @@ from typing import Any
 
 from nanospan._compat import stock
 from nanospan._compat.sdk import global_tracer_provider, known_samplers
-from nanospan._compat.stock import stock_class
+from nanospan._compat.stock import is_own, stock_class
 from nanospan._install.current import convert_provider, replace_propagator
 from nanospan._install.exporters import official_exporters
 from nanospan._install.names import OWN, PICKLED, is_stock
@@ -174,8 +174,7 @@ class Installation:
 
     def _convert_provider(self) -> None:
         provider = global_tracer_provider()
-        # The classes: `isinstance` says yes to objects of the SDK's by now.
-        if provider is None or TracerProvider in type(provider).__mro__:
+        if provider is None or is_own(provider, TracerProvider):
             return
         if type(provider) is not stock.TracerProvider or id(stock.TracerProvider) not in self._own:
             self.left["the global provider"] = f"is {_describe(type(provider))}"

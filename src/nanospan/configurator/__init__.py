@@ -42,7 +42,7 @@ from nanospan._compat.sdk import (
     sdk_configurator,
     tracing_built_with,
 )
-from nanospan._compat.stock import stock_class
+from nanospan._compat.stock import is_own, stock_class
 from nanospan._endings import send_before_every_end
 from nanospan._install import install_if_asked_for
 from nanospan.configurator._exporters import exporter_names, needs_official_exporter
@@ -130,7 +130,7 @@ def _tracing_of_the_file() -> AbstractContextManager[None] | None:
 
 def _check_provider() -> None:
     provider = global_tracer_provider()  # a file without a tracer_provider sets none
-    if provider is not None and not isinstance(provider, TracerProvider):
+    if provider is not None and not is_own(provider, TracerProvider):
         kind = type(provider)
         logger.warning("The tracer provider in use is %s.%s, not nanospan's", kind.__module__, kind.__qualname__)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import click
 from opentelemetry.trace import ProxyTracerProvider
 
-from nanospan._compat.sdk import global_tracer_provider
+from nanospan._compat.sdk import serving_tracer_provider
 
 __all__ = ["Subject", "SubjectError", "find_subject"]
 
@@ -53,7 +53,7 @@ def find_subject(module: str | None, attribute: str | None = None) -> Subject:
 
 
 def _global_provider() -> Any:
-    return global_tracer_provider() or ProxyTracerProvider()
+    return serving_tracer_provider() or ProxyTracerProvider()
 
 
 def _load(module: str, attribute: str | None) -> str:
