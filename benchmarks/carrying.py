@@ -25,11 +25,11 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context, attach, detach
 
 import nanospan
 from nanospan import concurrency
-from nanospan._native.context import ContextCall
+from nanospan._native.context import capture_once
 
 TRACER = nanospan.TracerProvider(shutdown_on_exit=False).get_tracer("carrying")
 
@@ -58,10 +58,11 @@ def pooled(call: Callable[[ThreadPoolExecutor], Any]) -> Callable[[int], None]:
 
 
 def capture_and_attach(tasks: int) -> None:
-    current = get_current()
+    # Captured with a span current, called with none.
+    calls = [capture_once(nothing) for _ in range(tasks)]
     token = attach(Context())
-    for _ in range(tasks):
-        ContextCall(nothing, current, once=True)()
+    for call in calls:
+        call()
     detach(token)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, cast
 from opentelemetry.context import attach, get_current
 
 from nanospan._common.arguments import safe_repr
-from nanospan._native.context import ContextCall, detach_context
+from nanospan._native.context import ContextCall, capture_once, detach_context
 from nanospan.concurrency._remote import reduce_call
 
 __all__ = [
@@ -37,11 +37,20 @@ Carry = Literal["span", "all"]
 """What a call carries: ``"span"``, the OpenTelemetry Context alone; ``"all"``, every context variable (`copy_context`)."""
 
 
+class _Wrapped(ContextCall):
+    """A call that looks like its function."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        functools.update_wrapper(self, function)
+
+
 class _AllContextCall:
     """Calls ``function`` in a copy of the context of its creation: one copy a call, as two cannot enter one at once."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._captured = copy_context()
+        functools.update_wrapper(self, function)
         self._function = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -57,7 +66,7 @@ def call_in_context(function: Callable[P, R], *, carry: Carry = "span", once: bo
     if not callable(function):
         raise TypeError(f"fn must be callable, not {safe_repr(function)}")
     if carry == "span":
-        return cast(Callable[P, R], ContextCall(function, once=once))
+        return cast(Callable[P, R], capture_once(function) if once else ContextCall(function))
     if carry == "all":
         return cast(Callable[P, R], _AllContextCall(function))
     raise ValueError(f'carry must be "span" or "all", not {safe_repr(carry)}')
@@ -72,9 +81,9 @@ def wrap(fn: Callable[P, R], *, carry: Carry = "span") -> Callable[P, R]:
     Raises TypeError if ``fn`` is not callable, ValueError for another ``carry``.
     """
     if not inspect.iscoroutinefunction(fn):
-        call = call_in_context(fn, carry=carry)
-        functools.update_wrapper(call, fn)
-        return call
+        if carry == "span" and callable(fn):
+            return cast(Callable[P, R], _Wrapped(fn))
+        return call_in_context(fn, carry=carry)
     if carry not in ("span", "all"):
         raise ValueError(f'carry must be "span" or "all", not {safe_repr(carry)}')
     captured = get_current()
@@ -95,6 +104,8 @@ def wrap(fn: Callable[P, R], *, carry: Carry = "span") -> Callable[P, R]:
 
 def is_of_interpreters(pool: object) -> bool:
     """Whether the tasks of a pool run in other interpreters, which cannot load nanospan."""
+    if type(pool) is ThreadPoolExecutor:
+        return False
     module = sys.modules.get("concurrent.futures.interpreter")
     return module is not None and isinstance(pool, module.InterpreterPoolExecutor)
 
@@ -106,7 +117,9 @@ def submit(pool: Executor, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwa
     """
     if is_of_interpreters(pool):
         return pool.submit(fn, *args, **kwargs)
-    return pool.submit(call_in_context(fn, once=True), *args, **kwargs)
+    if not callable(fn):
+        raise TypeError(f"fn must be callable, not {safe_repr(fn)}")
+    return pool.submit(capture_once(fn), *args, **kwargs)
 
 
 def map(

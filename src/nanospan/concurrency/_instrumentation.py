@@ -12,7 +12,7 @@ from nanospan._common.environment import boolean_variable
 from nanospan.concurrency._patches.greenlets import GreenletPatch
 from nanospan.concurrency._patches.pools import pool_patches
 from nanospan.concurrency._patches.processes import process_patches
-from nanospan.concurrency._patches.threads import thread_patches
+from nanospan.concurrency._patches.threads import thread_patch
 
 __all__ = ["Instrumentation", "ThreadingInstrumentor", "instrument_threads"]
 
@@ -71,7 +71,8 @@ def instrument_threads(*, processes: bool = True, greenlets: bool = True, exclud
     with _lock:
         if _active is None:
             if (patches := _made.get(key)) is None:
-                patches = _made[key] = [*thread_patches(key[2]), *pool_patches(processes=processes)]
+                threads = thread_patch(key[2])
+                patches = _made[key] = [threads, *pool_patches(threads, processes=processes)]
                 if processes:
                     patches += process_patches()
                 if greenlets:

@@ -3,13 +3,19 @@
 A thread of a pool has a context of its own, which a task must not see: the captured Context is attached even if it is empty.
 """
 
-from cpython.object cimport PyObject_Call
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.type cimport PyType_Modified
 from libc.stdint cimport uint32_t
+
+import threading
 
 from nanospan._native.base cimport generation_address
 from nanospan._native.base.threads cimport add_u64
 
 cdef const uint32_t *fork_generation = generation_address()
+
+cdef object empty_context = Context()
+cdef object thread_class = threading.Thread
 
 # Of nanospan.concurrency; None until it is imported. The first replaces a Context whose span belongs to the process that
 # forked, the second is the `__reduce__` of a call.
@@ -21,6 +27,23 @@ cdef inline bint is_empty(object context) noexcept:
     return type(context) is context_type and PyDict_Size(context) == 0
 
 
+cdef extern from *:
+    """
+    #define nspy_make_context_call_callable(type, instance)                                                           \
+        do {                                                                                                          \
+            (type)->tp_vectorcall_offset = (char *)&(instance)->call - (char *)(instance);                            \
+            (type)->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;                                                           \
+            (type)->tp_call = PyVectorcall_Call;                                                                      \
+        } while (0)
+    """
+    ctypedef object (*vectorcallfunc)(PyObject *, PyObject *const *, size_t, PyObject *)
+    void nspy_make_context_call_callable(PyTypeObject *type, ContextCall instance)
+
+cdef extern from "Python.h":
+    object PyObject_Vectorcall(object function, PyObject *const *arguments, size_t count_and_flag, PyObject *names)
+    object PyVectorcall_Call(object function, tuple arguments, dict names)
+
+
 cdef class ContextCall:
     """A callable that calls ``function`` with the Context of its creation current.
 
@@ -28,18 +51,20 @@ cdef class ContextCall:
     remote one: the span itself is the parent process's. A pickle holds the ids and the baggage.
     """
 
+    cdef vectorcallfunc call   # the vectorcall function of the instance
     cdef readonly object function
     cdef readonly object context
     cdef bint once
     cdef uint32_t generation   # of forks, at creation
-    cdef dict __dict__         # made when something is assigned
-    cdef object __weakref__
 
-    def __init__(self, function, context=None, *, bint once=False):
+    def __cinit__(self):
+        self.call = call_in_context
+        self.generation = fork_generation[0]
+
+    def __init__(self, function, context=None, bint once=False):
         self.function = function
         self.context = current_context() if context is None else context
         self.once = once
-        self.generation = fork_generation[0]
 
     @property
     def is_once(self):
@@ -54,48 +79,114 @@ cdef class ContextCall:
     def __repr__(self):
         return f"<{self.function!r} in the context of its creation>"
 
+    def __call__(self, *args, **kwargs):
+        # Of subclasses; instances of this class have the function of the vectorcall protocol.
+        return PyVectorcall_Call(self, args, kwargs)
+
     def __reduce__(self):
         if reduce_call is None:
             raise TypeError("cannot pickle a call before nanospan.concurrency is imported")
         return reduce_call(self)
 
-    def __call__(self, *args, **kwargs):
-        context, function = self.context, self.function
-        if self.once:
-            self.context = self.function = None
-            if context is None:
-                raise RuntimeError("this call was made for one run, and has run")
-        if self.generation != fork_generation[0] and context_of_child is not None:
-            context = context_of_child(context)
-        return run_in_context(context, function, args, kwargs)
+
+cdef ContextCall carried_once(object function):
+    cdef ContextCall made = ContextCall.__new__(ContextCall)
+    made.function = function
+    made.context = current_context()
+    made.once = True
+    return made
 
 
-cdef object run_in_context(object context, object function, tuple args, dict kwargs):
+cdef object call_in_context(PyObject *called, PyObject *const *arguments, size_t count_and_flag, PyObject *names):
+    cdef ContextCall call = <ContextCall> called
+    context, function = call.context, call.function
+    if call.once:
+        call.context = call.function = None
+        if context is None:
+            raise RuntimeError("this call was made for one run, and has run")
+    if call.generation != fork_generation[0] and context_of_child is not None:
+        context = context_of_child(context)
+    return run_in_context(context, function, arguments, count_and_flag, names)
+
+
+cdef object run_in_context(object context, object function, PyObject *const *arguments, size_t count_and_flag,
+                           PyObject *names):
     own = native_variable()
     if own is None:
         token = api.attach(context)
         try:
-            return PyObject_Call(function, args, kwargs)
+            return PyObject_Vectorcall(function, arguments, count_and_flag, names)
         finally:
             detach_context(token)
     before = variable_value(own)
     if before is context:
-        return PyObject_Call(function, args, kwargs)
+        return PyObject_Vectorcall(function, arguments, count_and_flag, names)
     if is_empty(context):
         if is_empty(before):
             add_u64(&counts.empty, 1)
-            return PyObject_Call(function, args, kwargs)
+            return PyObject_Vectorcall(function, arguments, count_and_flag, names)
         add_u64(&counts.stale_cleared, 1)
     else:
         add_u64(&counts.carried, 1)
     before = None
     token = PyContextVar_Set(own, context)
     try:
-        return PyObject_Call(function, args, kwargs)
+        return PyObject_Vectorcall(function, arguments, count_and_flag, names)
     finally:
         if variable_value(own) is not context:
             count_scope_left()
         detach_context(token)
+
+
+def capture_once(function):
+    """``function`` as a ContextCall for one run, with the current Context."""
+    return carried_once(function)
+
+
+cdef class SubmitSwitch:
+    """Whether `submitting` carries, and whether ``submit`` must run in an empty Context.
+
+    It must if the workers that it starts would see the current one: ``is_seen(Thread.start)``, asked again when another
+    package has replaced that method. ``is_left(pool)``: whether a subclass of the executor ``kind`` is left alone.
+    """
+
+    cdef public bint active
+    cdef object kind
+    cdef object is_left
+    cdef object is_seen
+    cdef object start       # of which `seen` is the answer; None: not asked yet
+    cdef bint seen
+
+    def __init__(self, kind, is_left, is_seen):
+        self.kind, self.is_left, self.is_seen = kind, is_left, is_seen
+
+    cdef bint carries(self, object pool) except -1:
+        return self.active and (type(pool) is self.kind or not self.is_left(pool))
+
+    cdef bint starts_empty(self) except -1:
+        start = thread_class.__dict__["start"]
+        if start is not self.start:
+            self.seen = self.is_seen(start)
+            self.start = start
+        return self.seen
+
+
+def submitting(original, SubmitSwitch switch):
+    """A method ``submit(self, fn, *args, **kwargs)`` over ``original`` whose tasks run in the Context of their submission."""
+    def submit(self, fn, /, *args, **kwargs):
+        if not switch.carries(self) or not callable(fn):
+            return original(self, fn, *args, **kwargs)
+        call = carried_once(fn)
+        if is_empty(call.context) or not switch.starts_empty():
+            return original(self, call, *args, **kwargs)
+        own = native_variable()
+        token = api.attach(empty_context) if own is None else PyContextVar_Set(own, empty_context)
+        try:
+            return original(self, call, *args, **kwargs)
+        finally:
+            detach_context(token)
+
+    return submit
 
 
 def detach_context(token):
@@ -116,3 +207,12 @@ def bind_processes(child_context, reduce):
     """Let calls that were made before a fork run in ``child_context(context)``, and be pickled as ``reduce(call)`` says."""
     global context_of_child, reduce_call
     context_of_child, reduce_call = child_context, reduce
+
+
+cdef int finish_call_type() except -1:
+    nspy_make_context_call_callable(<PyTypeObject *> ContextCall, ContextCall.__new__(ContextCall))
+    PyType_Modified(<type> ContextCall)
+    return 0
+
+
+finish_call_type()

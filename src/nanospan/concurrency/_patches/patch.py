@@ -28,6 +28,11 @@ class Patch:
         self._replacement: Any = None
         self._before: Any = _MISSING
 
+    @property
+    def replacement(self) -> Any:
+        """What stands in place of the attribute; None if nothing does."""
+        return self._replacement
+
     def apply(self) -> bool:
         """Replace the attribute; False if there is none, or it has been replaced already."""
         if self._active or getattr(self._owner, self._name, None) is None:

@@ -7,20 +7,25 @@ instrumentations of others can capture that of the first task. An interpreter of
 
 from __future__ import annotations
 
+import functools
 import multiprocessing.pool
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from types import FunctionType
 from typing import Any
 
 from opentelemetry.context import Context, attach, get_current
 
-from nanospan._native.context import ContextCall, detach_context
+from nanospan._native.context import ContextCall, SubmitSwitch, capture_once, detach_context, submitting
 from nanospan.concurrency._calls import is_of_interpreters
 from nanospan.concurrency._patches.patch import Patch
 
 __all__ = ["in_empty_context", "pool_patches"]
 
 _EMPTY = Context()
+_INHERITED = bool(getattr(sys.flags, "thread_inherit_context", False))
 
 
 def in_empty_context(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -33,14 +38,50 @@ def in_empty_context(original: Callable[..., Any], *args: Any, **kwargs: Any) ->
         detach_context(token)
 
 
-def _submit(original: Callable[..., Any], pool: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-    if is_of_interpreters(pool) or not callable(fn):
-        return original(pool, fn, *args, **kwargs)
-    return in_empty_context(original, pool, ContextCall(fn, once=True), *args, **kwargs)
+def _seen_by_new_threads(thread_start: Patch) -> Callable[[Any], bool]:
+    """Whether a thread that a pool starts would see, or keep, the current Context.
+
+    It would by the interpreter's own doing, or by the replacement that another package has made of `Thread.start`.
+    """
+
+    def is_seen(start: Any) -> bool:
+        own = start is thread_start.replacement
+        stock = type(start) is FunctionType and start.__code__.co_filename == threading.__file__
+        return _INHERITED or not (own or stock)
+
+    return is_seen
+
+
+def _seen_by_new_processes(_: Any) -> bool:
+    return True  # a forked process has it all
+
+
+class SubmitPatch(Patch):
+    """``submit`` of an executor, replaced by a native method: nothing else is called as often."""
+
+    def __init__(self, owner: Any, is_seen: Callable[[Any], bool]) -> None:
+        super().__init__(owner, "submit", _unused)
+        self._switch = SubmitSwitch(owner, is_of_interpreters, is_seen)
+
+    def _over(self, original: Any) -> Any:
+        return functools.wraps(original)(submitting(original, self._switch))
+
+    def apply(self) -> bool:
+        done = super().apply()
+        self._switch.active = self._active
+        return done
+
+    def undo(self) -> bool:
+        self._switch.active = False
+        return super().undo()
+
+
+def _unused(*_: Any) -> None:
+    raise AssertionError("the native method decides")
 
 
 def _add_done_callback(original: Callable[..., Any], future: Any, fn: Any) -> Any:
-    return original(future, ContextCall(fn, once=True) if callable(fn) else fn)
+    return original(future, capture_once(fn) if callable(fn) else fn)
 
 
 def _carried(arguments: tuple[Any, ...], named: dict[str, Any], callbacks: tuple[int, ...]) -> tuple[Any, ...]:
@@ -65,11 +106,11 @@ def _pool_call(once: bool, *callbacks: int) -> Callable[..., Any]:
     return call
 
 
-def pool_patches(*, processes: bool) -> list[Patch]:
-    """The pools of `concurrent.futures` and `multiprocessing.pool`."""
+def pool_patches(thread_start: Patch, *, processes: bool) -> list[Patch]:
+    """The pools of `concurrent.futures` and `multiprocessing.pool`. ``thread_start``: the replacement of `Thread.start`."""
     pool = multiprocessing.pool.Pool
     patches = [
-        Patch(ThreadPoolExecutor, "submit", _submit),
+        SubmitPatch(ThreadPoolExecutor, _seen_by_new_threads(thread_start)),
         Patch(Future, "add_done_callback", _add_done_callback),
         # ThreadPool derives from Pool, of processes; both start workers and threads here. `apply` calls apply_async.
         Patch(pool, "__init__", in_empty_context),
@@ -82,5 +123,5 @@ def pool_patches(*, processes: bool) -> list[Patch]:
             *(Patch(owner, name, _pool_call(False)) for name in ("map", "starmap", "imap", "imap_unordered")),
         ]
     if processes:
-        patches.append(Patch(ProcessPoolExecutor, "submit", _submit))
+        patches.append(SubmitPatch(ProcessPoolExecutor, _seen_by_new_processes))
     return patches

@@ -8,10 +8,10 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nanospan._native.context import ContextCall
+from nanospan._native.context import capture_once
 from nanospan.concurrency._patches.patch import Patch
 
-__all__ = ["WORKERS", "thread_patches"]
+__all__ = ["WORKERS", "thread_patch"]
 
 WORKERS = (
     "anyio",
@@ -44,7 +44,7 @@ def is_worker(thread: threading.Thread, excluded: tuple[str, ...]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in excluded)
 
 
-def thread_patches(exclude: Iterable[str] = ()) -> list[Patch]:
+def thread_patch(exclude: Iterable[str] = ()) -> Patch:
     """``exclude``: packages whose threads are left alone, besides `WORKERS`."""
     excluded = (*WORKERS, *exclude)
 
@@ -54,7 +54,7 @@ def thread_patches(exclude: Iterable[str] = ()) -> list[Patch]:
             return original(thread, *args, **kwargs)
         run = thread.run
         function = getattr(run, "__func__", None)
-        call = ContextCall(run if function is None else function, once=True)
+        call = capture_once(run if function is None else function)
         if not call.context:
             return original(thread, *args, **kwargs)
         # `run` of every subclass and of every other patch is called through it; Sentry's asks it for __func__. The call lets
@@ -66,4 +66,4 @@ def thread_patches(exclude: Iterable[str] = ()) -> list[Patch]:
             vars(thread).pop("run", None)
             raise
 
-    return [Patch(threading.Thread, "start", start)]
+    return Patch(threading.Thread, "start", start)
