@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+from support.sdk_releases import reason_for_sdk
 from support.selection import examples
 from support.selection.one_thread import reason_for_one_thread
 from support.selection.slow_tests import is_named, reason_for_slow
@@ -35,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     if reason := reason_for_one_thread(item):
         item.add_marker(pytest.mark.thread_unsafe(reason=reason))
+    if reason := reason_for_sdk(item):
+        item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

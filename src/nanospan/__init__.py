@@ -13,6 +13,7 @@ _require_main_interpreter()
 _import_sdk_trace()
 _say_once()
 
+from nanospan._compat.parts import report_missing as _report_missing
 from nanospan._native.encoding import encode_spans
 from nanospan.ids import RandomIdGenerator
 from nanospan.processor import BatchSpanProcessor
@@ -35,6 +36,8 @@ __all__ = [
     "encode_spans",
     "install",
 ]
+
+_report_missing()
 
 __version__: str
 """The version of the installed nanospan."""

@@ -13,12 +13,13 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from support.sdk_releases import has
 
 import nanospan
 import nanospan.propagation
 import nanospan.sampling
 import nanospan.trace
-from nanospan._compat.stock import stock_class
+from nanospan._compat.stock import AlwaysRecordSampler, stock_class
 from nanospan.sampling import Rule, RuleBased
 from nanospan.sampling._sdk import native_sampler
 
@@ -47,6 +48,8 @@ OWN: dict[tuple[str, str], Any] = {
     ),
 }
 """What of nanospan's can stand under which name of which module."""
+if not has("AlwaysRecordSampler"):
+    del OWN[SAMPLING, "AlwaysRecordSampler"]
 
 STOCK = {name: getattr(import_module(name[0]), name[1]) for name in OWN}
 Names = Iterable[tuple[str, str]]
@@ -103,7 +106,9 @@ def samplers() -> dict[str, Any]:
         "ratio": of["TraceIdRatioBased"](1.0),
         "parent": of["ParentBased"](of["TraceIdRatioBased"](rate=1.0)),
         "parent ratio": of["ParentBasedTraceIdRatio"](1.0),
-        "record": of["AlwaysRecordSampler"](of["ParentBased"](of["ALWAYS_ON"], local_parent_not_sampled=of["ALWAYS_OFF"])),
+        "record": of.get("AlwaysRecordSampler", AlwaysRecordSampler)(
+            of["ParentBased"](of["ALWAYS_ON"], local_parent_not_sampled=of["ALWAYS_OFF"])
+        ),
         "rules": RuleBased([Rule(name="x", sampler=of["ALWAYS_OFF"], external=True)], default=of["DEFAULT_ON"]),
         "none": None,
     }
@@ -115,7 +120,7 @@ def dropping_samplers() -> dict[str, Any]:
         "never": of["ALWAYS_OFF"],
         "default": of["DEFAULT_OFF"],
         "ratio": of["TraceIdRatioBased"](0.0),
-        "record": of["AlwaysRecordSampler"](of["ALWAYS_OFF"]),
+        "record": of.get("AlwaysRecordSampler", AlwaysRecordSampler)(of["ALWAYS_OFF"]),
     }
 
 

@@ -29,14 +29,17 @@ def test_the_sdk_has_its_names_back_afterwards():
     script = """
 import json, os
 from opentelemetry.sdk import _configuration
-before = dict(vars(_configuration))
+def names():
+    # Python notes there that it has shown a warning.
+    return {name: value for name, value in vars(_configuration).items() if name != "__warningregistry__"}
+before = names()
 from nanospan.configurator import Configurator
 Configurator().configure()
-after_success = dict(vars(_configuration)) == before
+after_success = names() == before
 try:
     Configurator().configure(trace_exporter_names=["unheard_of"])
 except RuntimeError as error:
-    print(json.dumps([after_success, dict(vars(_configuration)) == before, str(error)]))
+    print(json.dumps([after_success, names() == before, str(error)]))
 """
     (after_success, after_failure, error), _ = in_a_process(script)
     assert (after_success, after_failure) == (True, True)

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import export, sampling
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from support.sdk_releases import has
 
 import nanospan
 from nanospan._install.names import OWN, PICKLED
@@ -56,7 +57,7 @@ def make_stock() -> dict[str, Any]:
         "Tracer": tracer,
         "_Span": tracer.start_span("earlier"),
         "BatchSpanProcessor": of["opentelemetry.sdk.trace.export", "BatchSpanProcessor"](InMemorySpanExporter()),
-        "AlwaysRecordSampler": of[module, "AlwaysRecordSampler"](ratio),
+        **({"AlwaysRecordSampler": of[module, "AlwaysRecordSampler"](ratio)} if has("AlwaysRecordSampler") else {}),
         "ParentBased": of[module, "ParentBased"](ratio, local_parent_sampled=of[module, "ALWAYS_OFF"]),
         "ParentBasedTraceIdRatio": of[module, "ParentBasedTraceIdRatio"](0.75),
         "StaticSampler": of[module, "ALWAYS_ON"],

@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from support.accounting import WAIT
+from support.sdk_releases import constraints_of_older_sdk
 
 import nanospan
 from nanospan.receiver import Receiver, Span, TraceStore
@@ -120,7 +121,8 @@ def _environment(
 ) -> Environment:
     """A virtual environment with what ``fill`` puts into its folder of packages, and then ``requirements``."""
     site = sysconfig.get_path("purelib")
-    key = repr((sys.version, site, version("opentelemetry-sdk"), requirements, *filter(None, [kind]))).encode()
+    constraints = constraints_of_older_sdk()
+    key = repr((sys.version, site, version("opentelemetry-sdk"), constraints, requirements, *filter(None, [kind]))).encode()
     if key in _not_to_be_had:
         pytest.skip(_not_to_be_had[key])
     folder = _kept(config) / hashlib.sha256(key).hexdigest()[:16]
@@ -129,7 +131,7 @@ def _environment(
             shutil.rmtree(folder, ignore_errors=True)
             venv.create(folder, symlinks=True, with_pip=False)
             fill(next((folder / "lib").glob("python*")) / "site-packages")
-            if requirements and (problem := _install(folder, requirements)):
+            if requirements and (problem := _install(folder, requirements, constraints)):
                 # One attempt has to do for all tests: with no network it takes its time.
                 _not_to_be_had[key] = f"{' '.join(requirements)} cannot be installed: {problem}"
                 pytest.skip(_not_to_be_had[key])
@@ -142,10 +144,12 @@ def _kept(config: pytest.Config) -> Path:
     return Path(tempfile.gettempdir()) / "nanospan-environments" if cache is None else cache.mkdir("environments")
 
 
-def _install(folder: Path, requirements: Iterable[str]) -> str:
+def _install(folder: Path, requirements: Iterable[str], constraints: Iterable[str]) -> str:
     """What pip complains of, or nothing."""
+    (folder / "constraints.txt").write_text("\n".join(constraints))
     pip = [sys.executable, "-m", "pip", "--python", str(folder), "--disable-pip-version-check", "--retries", "1"]
-    run = subprocess.run([*pip, "install", "--quiet", *requirements], capture_output=True, text=True)
+    pinned = ["--constraint", str(folder / "constraints.txt")]
+    run = subprocess.run([*pip, "install", "--quiet", *pinned, *requirements], capture_output=True, text=True)
     return (run.stderr.strip().splitlines() or ["no reason given"])[-1] if run.returncode else ""
 
 

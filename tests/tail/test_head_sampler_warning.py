@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 import nanospan
 from nanospan import tail
+from nanospan._compat.stock import AlwaysRecordSampler
 from nanospan.export.http import OTLPSpanExporter
 from nanospan.sampling import (
     ALWAYS_OFF,
@@ -58,7 +59,7 @@ RECORDING = [
     TraceIdRatioBased(1.0),
     sdk.DEFAULT_ON,
     AlwaysRecord(ParentBased(ConsistentProbability(0.01))),
-    sdk.AlwaysRecordSampler(sdk.ParentBasedTraceIdRatio(0.5)),
+    AlwaysRecordSampler(sdk.ParentBasedTraceIdRatio(0.5)),
     RuleBased([Rule(name="GET /health", sampler=ALWAYS_OFF)], default=ALWAYS_ON),
     Foreign(),
 ]

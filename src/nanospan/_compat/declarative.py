@@ -13,7 +13,7 @@ from typing import Any
 
 from opentelemetry.sdk.trace.sampling import Sampler
 
-__all__ = ["NAMES", "file_tracing_built_with", "sampler_model", "stock_sampler"]
+__all__ = ["CONVERSION", "NAMES", "file_tracing_built_with", "sampler_model", "stock_sampler"]
 
 NAMES = (
     "ALWAYS_OFF",
@@ -27,6 +27,9 @@ NAMES = (
     "_create_sampler",
 )
 """Global names of the module that builds a tracer provider from a file; its functions look them up at run time."""
+
+CONVERSION = "_dict_to_dataclass"
+"""The function of the module that makes the models of a file's nodes."""
 
 
 def _maker() -> Any:
@@ -53,7 +56,7 @@ def sampler_model(node: Mapping[str, Any]) -> Any:
     import opentelemetry.configuration._conversion as conversion
     from opentelemetry.configuration.models import Sampler as SamplerModel
 
-    return conversion._dict_to_dataclass(node, SamplerModel)
+    return getattr(conversion, CONVERSION)(node, SamplerModel)
 
 
 def file_tracing_built_with(
@@ -73,6 +76,10 @@ def file_tracing_built_with(
     missing = [name for name in NAMES if not hasattr(maker, name)]
     if missing:
         raise LookupError(f"{maker.__name__} has no {missing[0]} in the installed release")
+    import opentelemetry.configuration._conversion as conversion
+
+    if not hasattr(conversion, CONVERSION):
+        raise LookupError(f"{conversion.__name__} has no {CONVERSION} in the installed release")
     stock = maker._create_sampler
     replaced = dict(names)
     replaced["_create_sampler"] = lambda model: create_sampler(model, stock)

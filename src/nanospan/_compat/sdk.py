@@ -1,7 +1,7 @@
-"""The private names of the OpenTelemetry API and SDK that nanospan uses.
+"""The private names of the API and the SDK that nanospan uses, and what takes the place of one that is not there.
 
-tests/compat/test_sdk_private.py checks each against the installed release. The private names of the official OTLP exporters,
-which are optional packages, are in `nanospan._compat.otlp_exporters`.
+tests/compat/test_sdk_private.py checks each against the installed release; `nanospan._compat.parts` lists them. The private
+names of the official OTLP exporters, which are optional packages, are in `nanospan._compat.otlp_exporters`.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ import functools
 import os
 import sys
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from opentelemetry import attributes as api_attributes
+from opentelemetry import context as api_context
 from opentelemetry import trace as api_trace
-from opentelemetry.attributes import _clean_attribute_value as clean_attribute_value
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_INSTRUMENTATION_KEY
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, TracerProvider
-from opentelemetry.sdk.trace import _TracerConfiguratorT as TracerConfigurator
 from opentelemetry.sdk.trace import sampling as sdk_sampling
-from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
-from opentelemetry.sdk.trace.sampling import AlwaysRecordSampler, Decision, ParentBased, Sampler, StaticSampler
-from opentelemetry.util._once import Once
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, StaticSampler
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+from nanospan._compat import older
+from nanospan._compat.parts import SDK_RELEASE, is_usable
 
 __all__ = [
     "BOUNDED_ATTRIBUTES_DICT",
     "BOUNDED_ATTRIBUTES_IMMUTABLE",
     "BOUNDED_LIST_DEQUE",
+    "CALLS_ON_ENDING",
+    "LEFT_OUT",
     "READABLE_SPAN_FIELDS",
+    "RECORDS_NATIVELY",
     "RESOURCE_ATTRIBUTES",
     "RUNTIME_CONTEXT",
     "SCHEMA_URL",
@@ -45,34 +45,44 @@ __all__ = [
     "STATUS_CODE",
     "STATUS_DESCRIPTION",
     "STOOD_FOR",
+    "STORES_ANY_VALUE",
     "SUPPRESS_INSTRUMENTATION_KEY",
     "TRACER_FIELDS",
-    "TracerConfigurator",
     "allow_another_provider",
     "always_record_root",
     "clean_attribute_value",
     "composed_propagators",
     "context_variable",
     "counts_nothing",
-    "foreign_id_generator",
-    "foreign_sampler",
+    "end_metrics_argument",
     "forget_logger_provider",
     "forget_meter_provider",
     "global_tracer_provider",
     "handed_out_tracers",
-    "initialize_components",
     "known_samplers",
     "next_component_number",
     "outlive_its_pool",
     "parent_based_delegates",
-    "registered",
-    "registered_names",
-    "sdk_configurator",
+    "read_directly",
     "serving_tracer_provider",
+    "set_clean_item",
     "stand_for_no_provider",
     "static_decision",
-    "tracing_built_with",
+    "trace_id_is_random",
 ]
+
+RECORDS_NATIVELY = is_usable("recording")
+"""Whether nanospan's tracers can record; otherwise `nanospan.TracerProvider` has the SDK's tracers."""
+
+
+class _Nothing:
+    """A class without instances."""
+
+
+def read_directly(cls: type) -> type:
+    """``cls``, whose instances the encoder reads by their fields; a class without instances if a field has moved."""
+    return cls if is_usable("reading") else _Nothing
+
 
 READABLE_SPAN_FIELDS = {
     public: sys.intern(f"_{public}")
@@ -144,6 +154,29 @@ SCOPE_ATTRIBUTES = "_attributes"
 """The fields of ``Resource`` and ``InstrumentationScope`` behind their properties, which are Python code."""
 
 
+STORES_ANY_VALUE = not (hasattr(api_attributes, "_clean_attribute") and SDK_RELEASE < (1, 45))
+"""Whether an attribute may be None, bytes, a mapping or a list of mixed types, as from 1.45 on."""
+
+clean_attribute_value: Callable[..., Any] = (
+    getattr(api_attributes, "_clean_attribute_value", older.clean_value) if STORES_ANY_VALUE else older.clean_value
+)
+"""Of a value and the limit of the length of strings; before 1.45 of the key, too."""
+
+LEFT_OUT = older.LEFT_OUT
+"""What `clean_attribute_value` returns before 1.45 for a value that is not stored."""
+
+set_clean_item: Callable[[Any, Any, Any], None] = (
+    getattr(api_attributes.BoundedAttributes, "_setitem_locked", older.set_clean_item)
+    if STORES_ANY_VALUE
+    else older.set_clean_item
+)
+"""Sets a clean value in a ``BoundedAttributes``."""
+
+CALLS_ON_ENDING = SDK_RELEASE >= (1, 40)
+"""Whether span processors have the method ``_on_ending``."""
+
+SUPPRESS_INSTRUMENTATION_KEY: str = getattr(api_context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")
+
 RUNTIME_CONTEXT = "_RUNTIME_CONTEXT"
 """The variable of ``opentelemetry.context`` that refers to the runtime context."""
 
@@ -158,11 +191,15 @@ def context_variable(runtime_context: object) -> ContextVar[Any] | None:
 
 def static_decision(sampler: StaticSampler) -> Decision:
     """The decision of a StaticSampler of the SDK."""
-    return sampler._decision
+    if is_usable("samplers"):
+        return sampler._decision
+    return sampler.should_sample(None, 1, "").decision
 
 
 def parent_based_delegates(sampler: ParentBased) -> tuple[Sampler, ...]:
-    """The five samplers of a ParentBased of the SDK, in the order of its constructor's arguments."""
+    """The five samplers of a ParentBased of the SDK, in the order of its constructor's arguments; empty if unknown."""
+    if not is_usable("samplers"):
+        return tuple(getattr(sampler, "_given_delegates", ()))
     return (
         sampler._root,
         sampler._remote_parent_sampled,
@@ -172,9 +209,20 @@ def parent_based_delegates(sampler: ParentBased) -> tuple[Sampler, ...]:
     )
 
 
-def always_record_root(sampler: AlwaysRecordSampler) -> Sampler:
-    """The sampler that an AlwaysRecordSampler of the SDK asks."""
-    return sampler._root
+def always_record_root(sampler: Any) -> Any:
+    """The sampler that an AlwaysRecordSampler of the SDK asks; the sampler itself if that is unknown."""
+    return getattr(sampler, "_root", getattr(sampler, "_given_root", sampler))
+
+
+def trace_id_is_random(id_generator: Any) -> bool:
+    """Whether the ids of a generator are random, by its own word; before 1.42 the SDK does not ask."""
+    says = getattr(id_generator, "is_trace_id_random", None)
+    return says is not None and bool(says())
+
+
+def end_metrics_argument(record_end_metrics: Callable[[], None]) -> dict[str, Any]:
+    """The argument of the SDK's span for what it calls when it ends; from 1.40 on."""
+    return {"record_end_metrics": record_end_metrics} if SDK_RELEASE >= (1, 40) else {}
 
 
 def outlive_its_pool(composite: ConcurrentMultiSpanProcessor) -> None:
@@ -182,6 +230,8 @@ def outlive_its_pool(composite: ConcurrentMultiSpanProcessor) -> None:
 
     That is before exit handlers run, and while non-daemon threads do; the composite would raise RuntimeError.
     """
+    if not is_usable("concurrent processor"):
+        return
     weak = weakref.ref(composite)
 
     def replace_submit() -> None:
@@ -207,138 +257,38 @@ def _submit_or_call(
         return called
 
 
+try:
+    from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics as _NoOpTracerMetrics
+except ImportError:
+    _NoOpTracerMetrics = _Nothing  # type: ignore[assignment,misc]
+
+
 def counts_nothing(tracer_metrics: object) -> bool:
-    """Whether the metrics of a tracer are the SDK's no-op metrics."""
-    return type(tracer_metrics) is NoOpTracerMetrics
+    """Whether the metrics of a tracer are the SDK's no-op metrics. (1.40 and 1.41 have none: they always count.)"""
+    return type(tracer_metrics) in (_NoOpTracerMetrics, older.NoTracerMetrics)
+
+
+_own_numbers: Counter[str] = Counter()
 
 
 def next_component_number(component_type: str) -> int:
-    """The next number for ``otel.component.name`` of this component type, from the SDK's own counter."""
-    from opentelemetry.sdk._shared_internal._processor_metrics import _component_counter
-
-    number = _component_counter[component_type]
-    _component_counter[component_type] += 1
-    return number
-
-
-def sdk_configurator() -> Any:
-    """The base class of configurators. The import is slow: it loads metrics and logs as well."""
-    from opentelemetry.sdk._configuration import _OTelSDKConfigurator
-
-    return _OTelSDKConfigurator
-
-
-CONFIGURATION_NAMES = (
-    "TracerProvider",
-    "_get_exporter_names",
-    "_import_id_generator",
-    "_import_sampler",
-    "_init_logging",
-    "_init_metrics",
-    "_initialize_components",
-)
-"""Global names of the module that configures the SDK from variables; its functions look them up at run time."""
-
-
-def tracing_built_with(
-    provider: type,
-    exporter_names: Callable[[str], list[str]],
-    failed: Callable[[str, Exception], None],
-    unusable: Collection[str] = (),
-) -> AbstractContextManager[None]:
-    """A context in which the SDK's configuration instantiates ``provider`` as its tracer provider.
-
-    It loads the entry points that ``exporter_names`` returns for a signal. If it cannot configure metrics or logs, it calls
-    ``failed`` and goes on. Its logs do not see the variables ``unusable``. Global names of its modules are replaced inside
-    the context, because no argument of its functions reaches them. A copy of these functions would need a dozen private
-    names, and would miss additions of later releases.
-
-    Raises LookupError if the installed SDK lacks the names; nothing is replaced then.
-    """
-    from opentelemetry.sdk import _configuration
-    from opentelemetry.sdk._logs import _internal
-
-    usable = {name: value for name, value in os.environ.items() if name not in unusable}
-    for name in CONFIGURATION_NAMES:
-        if not hasattr(_configuration, name):
-            raise LookupError(f"opentelemetry.sdk._configuration has no {name} in the installed release")
-    if not hasattr(_internal, "environ"):
-        raise LookupError("opentelemetry.sdk._logs._internal has no environ in the installed release")
-
-    def alone(signal: str, initialize: Callable[..., None]) -> Callable[..., None]:
-        def initialize_alone(*arguments: Any, **named: Any) -> None:
-            try:
-                with _with_names(_internal, {"environ": usable}):
-                    initialize(*arguments, **named)
-            except Exception as error:
-                failed(signal, error)
-
-        return initialize_alone
-
-    return _with_names(
-        _configuration,
-        {
-            "TracerProvider": provider,
-            "_get_exporter_names": exporter_names,
-            "_init_logging": alone("logs", _configuration._init_logging),
-            "_init_metrics": alone("metrics", _configuration._init_metrics),
-        },
-    )
-
-
-@contextmanager
-def _with_names(module: Any, names: Mapping[str, Any]) -> Iterator[None]:
-    before = {name: getattr(module, name) for name in names}
-    vars(module).update(names)
+    """The next number for ``otel.component.name`` of this component type, from the SDK's own counter if it has one."""
     try:
-        yield
-    finally:
-        vars(module).update(before)
-
-
-def initialize_components(**arguments: Any) -> None:
-    """The SDK's configuration from variables, whether or not one names a configuration file."""
-    from opentelemetry.sdk import _configuration
-
-    _configuration._initialize_components(**arguments)
-
-
-def foreign_sampler(name: str) -> Sampler | None:
-    """The sampler that another package registers under this name; None, after the SDK's warning, if it fails."""
-    from opentelemetry.sdk import _configuration
-
-    return _configuration._import_sampler(name)
-
-
-def foreign_id_generator(name: str) -> Any:
-    """The id generator that another package registers under this name. Raises what it raises, or RuntimeError."""
-    from opentelemetry.sdk import _configuration
-
-    return _configuration._import_id_generator(name)
-
-
-def registered(group: str, name: str) -> EntryPoint | None:
-    """The entry point of that name, or else of the name in lower case."""
-    from importlib.metadata import entry_points  # not for every `import nanospan`
-
-    for one in dict.fromkeys((name, name.lower())):
-        if found := next(iter(entry_points(group=group, name=one)), None):
-            return found
-    return None
-
-
-def registered_names(group: str) -> set[str]:
-    from importlib.metadata import entry_points
-
-    return {entry.name for entry in entry_points(group=group)}
+        from opentelemetry.sdk._shared_internal._processor_metrics import _component_counter as numbers
+    except ImportError:
+        numbers = _own_numbers
+    number = numbers[component_type]
+    numbers[component_type] += 1
+    return number
 
 
 def forget_meter_provider() -> None:
     """Let the API be as if no meter provider had been set; without effect where it has changed."""
     from opentelemetry.metrics import _internal as metrics
 
-    if hasattr(metrics, "_METER_PROVIDER_SET_ONCE") and hasattr(metrics._PROXY_METER_PROVIDER, "_real_meter_provider"):
-        metrics._METER_PROVIDER, metrics._METER_PROVIDER_SET_ONCE = None, Once()
+    if is_usable("metrics and logs"):
+        metrics._METER_PROVIDER = None
+        metrics._METER_PROVIDER_SET_ONCE = type(metrics._METER_PROVIDER_SET_ONCE)()
         metrics._PROXY_METER_PROVIDER._real_meter_provider = None
 
 
@@ -346,18 +296,21 @@ def forget_logger_provider() -> None:
     """Let the API be as if no logger provider had been set; without effect where it has changed."""
     from opentelemetry._logs import _internal as logs
 
-    if hasattr(logs, "_LOGGER_PROVIDER_SET_ONCE"):
-        logs._LOGGER_PROVIDER, logs._LOGGER_PROVIDER_SET_ONCE = None, Once()
+    if is_usable("metrics and logs"):
+        logs._LOGGER_PROVIDER, logs._LOGGER_PROVIDER_SET_ONCE = None, type(logs._LOGGER_PROVIDER_SET_ONCE)()
 
 
 def global_tracer_provider() -> Any:
     """The provider that was set, or None; unlike ``get_tracer_provider`` it loads none."""
-    return api_trace._TRACER_PROVIDER
+    if is_usable("global provider"):
+        return api_trace._TRACER_PROVIDER
+    provider = api_trace.get_tracer_provider()
+    return None if isinstance(provider, api_trace.ProxyTracerProvider) else provider
 
 
 def serving_tracer_provider() -> Any:
     """`global_tracer_provider`, or what `stand_for_no_provider` has put behind the API's proxy, or None."""
-    return api_trace._TRACER_PROVIDER or getattr(getattr(api_trace, "_PROXY_TRACER_PROVIDER", None), STOOD_FOR, None)
+    return global_tracer_provider() or getattr(getattr(api_trace, "_PROXY_TRACER_PROVIDER", None), STOOD_FOR, None)
 
 
 STOOD_FOR = "_nanospan_default"
@@ -369,7 +322,7 @@ def stand_for_no_provider(proxy: api_trace.ProxyTracerProvider) -> bool:
 
     Without effect, and False, if the API has changed.
     """
-    if not (hasattr(api_trace, "_PROXY_TRACER_PROVIDER") and hasattr(api_trace, "_TRACER_PROVIDER_SET_ONCE")):
+    if not is_usable("global provider"):
         return False
     api_trace._PROXY_TRACER_PROVIDER = proxy
     api_trace._TRACER_PROVIDER = None
@@ -379,8 +332,8 @@ def stand_for_no_provider(proxy: api_trace.ProxyTracerProvider) -> bool:
 
 def allow_another_provider() -> None:
     """Let the next ``set_tracer_provider`` replace the provider that was set; without effect if the API has changed."""
-    if hasattr(api_trace, "_TRACER_PROVIDER_SET_ONCE"):
-        api_trace._TRACER_PROVIDER_SET_ONCE = Once()
+    if is_usable("global provider"):
+        api_trace._TRACER_PROVIDER_SET_ONCE = type(api_trace._TRACER_PROVIDER_SET_ONCE)()
 
 
 def handed_out_tracers(provider: TracerProvider) -> dict[Any, Any]:

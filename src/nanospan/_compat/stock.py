@@ -7,19 +7,21 @@ own class there, and call itself: take it from here.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import Span, Tracer, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import (
-    AlwaysRecordSampler,
-    ParentBased,
-    ParentBasedTraceIdRatio,
-    StaticSampler,
-    TraceIdRatioBased,
-)
+from opentelemetry.sdk.trace.sampling import ParentBased, ParentBasedTraceIdRatio, StaticSampler, TraceIdRatioBased
 from opentelemetry.trace import NonRecordingSpan
+
+from nanospan._compat import older
+from nanospan._compat.parts import SDK_RELEASE
+
+try:
+    from opentelemetry.sdk.trace.sampling import AlwaysRecordSampler
+except ImportError:
+    AlwaysRecordSampler = older.AlwaysRecordSampler  # type: ignore[assignment,misc]
 
 __all__ = [
     "AlwaysRecordSampler",
@@ -32,7 +34,9 @@ __all__ = [
     "StaticSampler",
     "TraceIdRatioBased",
     "Tracer",
+    "TracerBase",
     "TracerProvider",
+    "TracerProviderBase",
     "is_own",
     "stock_class",
 ]
@@ -50,5 +54,12 @@ def stock_class(cls: type) -> type[Any]:
 
 # A program that imports nanospan again finds the classes of the first import under the stock names.
 for _name, _class in list(globals().items()):
-    if _name in __all__ and isinstance(_class, type):
+    if _name in __all__ and isinstance(_class, type) and _class is not older.AlwaysRecordSampler:
         globals()[_name] = stock_class(_class)
+
+TracerBase = Tracer
+TracerProviderBase = TracerProvider
+"""What nanospan's classes derive from: the SDK's, with the interface of the newest release."""
+if not TYPE_CHECKING and SDK_RELEASE < (1, 41):
+    TracerBase = older.older_tracer(Tracer)
+    TracerProviderBase = older.older_provider(TracerProvider)

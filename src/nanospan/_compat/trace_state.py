@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from opentelemetry.trace import TraceState
 
+from nanospan._compat.parts import is_usable
+
 __all__ = ["Level2TraceState"]
 
 # The API's logger: programs configure it under that name.
@@ -69,3 +71,8 @@ def _is_legal(key: object, value: object) -> bool:
         return True
     _logger.warning("Invalid key/value pair (%s, %s) found.", key, value)
     return False
+
+
+if not is_usable("trace state"):
+    # The class relies on the dict of its base.
+    Level2TraceState = TraceState  # type: ignore[assignment,misc]

@@ -19,8 +19,9 @@ __all__ = ["check_sampler", "describe_sampler"]
 def describe_sampler(sampler: Any) -> str:
     """The sampler in a line: the root of a ParentBased, else the sampler's own description or class."""
     if isinstance(sampler, ParentBased):
-        return f"{type(sampler).__name__}({describe_sampler(parent_based_delegates(sampler)[0])})"
-    if isinstance(sampler, AlwaysRecordSampler):
+        delegates = parent_based_delegates(sampler)
+        return f"{type(sampler).__name__}({describe_sampler(delegates[0]) if delegates else '?'})"
+    if isinstance(sampler, AlwaysRecordSampler) and always_record_root(sampler) is not sampler:
         return f"{type(sampler).__name__}({describe_sampler(always_record_root(sampler))})"
     try:
         return str(sampler.get_description())
@@ -31,8 +32,8 @@ def describe_sampler(sampler: Any) -> str:
 def check_sampler(sampler: Any, *, before_tail: bool) -> Iterator[Finding]:
     """Findings about the sampler of a provider, of whose processors one samples tails if ``before_tail``."""
     decides = sampler
-    while isinstance(decides, AlwaysRecordSampler):
-        decides = always_record_root(decides)
+    while isinstance(decides, AlwaysRecordSampler) and (root := always_record_root(decides)) is not decides:
+        decides = root
     shown = describe_sampler(decides)
     if isinstance(decides, StaticSampler):
         if static_decision(decides) is Decision.DROP and decides is sampler:

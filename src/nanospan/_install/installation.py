@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from nanospan._compat import stock
-from nanospan._compat.sdk import global_tracer_provider, known_samplers
+from nanospan._compat.sdk import RECORDS_NATIVELY, global_tracer_provider, known_samplers
 from nanospan._compat.stock import is_own, stock_class
 from nanospan._install.current import convert_provider, replace_propagator
 from nanospan._install.exporters import official_exporters
@@ -178,6 +178,9 @@ class Installation:
             return
         if type(provider) is not stock.TracerProvider or id(stock.TracerProvider) not in self._own:
             self.left["the global provider"] = f"is {_describe(type(provider))}"
+            return
+        if not RECORDS_NATIVELY:
+            self.left["the global provider"] = "is the SDK's, as are its tracers in this release"
             return
         undo, stays = convert_provider(provider)
         self._undo.append(undo)

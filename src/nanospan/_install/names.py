@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from opentelemetry.sdk.trace import sampling as sdk_sampling
 from opentelemetry.sdk.trace.sampling import Sampler
 
 import nanospan.sampling as sampling
+from nanospan._compat.sdk import RECORDS_NATIVELY
 from nanospan._compat.stock import stock_class
 from nanospan.processor import BatchSpanProcessor
 from nanospan.propagation import TraceContextTextMapPropagator
@@ -22,10 +24,9 @@ _SAMPLERS = (
 
 OWN: dict[tuple[str, str], Any] = {
     (_TRACE, "TracerProvider"): TracerProvider,
-    (_TRACE, "Tracer"): Tracer,
-    (_TRACE, "_Span"): Span,
+    **({(_TRACE, "Tracer"): Tracer, (_TRACE, "_Span"): Span} if RECORDS_NATIVELY else {}),
     (f"{_TRACE}.export", "BatchSpanProcessor"): BatchSpanProcessor,
-    **{(f"{_TRACE}.sampling", name): getattr(sampling, name) for name in _SAMPLERS},
+    **{(f"{_TRACE}.sampling", name): getattr(sampling, name) for name in _SAMPLERS if hasattr(sdk_sampling, name)},
     ("opentelemetry.trace.span", "NonRecordingSpan"): NonRecordingSpan,
     ("opentelemetry.trace.propagation.tracecontext", "TraceContextTextMapPropagator"): TraceContextTextMapPropagator,
 }

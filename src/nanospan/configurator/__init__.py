@@ -27,21 +27,23 @@ from typing import Any
 
 from opentelemetry.environment_variables import OTEL_PYTHON_ID_GENERATOR
 from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE, OTEL_TRACES_SAMPLER
+from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER
 
 from nanospan._common.environment import variable_text, warn_ignored
-from nanospan._compat.guarded_import import import_propagate
-from nanospan._compat.sdk import (
-    composed_propagators,
+from nanospan._compat.configuration import (
+    CONFIG_FILE,
+    PROCESSOR_IS_ARGUMENT,
+    READS_FILES,
     foreign_id_generator,
     foreign_sampler,
-    global_tracer_provider,
     initialize_components,
     registered,
     registered_names,
     sdk_configurator,
     tracing_built_with,
 )
+from nanospan._compat.guarded_import import import_propagate
+from nanospan._compat.sdk import composed_propagators, global_tracer_provider
 from nanospan._compat.stock import is_own, stock_class
 from nanospan._endings import send_before_every_end
 from nanospan._install import install_if_asked_for
@@ -90,6 +92,7 @@ class Configurator(_SDK_CONFIGURATOR):  # type: ignore[misc]  # a private class 
                 lambda signal: exporter_names(signal, kwargs),
                 _report_failed,
                 unusable_limits_of_logs(),
+                kwargs.pop("export_span_processor") if not PROCESSOR_IS_ARGUMENT else None,
             )
         except LookupError as error:
             logger.warning("The SDK's tracer provider is used, which costs more per span: %s", error)
@@ -103,10 +106,13 @@ class Configurator(_SDK_CONFIGURATOR):  # type: ignore[misc]  # a private class 
 
 def _names_file() -> bool:
     """Whether ``OTEL_CONFIG_FILE`` names a file that can be read; a warning if it names another."""
-    path = variable_text(OTEL_CONFIG_FILE)
-    if not path or os.access(os.environ[OTEL_CONFIG_FILE], os.R_OK):
+    path = variable_text(CONFIG_FILE)
+    if path and not READS_FILES:
+        warn_ignored(logger, CONFIG_FILE, path, "the other variables, or install opentelemetry-sdk>=1.43, which reads files")
+        return False
+    if not path or os.access(os.environ[CONFIG_FILE], os.R_OK):
         return bool(path)
-    warn_ignored(logger, OTEL_CONFIG_FILE, path, "the path of a configuration file that can be read (default none)")
+    warn_ignored(logger, CONFIG_FILE, path, "the path of a configuration file that can be read (default none)")
     return False
 
 

@@ -16,7 +16,7 @@ from opentelemetry.sdk import environment_variables as variables
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from nanospan._common.environment import parsed_variable, variable_text, warn_ignored, warn_once
-from nanospan._compat.sdk import registered, registered_names
+from nanospan._compat.configuration import registered, registered_names
 from nanospan.export._settings.environment import names_credential_provider, protocol_from, resolve_protocol
 
 __all__ = ["exporter_names", "needs_official_exporter"]

@@ -148,6 +148,7 @@ class AlwaysRecord(Copyable, NativeAlwaysRecord, stock.AlwaysRecordSampler):
         if root is not None:
             check_has("root", root, ("should_sample",), "a Sampler")
         stock.AlwaysRecordSampler.__init__(self, root)
+        self._given_root = root
         self._bind(native_sampler(root) or root)
 
     def _arguments(self) -> tuple[type[Any], dict[str, Any]]:

@@ -20,7 +20,8 @@ def drops_traces(sampler: Sampler) -> bool:
     False for samplers of other packages, of which nothing is known.
     """
     if isinstance(sampler, stock.ParentBased):
-        return drops_traces(parent_based_delegates(sampler)[0])
+        delegates = parent_based_delegates(sampler)
+        return bool(delegates) and drops_traces(delegates[0])
     if isinstance(sampler, LinksBased):
         return drops_traces(sampler.root)
     if isinstance(sampler, RuleBased):

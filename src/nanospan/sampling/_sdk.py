@@ -132,6 +132,7 @@ class ParentBased(Copyable, NativeParentBased, stock.ParentBased):
             check_has(name, delegate, ("should_sample",), "a Sampler, such as nanospan.sampling.ALWAYS_ON")
         # Not super(): the next class in the MRO of ParentBasedTraceIdRatio takes other arguments.
         stock.ParentBased.__init__(self, *given)
+        self._given_delegates = given
         self._bind(*(one if isinstance(one, NativeSampler) else native_sampler(one) or one for one in given))
 
     def _arguments(self) -> tuple[type[Any], dict[str, Any]]:
@@ -195,7 +196,7 @@ def _equivalent(cls: type[NativeSampler], *arguments: Any) -> NativeSampler:
 
 def _native_parent_based(sampler: stock.ParentBased) -> NativeSampler | None:
     delegates: list[Any] = [native_sampler(delegate) for delegate in parent_based_delegates(sampler)]
-    return None if None in delegates else _equivalent(ParentBased, *delegates)
+    return None if not delegates or None in delegates else _equivalent(ParentBased, *delegates)
 
 
 _NATIVE_EQUIVALENTS: dict[type[Sampler], Callable[[Any], NativeSampler | None]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from warnings import filterwarnings
@@ -29,7 +30,7 @@ from nanospan._common.arguments import check_bool, check_has, safe_repr
 from nanospan._common.environment import boolean_variable
 from nanospan._common.log import log_callback_error, say_what_the_process_held_back
 from nanospan._compat import stock
-from nanospan._compat.sdk import TracerConfigurator, counts_nothing, outlive_its_pool
+from nanospan._compat.sdk import RECORDS_NATIVELY, counts_nothing, outlive_its_pool
 from nanospan._native.trace import NativeProcessors
 from nanospan.ids import RandomIdGenerator
 from nanospan.trace._clock import set_clock_from_environment
@@ -109,7 +110,7 @@ class SpanProcessors(NativeProcessors, SynchronousMultiSpanProcessor):
                 log_callback_error(processor, "shutdown")
 
 
-class TracerProvider(stock.TracerProvider):
+class TracerProvider(stock.TracerProviderBase):
     """Creates tracers with native spans. Replaces ``opentelemetry.sdk.trace.TracerProvider``.
 
     Args:
@@ -147,22 +148,22 @@ class TracerProvider(stock.TracerProvider):
         span_limits: SpanLimits | None = None,
         *,
         meter_provider: MeterProvider | None = None,
-        _tracer_configurator: TracerConfigurator | None = None,
+        _tracer_configurator: Callable[[InstrumentationScope], Any] | None = None,
     ) -> None:
         _check_arguments(
             sampler, resource, shutdown_on_exit, active_span_processor, id_generator, span_limits, meter_provider
         )
         boolean_variable(logger, variables.OTEL_SDK_DISABLED)  # for its warning: the SDK's class reads it in silence
         set_clock_from_environment()
+        given: dict[str, Any] = {"meter_provider": meter_provider, "_tracer_configurator": _tracer_configurator}
         super().__init__(
             _sampler_of_environment() if sampler is None else sampler,
             resource,
             shutdown_on_exit,
-            active_span_processor or SpanProcessors(),
+            active_span_processor or (SpanProcessors() if RECORDS_NATIVELY else None),
             RandomIdGenerator() if id_generator is None else id_generator,
             span_limits_from_environment() if span_limits is None else fitting_limits(span_limits),
-            meter_provider=meter_provider,
-            _tracer_configurator=_tracer_configurator,
+            **{name: value for name, value in given.items() if RECORDS_NATIVELY or value is not None},
         )
         if isinstance(active_span_processor, ConcurrentMultiSpanProcessor):
             outlive_its_pool(active_span_processor)
@@ -178,11 +179,12 @@ class TracerProvider(stock.TracerProvider):
                 "give the provider sampler=AlwaysRecord(...) around it, or ALWAYS_ON (both in nanospan.sampling)",
                 self.sampler.get_description(),
             )
-        if self._atexit_handler is None and (leave_at_exit := getattr(span_processor, "_leave_at_exit", None)):
+        leave_at_exit = getattr(span_processor, "_leave_at_exit", None)
+        if leave_at_exit and getattr(self, "_atexit_handler", self) is None:
             leave_at_exit()
 
     def __repr__(self) -> str:
-        active = self._active_span_processor
+        active = getattr(self, "_active_span_processor", None)
         processors = list(getattr(active, "_span_processors", [active]))
         sampler = safe_repr(self.sampler)
         if type(self.sampler).__repr__ is object.__repr__:  # the SDK's samplers have a description in its place
@@ -203,6 +205,11 @@ class TracerProvider(stock.TracerProvider):
         attributes: Attributes = None,
     ) -> ApiTracer:
         """The tracer of an instrumentation scope; the same object for equal arguments."""
+        if not RECORDS_NATIVELY:
+            stocks: ApiTracer = super().get_tracer(
+                instrumenting_module_name, instrumenting_library_version, schema_url, attributes
+            )
+            return stocks
         if self._disabled:
             return NoOpTracer()
         if not instrumenting_module_name:
@@ -211,7 +218,7 @@ class TracerProvider(stock.TracerProvider):
         version = "" if instrumenting_library_version is None else instrumenting_library_version
         scope = InstrumentationScope(instrumenting_module_name, version, schema_url, attributes)
         with self._tracers_lock:
-            known = self._tracers.get(scope)
+            known: ApiTracer | None = self._tracers.get(scope)
             if known is not None:
                 return known
             filterwarnings("ignore", "You should use InstrumentationScope", DeprecationWarning, __name__)

@@ -16,7 +16,7 @@ from opentelemetry.util.types import Attributes
 
 from nanospan._common.log import log_callback_error
 from nanospan._compat import stock
-from nanospan._compat.sdk import TRACER_FIELDS
+from nanospan._compat.sdk import TRACER_FIELDS, end_metrics_argument, trace_id_is_random
 from nanospan._native import trace as native
 from nanospan._native.sampling import sample_span
 from nanospan.ids import RandomIdGenerator
@@ -25,8 +25,11 @@ from nanospan.trace.span import NonRecordingSpan, Span
 
 __all__ = ["Tracer"]
 
+RANDOM_TRACE_ID = 0x02
+"""The flag of W3C Trace Context level 2, which the API has a name for from 1.42 on."""
 
-class Tracer(native.NativeTracer, stock.Tracer):
+
+class Tracer(native.NativeTracer, stock.TracerBase):
     """Starts spans. `nanospan.TracerProvider.get_tracer` creates it; an ``opentelemetry.sdk.trace.Tracer`` in every respect.
 
     ``sampler``, ``resource``, ``span_processor`` and ``id_generator`` may be assigned; the next span uses them.
@@ -69,7 +72,10 @@ def _start_span_in_python(
     parent = current if current is not None and current.is_valid else None
     trace_id = tracer.id_generator.generate_trace_id() if parent is None else parent.trace_id
 
-    trace_id_random = tracer.id_generator.is_trace_id_random() if parent is None else parent.trace_flags.random_trace_id
+    if parent is None:
+        trace_id_random = trace_id_is_random(tracer.id_generator)
+    else:
+        trace_id_random = bool(parent.trace_flags & RANDOM_TRACE_ID)
     scope_name = getattr(tracer._instrumentation_scope, "name", None)
     try:
         result = sample_span(
@@ -88,7 +94,7 @@ def _start_span_in_python(
         result = SamplingResult(Decision.DROP)
     flags = TraceFlags.SAMPLED if result.decision.is_sampled() else TraceFlags.DEFAULT
     if trace_id_random:
-        flags |= TraceFlags.RANDOM_TRACE_ID
+        flags |= RANDOM_TRACE_ID
     own = SpanContext(
         trace_id,
         tracer.id_generator.generate_span_id(),
@@ -114,7 +120,7 @@ def _start_span_in_python(
         set_status_on_exception=set_status_on_exception,
         limits=tracer._span_limits,
         instrumentation_scope=tracer._instrumentation_scope,
-        record_end_metrics=record_end,
+        **end_metrics_argument(record_end),
     )
     span.start(start_time=start_time, parent_context=context)
     return span

@@ -17,6 +17,7 @@ from support.accounting import spans_in
 
 import nanospan
 from nanospan import sampling as nanospan_sampling
+from nanospan._compat.stock import AlwaysRecordSampler
 from nanospan.export import EncodedBatch, ExportOutcome
 
 # --- samplers ---------------------------------------------------------------------------------------------------------
@@ -80,7 +81,7 @@ SAMPLERS = {
     "foreign, forgetful": lambda: Foreign(Decision.RECORD_AND_SAMPLE, echo=False),
     "foreign parent": lambda: sampling.ParentBased(Alternating()),
     "record only": lambda: Foreign(Decision.RECORD_ONLY),
-    "always record": lambda: sampling.AlwaysRecordSampler(sampling.ALWAYS_OFF),
+    "always record": lambda: AlwaysRecordSampler(sampling.ALWAYS_OFF),
     "alternating": Alternating,
 }
 INDEPENDENT_OF_IDS = sorted(set(SAMPLERS) - {"ratio", "parent ratio", "nanospan ratio"})

@@ -18,6 +18,7 @@ from support.parity.portrait import Names, of_request, of_span
 from support.receivers import HttpReceiver
 
 import nanospan
+from nanospan._compat.stock import AlwaysRecordSampler
 from nanospan.export.http import OTLPSpanExporter
 
 REMOTE = SpanContext(0xA << 100, 0xB, True, TraceFlags(3), TraceState([("vendor", "1"), ("ot", "th:8")]))
@@ -235,7 +236,7 @@ def test_a_processor_added_while_a_span_is_open(implementation: Implementation) 
 
 def test_spans_that_are_not_sampled_are_not_queued(implementation: Implementation) -> None:
     batches, collector = collecting_batches()
-    provider = implementation.provider(batches, sampler=sampling.AlwaysRecordSampler(sampling.ALWAYS_OFF))
+    provider = implementation.provider(batches, sampler=AlwaysRecordSampler(sampling.ALWAYS_OFF))
     for span in mixed_later(provider):
         assert span.is_recording()
         span.end()

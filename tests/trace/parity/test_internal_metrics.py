@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import Tracer, _disable_tracer_configurator, sampling
+from opentelemetry.sdk.trace import Tracer, sampling
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 from support.parity.implementation import Implementation
 from support.parity.pipeline import CountingIds, Recorder
+
+from nanospan._compat.stock import AlwaysRecordSampler
 
 STARTED, LIVE = "otel.sdk.span.started", "otel.sdk.span.live"
 ORIGIN, RESULT = "otel.span.parent.origin", "otel.span.sampling_result"
@@ -60,7 +63,7 @@ def test_started_and_live(implementation: Implementation, reader: InMemoryMetric
 
 
 def test_spans_that_are_only_recorded(implementation: Implementation, reader: InMemoryMetricReader) -> None:
-    tracer = metered(implementation, reader, sampler=sampling.AlwaysRecordSampler(sampling.ALWAYS_OFF))
+    tracer = metered(implementation, reader, sampler=AlwaysRecordSampler(sampling.ALWAYS_OFF))
     span = tracer.start_span("span")
     assert points(reader, STARTED) == {("none", "RECORD_ONLY"): 1}
     assert points(reader, LIVE) == {("RECORD_ONLY",): 1}
@@ -92,6 +95,6 @@ def test_off(implementation: Implementation, monkeypatch: pytest.MonkeyPatch, va
 
 
 def test_switched_off_tracers_count_nothing(implementation: Implementation, reader: InMemoryMetricReader) -> None:
-    tracer = metered(implementation, reader, _tracer_configurator=_disable_tracer_configurator)
+    tracer = metered(implementation, reader, _tracer_configurator=sdk._disable_tracer_configurator)
     tracer.start_span("span").end()
     assert points(reader, STARTED) == {}

@@ -20,6 +20,8 @@ from opentelemetry.trace import get_current_span, set_span_in_context
 from support.parity.implementation import Implementation
 from support.parity.pipeline import Recorder, collecting_batches, spans_in_order
 
+from nanospan._compat.stock import AlwaysRecordSampler
+
 
 def test_the_order_of_calls(implementation: Implementation) -> None:
     """on_start while it records; then, with an end time, _on_ending for all and on_end for all, in the order of adding."""
@@ -165,7 +167,7 @@ def test_spans_that_are_only_recorded(implementation: Implementation) -> None:
     """Processors see them; exporters behind processors that look at the flag do not."""
     recorder, exporter = Recorder(), InMemorySpanExporter()
     batches, collector = collecting_batches()
-    sampler = sampling.AlwaysRecordSampler(sampling.ALWAYS_OFF)
+    sampler = AlwaysRecordSampler(sampling.ALWAYS_OFF)
     provider = implementation.provider(recorder, SimpleSpanProcessor(exporter), batches, sampler=sampler)
     provider.get_tracer("name").start_span("span").end()
     assert provider.force_flush()

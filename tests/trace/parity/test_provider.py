@@ -18,8 +18,6 @@ from opentelemetry.sdk.trace import (
     SpanLimits,
     SynchronousMultiSpanProcessor,
     TracerProvider,
-    _RuleBasedTracerConfigurator,
-    _TracerConfig,
     sampling,
 )
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
@@ -229,9 +227,9 @@ def test_tracers_switched_off_and_on(implementation: Implementation) -> None:
 
 
 def test_a_configurator_of_rules(implementation: Implementation) -> None:
-    configurator = _RuleBasedTracerConfigurator(
-        rules=[(lambda scope: scope.name == "loud", _TracerConfig(is_enabled=False))],
-        default_config=_TracerConfig(is_enabled=True),
+    configurator = sdk._RuleBasedTracerConfigurator(
+        rules=[(lambda scope: scope.name == "loud", sdk._TracerConfig(is_enabled=False))],
+        default_config=sdk._TracerConfig(is_enabled=True),
     )
     provider = implementation.provider(_tracer_configurator=configurator)
     assert not provider.get_tracer("loud").start_span("span").is_recording()
@@ -240,7 +238,7 @@ def test_a_configurator_of_rules(implementation: Implementation) -> None:
 
 def test_a_config_that_is_changed_in_place(implementation: Implementation) -> None:
     """The SDK notices with the next span, nanospan when it is assigned: by the way that the SDK documents."""
-    config = _TracerConfig(is_enabled=True)
+    config = sdk._TracerConfig(is_enabled=True)
     tracer = implementation.provider(_tracer_configurator=lambda scope: config).get_tracer("name")
     assert tracer.start_span("on").is_recording()
     config.is_enabled = False

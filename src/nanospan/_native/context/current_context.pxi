@@ -66,7 +66,7 @@ cdef list runtimes = []
 
 
 cdef PyObject *learn_runtime() except NULL:
-    context = api_names[RUNTIME_CONTEXT]
+    context = api_names.get(RUNTIME_CONTEXT)  # None, too, in a release that has moved it
     cdef Runtime known
     # Interpreter finalization clears module names while destructors may still start spans (longer on free-threaded builds).
     if context is None and known_runtime() is not NULL:

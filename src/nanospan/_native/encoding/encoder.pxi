@@ -33,6 +33,14 @@ from nanospan._native.encoding.span_view cimport (
     EncodeCounts, SpanCalls, SpanView, TraceKey, clear_view, object_or_none, reference_or_null, release_view
 )
 
+# Their instances are read by their fields, and by the public properties in a release that has moved one.
+cdef object exact_span = private.read_directly(ReadableSpan)
+cdef object exact_attributes = private.read_directly(BoundedAttributes)
+cdef object exact_list = private.read_directly(BoundedList)
+cdef object exact_status = private.read_directly(Status)
+cdef object exact_resource = private.read_directly(Resource)
+cdef object exact_scope = private.read_directly(InstrumentationScope)
+
 cdef dict FIELDS = private.READABLE_SPAN_FIELDS
 cdef str ATTRIBUTES = FIELDS["attributes"]
 cdef str CONTEXT = FIELDS["context"]
@@ -111,7 +119,7 @@ include "encoder_values.pxi"
 
 cdef inline bint is_empty(object items) except -1:
     """Whether a span has no events or links; no Python call for the SDK's own list type."""
-    if type(items) is BoundedList:
+    if type(items) is exact_list:
         return not field(items, BOUNDED_LIST_DEQUE)
     return not items
 
@@ -196,7 +204,7 @@ cdef object fill_status(ns_span_tail *tail, object status, EncodeCounts *counts)
     if status is None or status is default_status:
         return None
     try:
-        if type(status) is Status:
+        if type(status) is exact_status:
             code = field(status, STATUS_CODE)
             message = field(status, STATUS_DESCRIPTION)
         else:
@@ -302,7 +310,7 @@ cdef bytes encode_resource(object resource, EncodeCounts *counts):
     ns_buf_init(&buf, NULL, 0, MAX_SHARED)
     cdef ns_mark mark = ns_otlp_resource_open(&buf)
     if resource is not None:
-        attributes = shared_field(resource, Resource, RESOURCE_ATTRIBUTES, "attributes", counts)
+        attributes = shared_field(resource, exact_resource, RESOURCE_ATTRIBUTES, "attributes", counts)
         put_pairs(&buf, NS_TAG_RESOURCE_ATTRIBUTE, attributes, counts)
     ns_otlp_close(&buf, mark)
     return take_bytes(&buf)
@@ -313,14 +321,14 @@ cdef bytes encode_scope(object scope, EncodeCounts *counts):
     cdef size_t replaced = 0
     name = version = None
     if scope is not None:
-        name = as_str(shared_field(scope, InstrumentationScope, SCOPE_NAME, "name", counts), counts)
-        version = as_str(shared_field(scope, InstrumentationScope, SCOPE_VERSION, "version", counts), counts)
+        name = as_str(shared_field(scope, exact_scope, SCOPE_NAME, "name", counts), counts)
+        version = as_str(shared_field(scope, exact_scope, SCOPE_VERSION, "version", counts), counts)
     cdef ns_text name_text = text_or_empty(name)
     cdef ns_text version_text = text_or_empty(version)
     ns_buf_init(&buf, NULL, 0, MAX_SHARED)
     cdef ns_mark mark = ns_otlp_scope_open(&buf, &name_text, &version_text, &replaced)
     if scope is not None:
-        attributes = shared_field(scope, InstrumentationScope, SCOPE_ATTRIBUTES, "attributes", counts)
+        attributes = shared_field(scope, exact_scope, SCOPE_ATTRIBUTES, "attributes", counts)
         put_pairs(&buf, NS_TAG_SCOPE_ATTRIBUTE, attributes, counts)
     ns_otlp_close(&buf, mark)
     counts.repaired += replaced
@@ -331,7 +339,7 @@ cdef bytes encode_schema_url(object owner, EncodeCounts *counts):
     cdef ns_buf buf
     url = None
     if owner is not None:
-        url = shared_field(owner, Resource if type(owner) is Resource else InstrumentationScope, SCHEMA_URL, "schema_url",
+        url = shared_field(owner, exact_resource if type(owner) is exact_resource else exact_scope, SCHEMA_URL, "schema_url",
                            counts)
     url = as_str(url, counts)
     cdef ns_text url_text = text_or_empty(url)

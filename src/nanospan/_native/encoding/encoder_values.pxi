@@ -333,7 +333,7 @@ cdef int put_pairs(ns_buf *buf, uint8_t tag, object attributes, EncodeCounts *co
     if attributes is None:
         return 0
     try:
-        if type(attributes) is BoundedAttributes:
+        if type(attributes) is exact_attributes:
             attributes = field(attributes, BOUNDED_ATTRIBUTES_DICT)
         if type(attributes) is dict:
             if FREE:

@@ -83,7 +83,7 @@ cdef int fill_from_foreign_span(SpanView *view, object span, EncodeCounts *count
 
 cdef int fill_from_readable(SpanView *view, object span, EncodeCounts *counts) except -1:
     cdef EncodeCounts before = counts[0]
-    if type(span) is ReadableSpan:
+    if type(span) is exact_span:
         try:
             return fill_from_sdk_span(view, span, counts)
         except Exception:
@@ -100,7 +100,7 @@ cdef int fill_from_readable(SpanView *view, object span, EncodeCounts *counts) e
 cdef bint readable_is_sampled(PyObject *reference) except -1:
     span = <object> reference
     try:
-        context = field(span, CONTEXT) if type(span) is ReadableSpan else span.context
+        context = field(span, CONTEXT) if type(span) is exact_span else span.context
         if type(context) is SpanContext:
             return PyLong_AsLong(<object> PyTuple_GET_ITEM(context, 3)) & 1
         return bool(context and context.trace_flags.sampled)

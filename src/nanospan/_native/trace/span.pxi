@@ -17,7 +17,7 @@ cimport cython
 from cpython.dict cimport PyDict_Next, PyDict_SetItem, PyDict_Size
 from cpython.long cimport PyLong_FromUnsignedLongLong
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from cpython.object cimport PyObject, PyObject_GenericGetAttr
+from cpython.object cimport PyObject, PyObject_GenericGetAttr, Py_TYPE, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memmove
@@ -58,6 +58,8 @@ cdef extern from "Python.h":
 
 cdef object logger = logging.getLogger(sdk.__name__)
 cdef object clean_attribute_value = private.clean_attribute_value
+cdef object set_clean_item = private.set_clean_item
+cdef bint calls_on_ending = private.CALLS_ON_ENDING
 cdef str BOUNDED_ATTRIBUTES_DICT = private.BOUNDED_ATTRIBUTES_DICT
 cdef str BOUNDED_ATTRIBUTES_IMMUTABLE = private.BOUNDED_ATTRIBUTES_IMMUTABLE
 cdef str BOUNDED_LIST_DEQUE = private.BOUNDED_LIST_DEQUE

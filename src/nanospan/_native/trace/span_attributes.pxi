@@ -1,7 +1,8 @@
 # The attributes of a native span; included by span.pxi.
 #
 # Values of plain types are immutable and stored by reference. Lists and tuples of plain values become tuples. The SDK's own
-# function cleans all other values, and its own container handles unusual cases.
+# function cleans all other values, and its own container handles unusual cases. Before 1.45 the SDK stores no None, no bytes
+# (it decodes them) and no list of mixed types, and leaves an attribute with another value out.
 
 cdef enum:
     INITIAL_CAPACITY = 8
@@ -10,12 +11,16 @@ cdef enum:
     MAX_PAIRS = 192
 
 cdef object LOST = object()  # in place of a value that cannot be read
+cdef object LEFT_OUT = private.LEFT_OUT  # of a value that the release of the SDK does not store
+cdef bint stores_any_value = private.STORES_ANY_VALUE
 cdef object lost_log = WindowedLog(logging.getLogger("nanospan"))
 
 
 cdef inline bint is_plain(object value) noexcept:
     """Whether cleaning never changes a value of this type."""
-    return (type(value) is int or value is None or type(value) is bool or type(value) is float or type(value) is bytes)
+    if type(value) is int or type(value) is bool or type(value) is float:
+        return True
+    return stores_any_value and (value is None or type(value) is bytes)
 
 
 cdef inline bint is_plain_key(object key) noexcept:
@@ -40,9 +45,14 @@ cdef object clean_items(object values, Py_ssize_t max_length):
     """A list or tuple as a tuple, or None if its items need the SDK's cleaning."""
     if FREE:
         values = tuple(values)  # other threads cannot change the copy
+    cdef PyTypeObject *of_all = NULL
     for value in values:
         if not is_plain(value) and (type(value) is not str or 0 <= max_length < PyUnicode_GET_LENGTH(value)):
             return None
+        if not stores_any_value:
+            if of_all is not NULL and of_all is not Py_TYPE(value):
+                return None
+            of_all = Py_TYPE(value)
     return tuple(values)
 
 
@@ -59,16 +69,20 @@ cdef object clean_without_python(object value, Py_ssize_t max_length):
     return LOST
 
 
-cdef object clean(object value, Py_ssize_t max_length):
-    """As above, by the SDK's function where it is needed. May run Python code, which may raise."""
+cdef object clean(object key, object value, Py_ssize_t max_length):
+    """As above, by the SDK's function where it is needed; it may be LEFT_OUT. May run Python code, which may raise."""
     cleaned = clean_without_python(value, max_length)
-    return clean_attribute_value(value, as_limit(max_length)) if cleaned is LOST else cleaned
+    if cleaned is not LOST:
+        return cleaned
+    if stores_any_value:
+        return clean_attribute_value(value, as_limit(max_length))
+    return clean_attribute_value(key, value, as_limit(max_length))
 
 
 cdef object clean_or_lost(object key, object value, Py_ssize_t max_length):
-    """The value as the SDK stores it; LOST, with a line in the log, if reading it raises an Exception."""
+    """The value as the SDK stores it, or LEFT_OUT; LOST, with a line in the log, if reading it raises an Exception."""
     try:
-        return clean(value, max_length)
+        return clean(key, value, max_length)
     except Exception as error:
         report_lost(key, error)
         return LOST
@@ -157,7 +171,7 @@ cdef dict clean_mapping(object attributes, object max_items, object max_length, 
             return dict(clean_items_of(attributes, max_length, dropped))
     made = BoundedAttributes(max_items, None, False, max_length)
     for key, value in clean_items_of(attributes, max_length, dropped):
-        made._setitem_locked(key, value)
+        set_clean_item(made, key, value)
     dropped[0] += <uint32_t> made.dropped
     return <dict?> getattr(made, BOUNDED_ATTRIBUTES_DICT)
 
@@ -170,9 +184,17 @@ cdef list clean_items_of(object attributes, object max_length, uint32_t *dropped
         try:
             key, value = item
             if is_plain_key(key):
-                cleaned.append((key, clean(value, number_of_limit(max_length))))
+                made = clean(key, value, number_of_limit(max_length))
+                if made is not LEFT_OUT:
+                    cleaned.append((key, made))
                 continue
-            made = clean_attribute_value({key: value}, max_length)  # the SDK knows what becomes of other keys
+            # The SDK knows what becomes of other keys.
+            if not stores_any_value:
+                made = clean_attribute_value(key, value, max_length)
+                if made is not LEFT_OUT:
+                    cleaned.append((key, made))
+                continue
+            made = clean_attribute_value({key: value}, max_length)
             if made:
                 cleaned.extend(made.items())
             else:
@@ -198,7 +220,7 @@ cdef int set_in_container(object attributes, object key, object value) except -1
         attributes.dropped += 1
         return 0
     if not is_plain_key(key) or type(items) is not dict or (max_items is not None and len(<dict> items) >= max_items):
-        attributes._setitem_locked(key, value)
+        set_clean_item(attributes, key, value)
         return 0
     if key in <dict> items:
         del (<dict> items)[key]  # an existing key moves to the end

@@ -167,6 +167,8 @@ cdef class SpanContent(SpanFields):
         value = clean_or_lost(key, value, number_of_limit(self.value_limit()))
         if value is LOST:
             return self.count_dropped(1)
+        if value is LEFT_OUT:
+            return 0
         return self.put_clean(key, value)
 
     cdef int put_items(self, object attributes) except -1:

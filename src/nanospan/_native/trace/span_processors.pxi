@@ -8,7 +8,9 @@ cdef int finish_beside_foreign(NativeSpan span, SpanShared shared, object end_ti
     cdef Afterwards afterwards = THIS_THREAD
     cdef Stop stop
     span_processor = shared.span_processor
-    if processors is not None:
+    if not calls_on_ending:
+        afterwards = NOBODY
+    elif processors is not None:
         if not has_foreign(processors):
             afterwards = NOBODY
     elif isinstance(span_processor, concurrent_processor):
@@ -20,13 +22,14 @@ cdef int finish_beside_foreign(NativeSpan span, SpanShared shared, object end_ti
     if stop == STOPPED_WITH_METRICS:
         span.call_end_metrics()
     try:
-        if processors is None:
-            try:
-                span_processor._on_ending(span)
-            except Exception:
-                log_callback_error(span_processor, "_on_ending")
-        elif afterwards != NOBODY:
-            processors.ending(span)
+        if afterwards != NOBODY:
+            if processors is not None:
+                processors.ending(span)
+            else:
+                try:
+                    span_processor._on_ending(span)
+                except Exception:
+                    log_callback_error(span_processor, "_on_ending")
     finally:
         # Also after a BaseException, such as KeyboardInterrupt.
         if afterwards != NOBODY:
