@@ -26,7 +26,7 @@ from nanospan.receiver import Receiver
 PROGRAM = Path(__file__).parent / "scripts" / "with_moved_name.py"
 COMPAT = Path(nanospan.__file__).parent / "_compat"
 
-SCENARIOS = {"configuration": "configure", "metrics and logs": "run"}
+SCENARIOS = {"configuration": "configure", "metrics and logs": "run", "propagators": "configure"}
 """Of the parts that a program uses only in this way; the others are used by every one."""
 
 EXPORTERS = {"http" if has("transports of the HTTP exporter") else "http before 1.45": "http", "grpc": "grpc"}

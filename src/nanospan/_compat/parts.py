@@ -158,6 +158,7 @@ PARTS: dict[str, Part] = {
     "propagators": Part(
         _names("opentelemetry.propagators.composite:CompositePropagator", "_propagators"),
         "the API's propagators stay in use, which cost more per request",
+        at_import=False,
     ),
     "trace state": Part(
         _names("opentelemetry.trace:TraceState", "_dict"),

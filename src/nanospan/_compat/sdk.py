@@ -350,4 +350,4 @@ def known_samplers() -> dict[str, Any]:
 
 def composed_propagators(composite: Any) -> Sequence[Any]:
     """The members of a ``CompositePropagator``, in order; empty if the attribute is missing."""
-    return getattr(composite, "_propagators", ())
+    return getattr(composite, "_propagators", ()) if is_usable("propagators") else ()
