@@ -62,6 +62,12 @@ class Operation:
     metric_attributes: dict[str, Any] = field(hash=False)
     """Without the type of the operation."""
 
+    @property
+    def name(self) -> str:
+        """The system's word for it."""
+        name: str = self.attributes[OPERATION_NAME]
+        return name
+
 
 KINDS: dict[OperationType, SpanKind] = {
     "create": SpanKind.PRODUCER,

@@ -13,7 +13,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span,
 from nanospan.messaging._carriers.counts import log_failure
 from nanospan.messaging._carriers.propagation import extract_remote
 from nanospan.messaging._conventions.facts import Facts, check_facts, text_of
-from nanospan.messaging._conventions.operation import KINDS, Operation
+from nanospan.messaging._conventions.operation import KINDS, Destination, Operation
 from nanospan.messaging._conventions.vocabulary import BATCH_COUNT, LINKS_LEFT_OUT, MESSAGE_ID
 from nanospan.messaging._spans.client import ClientTracing, Relation
 from nanospan.messaging._spans.links import LinkList
@@ -94,11 +94,17 @@ class Receiving(OperationScope):
         headers_of: Iterable[Any] | None = None,
         message_ids: Sequence[object] | None = None,
         attributes_of: Sequence[Mapping[str, Any] | None] | None = None,
+        destination: str | Destination | None = None,
         **facts: Unpack[Facts],
     ) -> None:
-        """Say what came: one message by its ``headers``, which may be None, or those of a batch, which may be empty."""
+        """Say what came: one message by its ``headers``, which may be None, or those of a batch, which may be empty.
+
+        ``destination`` is where they came from, if the call itself did not say so.
+        """
         messages = Messages(headers, headers_of, message_ids, attributes_of)
         self.add(**facts)
+        if destination is not None:
+            self._operation = self._client.operation("receive", self._operation.name, destination)
         self._messages = messages
 
     def add(self, **facts: Unpack[Facts]) -> None:
