@@ -20,7 +20,7 @@ from support.extra_packages import Collector, Environment, environment_with
 from nanospan.receiver import Span
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
+NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md") if not path.parent.name.startswith("messaging-"))
 
 TYPES = {"celery": ["celery-types"], "django": ["django-stubs"]}
 """Packages with the types of others, for the type checkers."""

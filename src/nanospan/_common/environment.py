@@ -129,7 +129,10 @@ def near(text: str, words: Iterable[str]) -> str | None:
     """The one of ``words`` that ``text`` was probably meant to be."""
     import difflib  # for what is written wrong only
 
-    found = difflib.get_close_matches(text.lower().replace("-", "_"), words, n=1, cutoff=0.8)
+    known, written = list(words), text.lower().replace("-", "_")
+    if (bare := written.removeprefix("nanospan_")) in known:
+        return bare
+    found = difflib.get_close_matches(written, known, n=1, cutoff=0.8)
     return found[0] if found else None
 
 
