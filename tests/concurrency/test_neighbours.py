@@ -50,6 +50,7 @@ def test_in_any_order(request: pytest.FixtureRequest, requirement: str, order: s
             assert told["held"] == ["first"], found
         else:
             assert told["tasks"] == ["none"] * 3, found
+        assert found["ddtrace"] is ("ddtrace" in active)
         if not active:
             assert found["as_before"], found
 

@@ -80,7 +80,28 @@ def methods() -> dict[str, str]:
     return {name: f"{type(method).__module__}.{getattr(method, '__module__', '')}" for name, method in owners.items()}
 
 
+def is_wrapped_by_ddtrace() -> bool:
+    """Whether ddtrace's wrapper is called, which it has put into the code of a function."""
+    if "ddtrace" not in sys.modules:
+        return False
+    from ddtrace.internal.wrapping import is_wrapped
+
+    function = vars(ThreadPoolExecutor)["submit"]
+    while not is_wrapped(function) and (inner := getattr(function, "__wrapped__", None)) is not None:
+        function = inner
+    return bool(is_wrapped(function))
+
+
 before = (threading.Thread.start, ThreadPoolExecutor.submit)
 for name in sys.argv[1].split():
     step(name)
-    print(json.dumps({"step": name, **found(), "as_before": before == (threading.Thread.start, ThreadPoolExecutor.submit)}))
+    print(
+        json.dumps(
+            {
+                "step": name,
+                **found(),
+                "ddtrace": is_wrapped_by_ddtrace(),
+                "as_before": before == (threading.Thread.start, ThreadPoolExecutor.submit),
+            }
+        )
+    )

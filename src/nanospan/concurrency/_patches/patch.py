@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 __all__ = ["Patch"]
@@ -27,6 +28,7 @@ class Patch:
         self._active = False
         self._replacement: Any = None
         self._before: Any = _MISSING
+        self._code: CodeType | None = None
 
     @property
     def replacement(self) -> Any:
@@ -43,6 +45,7 @@ class Patch:
         if self._replacement is None or not _is_beneath(found, self._replacement):
             self._before = found
             self._replacement = self._over(getattr(holder, name))
+            self._code = self._replacement.__code__
             setattr(holder, name, self._replacement)
         return True
 
@@ -65,13 +68,15 @@ class Patch:
         return replacement
 
     def undo(self) -> bool:
-        """Put back what was there; False if a replacement of another kind lies over it."""
+        """Put back what was there; False if a replacement of another kind lies over it, or in it."""
         if not self._active:
             return True
         self._active = False
         holder, name = self._lowest()
         if (vars(holder).get(name) if holder is self._owner else getattr(holder, name)) is not self._replacement:
             return False
+        if self._replacement.__code__ is not self._code:
+            return False  # ddtrace has put its own into it
         if self._before is _MISSING:
             delattr(holder, name)
         else:
