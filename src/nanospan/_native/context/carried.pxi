@@ -135,7 +135,10 @@ cdef object run_in_context(object context, object function, PyObject *const *arg
     finally:
         if variable_value(own) is not context:
             count_scope_left()
-        detach_context(token)
+        try:
+            PyContextVar_Reset(own, token)
+        except ValueError:  # the function has changed the thread's context itself, as greenlets can
+            count_foreign_detach()
 
 
 def capture_once(function):
