@@ -6,6 +6,7 @@ import http.client
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ pytest.importorskip("rich", reason="rich is not installed")
 from click.testing import CliRunner
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from rich.console import Console, RenderableType
+from support.extra_packages import environment_with
 
 from nanospan import BatchSpanProcessor, TracerProvider
 from nanospan.cli.commands import nanospan as command
@@ -386,9 +388,16 @@ def test_the_service_of_the_demo_is_traced_by_nanospan():
 
 
 @pytest.mark.slow("runs the demo")
-@pytest.mark.parametrize("moment", ["A checkout service under load", "What a ten-attribute span costs"])
-def test_an_interrupted_demo_says_no_more_than_that(moment):
-    arguments = [*NANOSPAN_COMMAND, "demo", "--requests", "100", "--no-stock"]
+@pytest.mark.parametrize(
+    ("moment", "options"),
+    [
+        ("A checkout service under load", ["--requests", "100", "--no-stock"]),
+        ("What a ten-attribute span costs", ["--requests", "100", "--no-stock"]),
+        ("A queue between two processes", ["--queue", "--orders", "100000"]),
+    ],
+)
+def test_an_interrupted_demo_says_no_more_than_that(moment, options):
+    arguments = [*NANOSPAN_COMMAND, "demo", *options]
     with subprocess.Popen(
         arguments,
         stdout=subprocess.PIPE,
@@ -402,6 +411,36 @@ def test_an_interrupted_demo_says_no_more_than_that(moment):
         os.killpg(process.pid, signal.SIGINT)
         _, stderr = process.communicate(timeout=WAIT_SECONDS)
     assert stderr.strip() == "Aborted!"
+
+
+@pytest.mark.slow("starts processes")
+@pytest.mark.parametrize("broker", ["embedded", "redis"])
+def test_the_demo_of_a_queue_shows_both_traces_and_the_link(request, broker):
+    if broker == "redis" and shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed (package redis-server)")
+    environment = environment_with(request.config, *(["redis"] if broker == "redis" else []))
+    # Redis is found where it is not named.
+    named = [] if broker == "redis" else ["--broker", broker]
+    result = environment.run("python", "-m", "nanospan.cli", "demo", "--queue", "--orders", "7", *named)
+    assert result.stderr == ""
+    spans = 7 * (4 + 3 + (broker == "redis"))
+    assert f"7 orders sent, 7 packed, {spans} of {spans} spans received" in result.stdout
+    sent, taken = re.findall(r"^trace (\w{32})  (\w+)$", result.stdout, re.MULTILINE)
+    assert (sent[1], taken[1]) == ("shop", "packing")
+    assert sent[0] != taken[0]
+    assert re.search(rf"^process orders .*\n│ → link to send orders in trace {sent[0][:8]}…$", result.stdout, re.MULTILINE)
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.slow("starts processes")
+def test_the_demo_of_a_queue_without_redis_says_what_is_missing(monkeypatch):
+    monkeypatch.setenv("PATH", os.devnull)
+    result = run("demo", "--queue", "--broker", "redis")
+    assert result.returncode == 1
+    assert result.stderr == "Error: redis-server is not on the PATH (--broker embedded needs nothing)\n"
+    result = run("demo", "--queue", "--orders", "1")
+    assert "A pipe is" in result.stdout
+    assert "redis-server is not on the PATH" in " ".join(result.stdout.split())
 
 
 @pytest.mark.slow("runs the whole demo")

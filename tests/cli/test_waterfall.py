@@ -16,7 +16,7 @@ from rich.console import Console
 from nanospan.cli.format import byte_size, count, duration, plain
 from nanospan.cli.receive.trace_tree import build_forest, count_nodes, fold, time_window, walk
 from nanospan.cli.receive.waterfall import Waterfall
-from nanospan.receiver.decode import Event, Span
+from nanospan.receiver.decode import Event, Link, Span
 
 EPOCH = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -314,3 +314,45 @@ def test_sizes(size, text):
 def test_counts_and_plain_text():
     assert count(1234567) == "1,234,567"
     assert plain("a\tb\x1bé") == "a\ufffdb\ufffdé"
+
+
+class TestLinks:
+    SENT = "cd" * 16
+
+    def printed(self, *links: Link, **options: Any) -> list[str]:
+        spans = [span("r"), span("c", "r", links=links), span("d", "c"), span("e", "r")]
+        others = {self.SENT: [span("s", trace_id=self.SENT, name="send orders")]}
+        return lines(*spans, other_trace=lambda trace_id: others.get(trace_id, []), **options)
+
+    @pytest.mark.parametrize(
+        ("link", "text"),
+        [
+            (Link(SENT, "s", {}), "link to send orders in trace cdcdcdcd…"),
+            (Link(SENT, "0123456789abcdef", {}), "link to span 01234567… in trace cdcdcdcd…"),
+            (Link("ef" * 16, "s", {}), "link to span s… in trace efefefef…"),
+            (Link("ab" * 16, "e", {}), "link to span e"),
+            (Link("ab" * 16, "nothing", {}), "link to span nothing…"),
+            (Link("", "", {}), "link to span without id in trace without id"),
+        ],
+    )
+    def test_a_link_is_a_line_below_its_span(self, link: Link, text: str) -> None:
+        printed = self.printed(link)
+        at = printed.index(row(printed, "├ span c"))
+        assert printed[at + 1] == f"│ │ → {text}"
+        assert printed[at + 2].startswith("│ └ span d")
+        # The rows below stand in the same columns.
+        assert bar_columns(printed[at + 2]) == bar_columns(row(lines(span("r"), span("c", "r")), "span c"))
+
+    def test_many_links_are_counted(self) -> None:
+        printed = self.printed(*(Link(self.SENT, "s", {}) for _ in range(128)))
+        assert sum("→ link to send orders" in line for line in printed) == 2
+        assert row(printed, "→ 126 more links")
+
+    def test_ascii(self) -> None:
+        printed = self.printed(Link(self.SENT, "s", {}), encoding="ascii")
+        assert row(printed, "-> link to send orders in trace cdcdcdcd~")
+
+    def test_the_name_of_a_linked_span_is_made_plain(self) -> None:
+        spans = [span("r", links=(Link(self.SENT, "s", {}),))]
+        printed = lines(*spans, other_trace=lambda _: [span("s", name="send \x1b[31m" + "orders" * 99)])
+        assert "\x1b" not in row(printed, "link to send")

@@ -254,6 +254,29 @@ def test_a_thread_that_cannot_be_started_is_as_before(recorded: Recorded, instru
     assert "run" not in vars(thread)
 
 
+def test_a_wrapper_of_run_by_another_package_is_not_passed_by(
+    recorded: Recorded, instrumented: concurrency.Instrumentation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """wrapt's have the ``__func__`` of what they wrap."""
+    calls: list[str] = []
+
+    class Wrapper:
+        def __init__(self, function: Callable[..., Any], thread: Any = None) -> None:
+            self.__func__, self.thread = function, thread
+
+        def __get__(self, thread: Any, owner: type) -> Wrapper:
+            return Wrapper(self.__func__, thread)
+
+        def __call__(self) -> None:
+            calls.append("wrapper")
+            self.__func__(self.thread)
+
+    monkeypatch.setattr(threading.Thread, "run", Wrapper(threading.Thread.run))
+    with recorded.tracer.start_as_current_span("request") as span:
+        assert in_threads(None, [1]) == [(1, "m", *ids(span), False, None)]
+    assert calls == ["wrapper"]
+
+
 @pytest.mark.parametrize("wrong", [{"processes": 1}, {"greenlets": None}, {"exclude": "name"}, {"exclude": [1]}])
 def test_wrong_arguments(wrong: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):

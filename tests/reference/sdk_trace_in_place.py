@@ -1,7 +1,7 @@
 """Puts nanospan's TracerProvider, Tracer and Span in the place of the SDK's, for other projects' own tests.
 
 ``NANOSPAN_IN_PLACE_NAMES`` says which names: ``spans``, only these (the default); ``all``, all that `nanospan.install` puts
-in place; ``exporters``, the exporters' names too.
+in place; ``exporters``, the exporters' names too. With ``NANOSPAN_IN_PLACE_THREADS=1`` `instrument_threads` is on.
 
 Imported by the ``sitecustomize`` that the ``run_suite`` fixture writes, so that it comes before every import of a test and
 reaches the processes that tests start. ``NANOSPAN_IN_PLACE=0`` leaves the SDK's classes where they are. It is a pytest
@@ -67,5 +67,9 @@ if IN_PLACE:
         put_in_place(
             sdk_trace, {"TracerProvider": nanospan.TracerProvider, "Tracer": nanospan.Tracer, "_Span": nanospan.Span}
         )
+    if os.environ.get("NANOSPAN_IN_PLACE_THREADS") == "1":
+        from nanospan.concurrency import instrument_threads
+
+        instrument_threads()
     importlib.reload = reload
 SimpleSpanProcessor.on_start = count_span

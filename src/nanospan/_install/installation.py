@@ -13,6 +13,7 @@ from nanospan._compat.sdk import RECORDS_NATIVELY, global_tracer_provider, known
 from nanospan._compat.stock import is_own, stock_class
 from nanospan._install.current import convert_provider, replace_propagator
 from nanospan._install.exporters import official_exporters
+from nanospan._install.foreign_tokens import quiet_foreign_tokens
 from nanospan._install.names import OWN, PICKLED, is_stock
 from nanospan._install.patches import replaced_methods
 from nanospan._install.references import KNOWN_PACKAGES, is_in, other_holders, references
@@ -32,6 +33,7 @@ def install_once(*, exporters: bool, packages: tuple[str, ...]) -> Installation:
     with _lock:
         if _current is None:
             _current = Installation()
+            _current._undo.append(quiet_foreign_tokens())
         _current._update(exporters=exporters, packages=packages)
         return _current
 

@@ -50,11 +50,35 @@ def run(arguments: tuple[str, ...]) -> None:
     help="Rounds of the cost measurement; 0 for none.",
 )
 @click.option("--cost-spans", type=Count(1), default=2000, show_default=True, help="Spans of one cost run.")
-def demo(requests: int, seconds: float, no_stock: bool, rounds: int, cost_spans: int) -> None:
+@click.option("--queue", is_flag=True, help="Show a producer, a queue and a consumer in place of the service.")
+@click.option("--orders", type=Count(1), default=40, show_default=True, help="With --queue: orders that are sent.")
+@click.option(
+    "--broker",
+    type=click.Choice(["redis", "embedded"]),
+    help="With --queue: what the queue is. Redis, if redis-server and the Python package redis are found; else a pipe.",
+)
+def demo(
+    requests: int,
+    seconds: float,
+    no_stock: bool,
+    rounds: int,
+    cost_spans: int,
+    queue: bool,
+    orders: int,
+    broker: str | None,
+) -> None:
     """Trace a small web service under load, and show what arrived and what it cost.
 
     Everything runs on this machine and ends with the command; it takes about half a minute.
     """
+    if queue:
+        from nanospan.cli.demo.queue_run import QueueDemoError, QueueOptions, run_queue
+
+        try:
+            run_queue(QueueOptions(orders=orders, broker=broker))
+        except QueueDemoError as error:
+            raise click.ClickException(str(error)) from error
+        return
     from nanospan.cli.demo.run import DemoError, DemoOptions, run
 
     try:

@@ -1,7 +1,7 @@
 """Context that survives threads, pools, processes, queues and tasks that outlive their request.
 
 Everything here is explicit and changes nothing by itself, except `instrument_threads`. What travels is the OpenTelemetry
-Context: the current span and the baggage, not the other context variables. docs/concurrency has a page for each boundary.
+Context: the current span and the baggage, not the other context variables. docs/context has a page for each boundary.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from nanospan.concurrency._patches.greenlets import GreenletPatch
 from nanospan.concurrency._patches.pools import pool_patches
 from nanospan.concurrency._patches.processes import process_patches
 from nanospan.concurrency._patches.threads import thread_patch
+from nanospan.concurrency._patches.tokens import TokenPatch
 
 __all__ = ["Instrumentation", "ThreadingInstrumentor", "instrument_threads"]
 
@@ -59,8 +60,9 @@ def instrument_threads(*, processes: bool = True, greenlets: bool = True, exclud
 
     Replaces methods of `threading.Thread`, `concurrent.futures`, `multiprocessing.pool` and, with ``processes``, of
     `multiprocessing.Process` and `ProcessPoolExecutor`; with ``greenlets``, gevent's Greenlet if gevent is loaded. Pool
-    workers start with an empty Context, each task has its own, nothing holds it after the task. A second call returns the
-    first one's object. ``exclude``: packages whose threads outlive the request that starts them, and are left alone.
+    workers start with an empty Context, each task has its own, nothing holds it after the task. Tokens of another context
+    that `opentelemetry.context.detach` is given are counted, and not logged. A second call returns the first one's object.
+    ``exclude``: packages whose threads outlive the request that starts them, and are left alone.
 
     Raises TypeError for wrong arguments.
     """
@@ -72,7 +74,7 @@ def instrument_threads(*, processes: bool = True, greenlets: bool = True, exclud
         if _active is None:
             if (patches := _made.get(key)) is None:
                 threads = thread_patch(key[2])
-                patches = _made[key] = [threads, *pool_patches(threads, processes=processes)]
+                patches = _made[key] = [TokenPatch(), threads, *pool_patches(threads, processes=processes)]
                 if processes:
                     patches += process_patches()
                 if greenlets:

@@ -20,7 +20,8 @@ class Stats(TypedDict):
     stale_cleared: int
     """Calls from an empty Context in a thread that had another one, which they did not see."""
     foreign_detach: int
-    """Spans left in another context than the one they entered, as by a generator that the garbage collector closes."""
+    """Spans left in another context than the one they entered, as by a generator that the garbage collector closes; with
+    `instrument_threads`, `nanospan.install` or nanospan's configurator also what others attach, and detach there."""
     scope_left: int
     """Calls that left another Context attached, which was taken off."""
     lost: dict[str, int]

@@ -47,6 +47,7 @@ from nanospan._compat.sdk import composed_propagators, global_tracer_provider
 from nanospan._compat.stock import is_own, stock_class
 from nanospan._endings import send_before_every_end
 from nanospan._install import install_if_asked_for
+from nanospan._install.foreign_tokens import quiet_foreign_tokens
 from nanospan.configurator._exporters import exporter_names, needs_official_exporter
 from nanospan.ids import RandomIdGenerator
 from nanospan.processor import BatchSpanProcessor
@@ -77,6 +78,7 @@ class Configurator(_SDK_CONFIGURATOR):  # type: ignore[misc]  # a private class 
     def _configure(self, **kwargs: Any) -> None:
         install_if_asked_for()
         send_before_every_end()
+        quiet_foreign_tokens()
         if _names_file():
             scope = _tracing_of_the_file()
             with scope or nullcontext():

@@ -206,6 +206,15 @@ def detach_context(token):
         api.detach(token)
 
 
+def note_foreign_detach(token):
+    """Count a token of another context that the API's own ``detach`` was given; False if it is not of the Context's variable."""
+    own = native_variable()
+    if own is None or getattr(token, "var", None) is not own:
+        return False
+    count_foreign_detach()
+    return True
+
+
 def bind_processes(child_context, reduce):
     """Let calls that were made before a fork run in ``child_context(context)``, and be pickled as ``reduce(call)`` says."""
     global context_of_child, reduce_call

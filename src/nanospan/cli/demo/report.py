@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.padding import Padding
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +23,7 @@ from nanospan.cli.demo.pipeline_cost import (
 )
 from nanospan.cli.format import count, duration
 
-__all__ = ["accounting_table", "cost_notes", "cost_table"]
+__all__ = ["accounting_table", "cost_notes", "cost_table", "heading"]
 
 PARTS = {
     STOCK: ("stock", "stock"),
@@ -40,6 +42,10 @@ REASONS = {
     "export_failed": "export failed",
     "shutdown": "after shutdown",
 }
+
+
+def heading(text: str) -> Padding:
+    return Padding(Rule(Text(text, style="bold"), align="left", style="dim"), (1, 0, 1, 0))
 
 
 def accounting_table(stats: Mapping[str, Any], received: int) -> Table:

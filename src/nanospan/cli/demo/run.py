@@ -14,9 +14,7 @@ from typing import Any
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from rich.console import Console
-from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.rule import Rule
 from rich.text import Text
 
 from nanospan import BatchSpanProcessor, TracerProvider
@@ -30,7 +28,7 @@ from nanospan.cli.demo.pipeline_cost import (
     measure,
     stock_is_installed,
 )
-from nanospan.cli.demo.report import accounting_table, cost_notes, cost_table
+from nanospan.cli.demo.report import accounting_table, cost_notes, cost_table, heading
 from nanospan.cli.receive.waterfall import Waterfall
 from nanospan.export.http import OTLPSpanExporter
 from nanospan.receiver import ReceiverProcess, Span
@@ -75,9 +73,9 @@ def run(options: DemoOptions, console: Console | None = None) -> None:
         del os.environ[name]
     outcome = _serve(options, console)
     if outcome.trace:
-        console.print(_heading("One request, as the receiver got it"))
+        console.print(heading("One request, as the receiver got it"))
         console.print(Waterfall(outcome.trace))
-    console.print(_heading("Where every span went"))
+    console.print(heading("Where every span went"))
     console.print(accounting_table(outcome.stats, outcome.received["spans"]))
     if not outcome.trace:
         raise DemoError("no trace arrived at the receiver")
@@ -94,7 +92,7 @@ def make_tracing(endpoint: str) -> tuple[TracerProvider, BatchSpanProcessor]:
 
 
 def _serve(options: DemoOptions, console: Console) -> _Outcome:
-    console.print(_heading("A checkout service under load"))
+    console.print(heading("A checkout service under load"))
     console.print(
         Text(
             "One process serves HTTP and traces itself: nanospan.TracerProvider with "
@@ -174,7 +172,7 @@ def _print_load(outcome: _Outcome, console: Console) -> None:
 
 
 def _show_cost(options: DemoOptions, console: Console) -> None:
-    console.print(_heading("What a ten-attribute span costs"))
+    console.print(heading("What a ten-attribute span costs"))
     with_stock = options.stock and stock_is_installed()
     pipelines = [pipeline for pipeline in PIPELINES if pipeline != STOCK or with_stock]
     try:
@@ -209,7 +207,3 @@ def _progress(console: Console) -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
-
-
-def _heading(text: str) -> Padding:
-    return Padding(Rule(Text(text, style="bold"), align="left", style="dim"), (1, 0, 1, 0))

@@ -100,7 +100,7 @@ class TraceViewer:
             self._second = (second, shown_this_second + 1)
             if again:
                 self._console.print("more of a trace shown before:", style="dim")
-            self._console.print(Waterfall(spans, self._max_rows))
+            self._console.print(Waterfall(spans, self._max_rows, other_trace=self._store.trace))
             self._console.print()
             self.shown += not again
         self._seen[summary.trace_id] = None

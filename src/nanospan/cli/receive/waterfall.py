@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, OverflowMethod, RenderableType, RenderResult
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from nanospan.cli.format import duration, plain
 from nanospan.cli.receive.trace_tree import Node, Window, build_forest, end_of, fold, start_of, time_window, walk
-from nanospan.receiver.decode import Span
+from nanospan.receiver.decode import Link, Span
 
 __all__ = ["DEFAULT_MAX_ROWS", "Waterfall"]
 
@@ -43,6 +43,10 @@ SILENT_ATTRIBUTES = ("code.", "thread.", "process.")
 MAX_DETAIL_CHARACTERS = 200
 MAX_DETAIL_ATTRIBUTES = 3
 
+# Links that get a line each, below their span.
+MAX_LINKS_OF_A_ROW = 3
+ID_CHARACTERS = 8
+
 MAX_INDENT_CELLS = 16
 DURATION_CELLS = 8
 
@@ -61,20 +65,28 @@ class _Glyphs:
     times: str
     micro: str
     ellipsis: str
+    arrow: str
 
 
-_UNICODE = _Glyphs("━", "╺", "╸", "╵", "◂", "▸", "├ ", "└ ", "│ ", "\N{MULTIPLICATION SIGN}", "µ", "…")
-_ASCII = _Glyphs("=", "=", "=", "|", "<", ">", "|-", "`-", "| ", "x", "u", "~")
+_UNICODE = _Glyphs("━", "╺", "╸", "╵", "◂", "▸", "├ ", "└ ", "│ ", "\N{MULTIPLICATION SIGN}", "µ", "…", "→")
+_ASCII = _Glyphs("=", "=", "=", "|", "<", ">", "|-", "`-", "| ", "x", "u", "~", "->")
 
 
 class Waterfall:
-    """A rich renderable of the spans of one trace, with at most ``max_rows`` rows.
+    """A rich renderable of the spans of one trace, with at most ``max_rows`` rows, and lines for links below these.
 
     Handles missing or circular parents, several roots, repeated spans, clock errors and spans without duration. ``spans``
-    must not be empty (ValueError).
+    must not be empty (ValueError). ``other_trace`` gives the spans of another trace by its id, if there are any, for the
+    names of linked spans.
     """
 
-    def __init__(self, spans: Sequence[Span], max_rows: int = DEFAULT_MAX_ROWS) -> None:
+    def __init__(
+        self,
+        spans: Sequence[Span],
+        max_rows: int = DEFAULT_MAX_ROWS,
+        *,
+        other_trace: Callable[[str], Sequence[Span]] = lambda trace_id: (),
+    ) -> None:
         if not spans:
             raise ValueError("spans must not be empty")
         if max_rows < 1:
@@ -87,6 +99,8 @@ class Waterfall:
         self._main_root = max((root for root in forest), key=lambda root: (not root.orphan, root.end - root.start))
         self._orphans = sum(root.orphan for root in forest)
         self._roots, self._left_out = fold(forest, max_rows)
+        self._traces: dict[str, Sequence[Span]] = {self._spans[0].trace_id: self._spans}
+        self._other_trace = other_trace
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         glyphs = _ASCII if options.ascii_only else _UNICODE
@@ -111,14 +125,20 @@ class Waterfall:
         # Name, bar and detail share what the duration and three gaps of one cell leave.
         free = max(24, width - DURATION_CELLS - 3)
         name_cells, bar_cells = free * 38 // 100, free * 32 // 100
-        table = Table.grid(padding=(0, 1, 0, 0))
         # rich's ellipsis is not ASCII.
         overflow: OverflowMethod = "crop" if glyphs is _ASCII else "ellipsis"
-        table.add_column(width=name_cells, no_wrap=True, overflow=overflow)
-        table.add_column(width=bar_cells, no_wrap=True, overflow="crop")
-        table.add_column(width=DURATION_CELLS, no_wrap=True, overflow="crop", justify="right")
-        table.add_column(width=max(4, free - name_cells - bar_cells), no_wrap=True, overflow=overflow)
+
+        def empty_table() -> Table:
+            table = Table.grid(padding=(0, 1, 0, 0))
+            table.add_column(width=name_cells, no_wrap=True, overflow=overflow)
+            table.add_column(width=bar_cells, no_wrap=True, overflow="crop")
+            table.add_column(width=DURATION_CELLS, no_wrap=True, overflow="crop", justify="right")
+            table.add_column(width=max(4, free - name_cells - bar_cells), no_wrap=True, overflow=overflow)
+            return table
+
+        table = empty_table()
         table.add_row("", _scale(self._window, bar_cells, glyphs), "", "")
+        parts: list[RenderableType] = [table]
         guides: list[str] = []
         for node, depth, is_last, parent in _rows(self._roots):
             del guides[max(0, depth - 1) :]
@@ -132,7 +152,31 @@ class Waterfall:
                 Text(_duration(node.total_duration, glyphs), style=ERROR_STYLE if node.is_error else ""),
                 _detail(node, self._window, glyphs),
             )
-        return [table]
+            if links := self._links(node, glyphs):
+                # Across the columns: the rows after them are a table of the same widths.
+                indent = "".join(guides) + (glyphs.trunk if node.children else "  ")
+                indent = indent if len(indent) <= MAX_INDENT_CELLS else " " * MAX_INDENT_CELLS
+                parts += (Text(indent + line, style="dim", no_wrap=True, overflow=overflow) for line in links)
+                parts.append(table := empty_table())
+        return parts
+
+    def _links(self, node: Node, glyphs: _Glyphs) -> list[str]:
+        """A line for each of the first links, and one for the others."""
+        links = [link for span in node.spans for link in span.links]
+        shown = links if len(links) <= MAX_LINKS_OF_A_ROW else links[: MAX_LINKS_OF_A_ROW - 1]
+        lines = [f"{glyphs.arrow} link to {self._linked(link, glyphs)}" for link in shown]
+        if rest := len(links) - len(shown):
+            lines.append(f"{glyphs.arrow} {rest:,} more links")
+        return lines
+
+    def _linked(self, link: Link, glyphs: _Glyphs) -> str:
+        if link.trace_id not in self._traces:
+            self._traces[link.trace_id] = self._other_trace(link.trace_id)
+        found = next((span for span in self._traces[link.trace_id] if span.span_id == link.span_id), None)
+        name = _short(link.span_id, glyphs) if found is None else plain(found.name) or "(no name)"
+        if link.trace_id == self._spans[0].trace_id:
+            return name if found else f"span {name}"
+        return f"{'' if found else 'span '}{name} in trace {_short(link.trace_id, glyphs)}"
 
     def _notes(self) -> list[Text]:
         backwards = sum(span.end_unix_nano < span.start_unix_nano for span in self._spans)
@@ -149,6 +193,10 @@ class Waterfall:
             for number, template in candidates
             if number
         ]
+
+
+def _short(identifier: str, glyphs: _Glyphs) -> str:
+    return identifier[:ID_CHARACTERS] + glyphs.ellipsis if identifier else "without id"
 
 
 def _rows(roots: Sequence[Node]) -> list[tuple[Node, int, bool, Node | None]]:

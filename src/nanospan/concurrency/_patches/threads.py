@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import threading
 import types
 from collections.abc import Callable, Iterable
@@ -44,6 +45,20 @@ def is_worker(thread: threading.Thread, excluded: tuple[str, ...]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in excluded)
 
 
+def _of_the_thread(run: Callable[..., Any]) -> Callable[..., Any] | None:
+    """The function of a bound ``run``, which is called with the thread first; None if it is not bound."""
+    function: Callable[..., Any] | None = getattr(run, "__func__", None)
+    if function is None or type(run) is types.MethodType:
+        return function
+
+    # A wrapper of wrapt, whose __func__ is what it wraps: called through that, the wrapper would be left out.
+    @functools.wraps(function)
+    def through(_: threading.Thread, *args: Any, **kwargs: Any) -> Any:
+        return run(*args, **kwargs)
+
+    return through
+
+
 def thread_patch(exclude: Iterable[str] = ()) -> Patch:
     """``exclude``: packages whose threads are left alone, besides `WORKERS`."""
     excluded = (*WORKERS, *exclude)
@@ -53,7 +68,7 @@ def thread_patch(exclude: Iterable[str] = ()) -> Patch:
         if is_worker(thread, excluded) or isinstance(getattr(thread, "_context", None), contextvars.Context):
             return original(thread, *args, **kwargs)
         run = thread.run
-        function = getattr(run, "__func__", None)
+        function = _of_the_thread(run)
         call = capture_once(run if function is None else function)
         if not call.context:
             return original(thread, *args, **kwargs)
