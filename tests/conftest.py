@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -28,9 +30,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _let_programs_get_signals()
     examples.register_profiles()
     if not config.getoption("hypothesis_profile", None):
         settings.load_profile(examples.ALL if config.getoption("all") or config.getoption("slow") else examples.FAST)
+
+
+def _let_programs_get_signals() -> None:
+    """Programs that tests start inherit ignored signals: a shell ignores SIGINT in its background jobs, nohup SIGHUP."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, handler)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
