@@ -20,6 +20,7 @@ from support.extra_packages import Collector, Environment, environment_with
 from nanospan.receiver import Span
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+# Those of messaging need a broker: tests/messaging/clients runs them.
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md") if not path.parent.name.startswith("messaging-"))
 
 TYPES = {"celery": ["celery-types"], "django": ["django-stubs"]}

@@ -82,5 +82,5 @@ def test_each_example_is_at_most_a_page(name: str) -> None:
 
 @pytest.mark.skipif(not EXAMPLES.exists(), reason="examples/ is not beside these tests")
 def test_every_example_is_in_the_list() -> None:
-    listed = re.findall(r"^\| \[[^\]]+\]\((\w+)/README\.md\)", (EXAMPLES / "README.md").read_text("utf-8"), re.MULTILINE)
+    listed = re.findall(r"^\| \[[^\]]+\]\(([\w-]+)/README\.md\)", (EXAMPLES / "README.md").read_text("utf-8"), re.MULTILINE)
     assert sorted(listed) == sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
