@@ -48,8 +48,7 @@ def on_end() -> None:
     with ReceiverProcess() as receiver:
         names = ("stock", "fastotel", "nanospan")
         processors = {
-            name: CONTENDERS[name](receiver.endpoint_http, max_queue_size=8192, max_export_batch_size=4096)
-            for name in names
+            name: CONTENDERS[name](receiver.endpoint_http, max_queue_size=8192, max_export_batch_size=4096) for name in names
         }
 
         def end_all(name: str) -> Callable[[], None]:

@@ -1,6 +1,6 @@
 """A traced process that ends in one of many ways: `ORDERLY` and `DISORDERLY`.
 
-    python soak/exit_worker.py '{"way": "sys_exit", "traces": 20, ...}'      see `LeavingConfig`
+python soak/exit_worker.py '{"way": "sys_exit", "traces": 20, ...}'      see `LeavingConfig`
 """
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """A receiver of OTLP over HTTP and gRPC that fails by a seeded schedule and writes down all that it gets and says.
 
     python soak/receiver.py --folder records --seed 1 [--calm]

@@ -332,7 +332,13 @@ class ProcessProof:
         threads = sum(1 for begun in self.begun if begun)
         settled = sum(self._settled())
         known: dict[str, Any] = self.snapshot or {
-            "ended": 0, "queued": 0, "held": 0, "exported": 0, "rejected": 0, "sampled_out": 0, "dropped": {},
+            "ended": 0,
+            "queued": 0,
+            "held": 0,
+            "exported": 0,
+            "rejected": 0,
+            "sampled_out": 0,
+            "dropped": {},
         }
         placed = sum(known[name] for name in ("queued", "held", "exported", "rejected", "sampled_out"))
         if (balance := known["ended"] - placed - sum(known["dropped"].values())) != 0:

@@ -1,6 +1,6 @@
 """A traced service of a soak: threads that end spans, and children that it forks, some of which are killed.
 
-    python soak/service.py '{"folder": ..., "key": ..., ...}'      see `ServiceConfig`
+python soak/service.py '{"folder": ..., "key": ..., ...}'      see `ServiceConfig`
 """
 
 from __future__ import annotations

@@ -51,9 +51,7 @@ def _exporter(config: TracingConfig) -> Any:
     if config.via == "grpc":
         from nanospan.export.grpc import OTLPSpanExporter as GrpcExporter
 
-        return GrpcExporter(
-            f"127.0.0.1:{config.port}", insecure=True, headers=service, timeout=config.timeout
-        )
+        return GrpcExporter(f"127.0.0.1:{config.port}", insecure=True, headers=service, timeout=config.timeout)
     from nanospan.export.http import OTLPSpanExporter as HttpExporter
 
     endpoint = f"http://127.0.0.1:{config.port}/v1/traces"
@@ -62,9 +60,7 @@ def _exporter(config: TracingConfig) -> Any:
 
 def _tail_sampling(config: TracingConfig) -> tail.TailSampling:
     policies = [tail.StatusCode("ERROR"), tail.Probabilistic(TAIL_KEPT)]
-    return tail.TailSampling(
-        policies, decision_wait=2.0, num_traces=config.tail_traces, max_bytes=config.tail_bytes
-    )
+    return tail.TailSampling(policies, decision_wait=2.0, num_traces=config.tail_traces, max_bytes=config.tail_bytes)
 
 
 class Tracing:
@@ -85,9 +81,7 @@ class Tracing:
         )
         # Before the provider registers its own handler, so that it runs after that one.
         atexit.register(self.write_account)
-        arguments: dict[str, Any] = {
-            "sampler": ALWAYS_ON, "resource": Resource({"service.name": config.key})
-        }
+        arguments: dict[str, Any] = {"sampler": ALWAYS_ON, "resource": Resource({"service.name": config.key})}
         if config.stock_provider:
             from opentelemetry.sdk.trace import TracerProvider
 
@@ -103,9 +97,7 @@ class Tracing:
 
     def forked(self, key: str) -> None:
         """This is a forked child: it has a record of its own, and must have an account of its own."""
-        self.current.record = ProcessRecord(
-            self.record.folder, key, tail=self.config.tail, first=self.processor.stats()
-        )
+        self.current.record = ProcessRecord(self.record.folder, key, tail=self.config.tail, first=self.processor.stats())
 
     def write_account(self) -> None:
         self.record.write(account=self.processor.stats(), ended=self.record.ended)

@@ -25,9 +25,7 @@ class LiveContender:
         self.name = name
         self._receiver = ReceiverProcess(grpc_port=None)
         command = [sys.executable, "-m", "live.live_worker", name, self._receiver.endpoint_http]
-        self._process = subprocess.Popen(
-            command, cwd=_BENCHMARKS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._process = subprocess.Popen(command, cwd=_BENCHMARKS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._sent = 0
 
     def round(self, code: str, spans: int = SPANS) -> tuple[float, float]:

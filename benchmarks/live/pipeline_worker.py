@@ -1,6 +1,6 @@
 """One run of a whole pipeline in a process of its own, started by compare.py. Prints one line of JSON.
 
-    python -m live.pipeline_worker CONTENDER ENDPOINT SPANS RATE BURST
+python -m live.pipeline_worker CONTENDER ENDPOINT SPANS RATE BURST
 """
 
 from __future__ import annotations

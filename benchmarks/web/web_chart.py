@@ -1,6 +1,6 @@
 """Draws what web_service.py has measured as an SVG file, from its JSON file.
 
-    python benchmarks/web/web_chart.py RESULTS.json CHART.svg
+python benchmarks/web/web_chart.py RESULTS.json CHART.svg
 """
 
 from __future__ import annotations

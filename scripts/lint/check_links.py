@@ -1,6 +1,6 @@
 """Checks every internal link of the Markdown files: the target exists, and so does the heading that an anchor names.
 
-    python scripts/lint/check_links.py          # exit status 1 if a link does not resolve
+python scripts/lint/check_links.py          # exit status 1 if a link does not resolve
 """
 
 from __future__ import annotations

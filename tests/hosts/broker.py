@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from support.accounting import WAIT, wait_until
-from support.extra_packages import locked
+from support.brokers.redis import redis_program
 
 
 @contextmanager
 def redis_server() -> Iterator[Path]:
     """Its socket, while it runs; skips without the program."""
-    program = _program()
+    program = redis_program()
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:  # a socket's path has 107 bytes at most
         socket = Path(folder, "socket")
         command = [program, "--port", "0", "--unixsocket", str(socket), "--dir", folder, "--save", "", "--appendonly", "no"]
@@ -29,14 +26,3 @@ def redis_server() -> Iterator[Path]:
             finally:
                 process.terminate()
                 process.wait(WAIT)
-
-
-def _program() -> str:
-    if shutil.which("redis-server") is None and shutil.which("apt-get") and os.geteuid() == 0:
-        install = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", "redis-server"]
-        with locked(Path(tempfile.gettempdir(), "nanospan-redis-server")):
-            subprocess.run(install, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, capture_output=True)
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed, and apt-get cannot install it")
-    return program
