@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hosts.broker import redis_server
 from hosts.running import Hosts
+from support.brokers.redis import redis_on_a_socket
 from support.extra_packages import Collector, environment_with
 
 
 @pytest.fixture
 def broker() -> Iterator[Path]:
     """The socket of a redis-server."""
-    with redis_server() as socket:
+    with redis_on_a_socket() as socket:
         yield socket
 
 

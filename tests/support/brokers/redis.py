@@ -1,4 +1,4 @@
-"""A redis-server of the tests' own."""
+"""A redis-server of the tests' own: on a port, or on a socket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from support.accounting import WAIT
+from support.accounting import WAIT, wait_until
 from support.brokers.server import free_port, program, running
 from support.extra_packages import locked
 
@@ -25,6 +25,22 @@ def redis_server(folder: Path) -> Iterator[str]:
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no"]
     with running([command, *options], port=port, folder=folder):
         yield f"redis://127.0.0.1:{port}"
+
+
+@contextmanager
+def redis_on_a_socket() -> Iterator[Path]:
+    """Its socket, while it runs; skips without the program."""
+    command = redis_program()
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:  # a socket's path has 107 bytes at most
+        path = Path(folder, "socket")
+        options = ["--port", "0", "--unixsocket", str(path), "--dir", folder, "--save", "", "--appendonly", "no"]
+        with subprocess.Popen([command, *options], stdout=subprocess.DEVNULL) as process:
+            try:
+                wait_until(path.exists, "redis-server listens")
+                yield path
+            finally:
+                process.terminate()
+                process.wait(WAIT)
 
 
 def redis_program() -> str:
