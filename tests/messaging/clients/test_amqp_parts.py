@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nanospan.messaging import Destination
-from nanospan.messaging.amqp._delegate import Delegate, unwrapped
+from nanospan.messaging._clients.delegate import Delegate, unwrapped
 from nanospan.messaging.amqp._room import fitted
 from nanospan.messaging.amqp._tracing import Delivery, destination_of
 from nanospan.messaging.amqp._unsettled import MAX_DELIVERIES, Unsettled

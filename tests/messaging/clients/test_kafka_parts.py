@@ -8,7 +8,7 @@ import pytest
 from support.message_spans import Recorder
 
 from nanospan.messaging import Messaging
-from nanospan.messaging.kafka._delegate import Delegate
+from nanospan.messaging._clients.delegate import Delegate
 from nanospan.messaging.kafka._options import described
 
 

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any
 
 from nanospan.messaging._carriers.counts import log_failure
+from nanospan.messaging._clients.delegate import Delegate
 from nanospan.messaging._spans.consuming import Processing
-from nanospan.messaging.amqp._delegate import Delegate
 from nanospan.messaging.amqp._room import DEFAULT_FRAME_MAX, fitted
 from nanospan.messaging.amqp._tracing import Delivery, Tracing
 
@@ -39,7 +39,7 @@ class _Message(Delegate):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._nanospan_wrapped)
+        return iter(self.__wrapped__)
 
 
 class TracedOutgoing(_Message):
@@ -53,7 +53,7 @@ class TracedOutgoing(_Message):
 
     @property
     def properties(self) -> Any:
-        properties = self._nanospan_wrapped.properties
+        properties = self.__wrapped__.properties
         try:
             return _copied(properties, self._nanospan)
         except Exception:
@@ -97,13 +97,13 @@ class TracedIncoming(_Message):
     _nanospan: tuple[Tracing, str, bool]
 
     def process(self, *args: Any, **kwargs: Any) -> Any:
-        context = self._nanospan_wrapped.process(*args, **kwargs)
+        context = self.__wrapped__.process(*args, **kwargs)
         tracing, queue, unhandled = self._nanospan
-        if tracing.settles and getattr(context, "message", None) is self._nanospan_wrapped:
+        if tracing.settles and getattr(context, "message", None) is self.__wrapped__:
             context.message = self  # whose ack and reject it calls
         if not unhandled:
             return context
-        return TracedProcess(context, (self, tracing.process(delivery_of(self._nanospan_wrapped, queue))))
+        return TracedProcess(context, (self, tracing.process(delivery_of(self.__wrapped__, queue))))
 
     async def ack(self, *args: Any, **kwargs: Any) -> Any:
         return await self._settled("ack", args, kwargs)
@@ -116,7 +116,7 @@ class TracedIncoming(_Message):
 
     async def _settled(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tracing, queue, _ = self._nanospan
-        message = self._nanospan_wrapped
+        message = self.__wrapped__
         method = getattr(message, operation)
         if not tracing.settles:
             return await method(*args, **kwargs)
@@ -137,18 +137,18 @@ class TracedProcess(Delegate):
         message, processing = self._nanospan
         processing.__enter__()
         try:
-            entered = await self._nanospan_wrapped.__aenter__()
+            entered = await self.__wrapped__.__aenter__()
         except BaseException as error:
             processing.__exit__(type(error), error, error.__traceback__)
             raise
-        return message if entered is message._nanospan_wrapped else entered
+        return message if entered is message.__wrapped__ else entered
 
     async def __aexit__(
         self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> Any:
         _, processing = self._nanospan
         try:
-            suppressed = await self._nanospan_wrapped.__aexit__(cls, error, traceback)
+            suppressed = await self.__wrapped__.__aexit__(cls, error, traceback)
         except BaseException as failure:
             processing.__exit__(type(failure), failure, failure.__traceback__)
             raise

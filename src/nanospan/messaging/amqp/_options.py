@@ -11,10 +11,10 @@ from opentelemetry.trace import TracerProvider
 from nanospan._common.arguments import check_bool, check_has, safe_repr
 from nanospan.messaging._carriers.counts import log_failure
 from nanospan.messaging._carriers.propagation import Incoming
+from nanospan.messaging._clients.delegate import Delegate
 from nanospan.messaging._spans.client import Relation
 from nanospan.messaging._spans.messaging import Messaging, check_choice
 from nanospan.messaging._spans.sending import CREATIONS, Creation
-from nanospan.messaging.amqp._delegate import Delegate
 from nanospan.messaging.amqp._tracing import Tracing
 
 __all__ = ["Options", "check_client", "tracing_of"]

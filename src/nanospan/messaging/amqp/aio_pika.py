@@ -19,10 +19,10 @@ import inspect
 from collections.abc import Iterable
 from typing import Any, Unpack
 
+from nanospan.messaging._clients.delegate import Delegate
 from nanospan.messaging._spans.client import Relation
 from nanospan.messaging._spans.consuming import Processing
 from nanospan.messaging.amqp._aio_pika_messages import TracedIncoming, delivery_of, with_headers
-from nanospan.messaging.amqp._delegate import Delegate
 from nanospan.messaging.amqp._options import Options, Server, check_client, tracing_of
 from nanospan.messaging.amqp._tracing import Tracing
 
@@ -38,9 +38,9 @@ class TracedExchange(Delegate):
 
     async def publish(self, message: Any, routing_key: Any, *args: Any, **kwargs: Any) -> Any:
         headers = getattr(message, "headers", None)
-        with self._nanospan.send(self._nanospan_wrapped.name, routing_key, message, headers) as sending:
-            message = with_headers(message, headers, sending.headers, self._nanospan_wrapped)
-            return await self._nanospan_wrapped.publish(message, routing_key, *args, **kwargs)
+        with self._nanospan.send(self.__wrapped__.name, routing_key, message, headers) as sending:
+            message = with_headers(message, headers, sending.headers, self.__wrapped__)
+            return await self.__wrapped__.publish(message, routing_key, *args, **kwargs)
 
 
 class TracedIterator(Delegate):
@@ -58,7 +58,7 @@ class TracedIterator(Delegate):
         receiving = tracing.receive(queue, empty=False)
         receiving.__enter__()
         try:
-            message = await self._nanospan_wrapped.__anext__()
+            message = await self.__wrapped__.__anext__()
         except (StopAsyncIteration, TimeoutError, asyncio.CancelledError):
             receiving.__exit__(None, None, None)  # nothing came, and nothing failed: no span
             raise
@@ -83,7 +83,7 @@ class TracedQueue(Delegate):
         ``message.process()`` is that of aio-pika; that of a message that came from a get or an iteration makes a span of
         its own.
         """
-        queue = self._nanospan_wrapped.name
+        queue = self.__wrapped__.name
         # A message is an iterable too, of its bytes.
         if isinstance(messages, Iterable) and not hasattr(messages, "delivery_tag"):
             return self._nanospan.process_batch(
@@ -93,8 +93,8 @@ class TracedQueue(Delegate):
 
     async def consume(self, callback: Any, *args: Any, **kwargs: Any) -> Any:
         if not callable(callback):
-            return await self._nanospan_wrapped.consume(callback, *args, **kwargs)
-        tracing, queue = self._nanospan, self._nanospan_wrapped
+            return await self.__wrapped__.consume(callback, *args, **kwargs)
+        tracing, queue = self._nanospan, self.__wrapped__
 
         async def handle(message: Any) -> Any:
             with tracing.process(delivery_of(message, queue.name), push=True):
@@ -104,7 +104,7 @@ class TracedQueue(Delegate):
         return await queue.consume(handle, *args, **kwargs)
 
     async def get(self, *args: Any, **kwargs: Any) -> Any:
-        tracing, queue = self._nanospan, self._nanospan_wrapped
+        tracing, queue = self._nanospan, self.__wrapped__
         receiving = tracing.receive(queue.name)
         receiving.__enter__()
         try:
@@ -120,7 +120,7 @@ class TracedQueue(Delegate):
         return None if message is None else TracedIncoming(message, (tracing, queue.name, True))
 
     def iterator(self, **kwargs: Any) -> Any:
-        return TracedIterator(self._nanospan_wrapped.iterator(**kwargs), (self._nanospan, self._nanospan_wrapped.name))
+        return TracedIterator(self.__wrapped__.iterator(**kwargs), (self._nanospan, self.__wrapped__.name))
 
     def __aiter__(self) -> Any:
         return self.iterator()
@@ -134,24 +134,24 @@ class TracedChannel(Delegate):
     _nanospan: Tracing
 
     def __await__(self) -> Any:
-        yield from self._nanospan_wrapped.__await__()
+        yield from self.__wrapped__.__await__()
         return self
 
     @property
     def default_exchange(self) -> Any:
-        return TracedExchange(self._nanospan_wrapped.default_exchange, self._nanospan)
+        return TracedExchange(self.__wrapped__.default_exchange, self._nanospan)
 
     async def declare_exchange(self, *args: Any, **kwargs: Any) -> Any:
-        return TracedExchange(await self._nanospan_wrapped.declare_exchange(*args, **kwargs), self._nanospan)
+        return TracedExchange(await self.__wrapped__.declare_exchange(*args, **kwargs), self._nanospan)
 
     async def get_exchange(self, *args: Any, **kwargs: Any) -> Any:
-        return TracedExchange(await self._nanospan_wrapped.get_exchange(*args, **kwargs), self._nanospan)
+        return TracedExchange(await self.__wrapped__.get_exchange(*args, **kwargs), self._nanospan)
 
     async def declare_queue(self, *args: Any, **kwargs: Any) -> Any:
-        return TracedQueue(await self._nanospan_wrapped.declare_queue(*args, **kwargs), self._nanospan)
+        return TracedQueue(await self.__wrapped__.declare_queue(*args, **kwargs), self._nanospan)
 
     async def get_queue(self, *args: Any, **kwargs: Any) -> Any:
-        return TracedQueue(await self._nanospan_wrapped.get_queue(*args, **kwargs), self._nanospan)
+        return TracedQueue(await self.__wrapped__.get_queue(*args, **kwargs), self._nanospan)
 
 
 def _server_of(channel: Any) -> Server:

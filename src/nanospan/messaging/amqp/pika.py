@@ -19,9 +19,9 @@ from typing import Any, Unpack
 
 from nanospan._common.arguments import safe_repr
 from nanospan.messaging._carriers.counts import log_failure
+from nanospan.messaging._clients.delegate import Delegate
 from nanospan.messaging._spans.client import Relation
 from nanospan.messaging._spans.consuming import Processing
-from nanospan.messaging.amqp._delegate import Delegate
 from nanospan.messaging.amqp._options import Options, Server, check_client, tracing_of
 from nanospan.messaging.amqp._room import fitted
 from nanospan.messaging.amqp._tracing import Delivery, Tracing
@@ -46,7 +46,7 @@ class TracedChannel(Delegate):
         object.__setattr__(self, "_unsettled", Unsettled())
 
     def __int__(self) -> int:
-        return int(self._nanospan_wrapped)
+        return int(self.__wrapped__)
 
     def process(self, message: Message | list[Message], *, queue: str = "", relation: Relation | None = None) -> Processing:
         """A context manager around the handler of one message (method, properties, body), or of a list of them.
@@ -70,26 +70,26 @@ class TracedChannel(Delegate):
     ) -> Any:
         headers = getattr(properties, "headers", None)
         with self._nanospan.send(exchange, routing_key, properties, headers) as sending:
-            properties = _with_headers(properties, headers, sending.headers, self._nanospan_wrapped)
-            return self._nanospan_wrapped.basic_publish(exchange, routing_key, body, properties, *args, **kwargs)
+            properties = _with_headers(properties, headers, sending.headers, self.__wrapped__)
+            return self.__wrapped__.basic_publish(exchange, routing_key, body, properties, *args, **kwargs)
 
     def basic_consume(self, queue: Any, on_message_callback: Any, *args: Any, **kwargs: Any) -> Any:
         handler = self._handler(queue, on_message_callback)
-        return self._nanospan_wrapped.basic_consume(queue, handler, *args, **kwargs)
+        return self.__wrapped__.basic_consume(queue, handler, *args, **kwargs)
 
     def basic_get(self, queue: Any, *args: Any, **kwargs: Any) -> Any:
         if args and callable(args[0]):  # of an asynchronous connection
-            return self._nanospan_wrapped.basic_get(queue, self._handler(queue, args[0]), *args[1:], **kwargs)
+            return self.__wrapped__.basic_get(queue, self._handler(queue, args[0]), *args[1:], **kwargs)
         if "callback" in kwargs:
             kwargs["callback"] = self._handler(queue, kwargs["callback"])
-            return self._nanospan_wrapped.basic_get(queue, *args, **kwargs)
+            return self.__wrapped__.basic_get(queue, *args, **kwargs)
         with self._nanospan.receive(queue) as receiving:
-            message = self._nanospan_wrapped.basic_get(queue, *args, **kwargs)
+            message = self.__wrapped__.basic_get(queue, *args, **kwargs)
             self._nanospan.received(receiving, self._delivered(queue, *message))
             return message
 
     def consume(self, queue: Any, *args: Any, **kwargs: Any) -> Iterator[Message]:
-        messages = self._nanospan_wrapped.consume(queue, *args, **kwargs)
+        messages = self.__wrapped__.consume(queue, *args, **kwargs)
         try:
             while True:
                 receiving = self._nanospan.receive(queue, empty=False)
@@ -104,13 +104,13 @@ class TracedChannel(Delegate):
             messages.close()
 
     def basic_ack(self, delivery_tag: int = 0, *args: Any, **kwargs: Any) -> Any:
-        return self._settled("ack", self._nanospan_wrapped.basic_ack, delivery_tag, args, kwargs)
+        return self._settled("ack", self.__wrapped__.basic_ack, delivery_tag, args, kwargs)
 
     def basic_nack(self, delivery_tag: int = 0, *args: Any, **kwargs: Any) -> Any:
-        return self._settled("nack", self._nanospan_wrapped.basic_nack, delivery_tag, args, kwargs)
+        return self._settled("nack", self.__wrapped__.basic_nack, delivery_tag, args, kwargs)
 
     def basic_reject(self, delivery_tag: int = 0, *args: Any, **kwargs: Any) -> Any:
-        return self._settled("reject", self._nanospan_wrapped.basic_reject, delivery_tag, args, kwargs)
+        return self._settled("reject", self.__wrapped__.basic_reject, delivery_tag, args, kwargs)
 
     def _settled(
         self, operation: str, method: Callable[..., Any], tag: int, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -145,7 +145,7 @@ class TracedChannel(Delegate):
 
         def handle(channel: Any, method: Any, properties: Any, body: Any) -> Any:
             with self._nanospan.process(self._delivered(queue, method, properties, body), push=True):
-                return callback(self if channel is self._nanospan_wrapped else channel, method, properties, body)
+                return callback(self if channel is self.__wrapped__ else channel, method, properties, body)
 
         return handle
 

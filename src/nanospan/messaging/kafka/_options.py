@@ -12,10 +12,10 @@ from nanospan._common.arguments import check_bool, check_has, safe_repr
 from nanospan.messaging._carriers.carrier import as_text
 from nanospan.messaging._carriers.counts import log_failure
 from nanospan.messaging._carriers.propagation import Incoming
+from nanospan.messaging._clients.delegate import Delegate
 from nanospan.messaging._spans.client import Relation
 from nanospan.messaging._spans.messaging import Messaging, check_choice
 from nanospan.messaging._spans.sending import CREATIONS, Creation
-from nanospan.messaging.kafka._delegate import Delegate
 
 __all__ = ["ConsumerOptions", "ProducerOptions", "check_client", "described", "split_off"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
+from nanospan.messaging._clients.delegate import Delegate
 from nanospan.messaging._spans.client import Relation
 from nanospan.messaging._spans.consuming import Processing
 from nanospan.messaging.kafka._consuming import ConsumerTracing, attributes_read
-from nanospan.messaging.kafka._delegate import Delegate
 from nanospan.messaging.kafka._options import ConsumerOptions, ProducerOptions, check_client, described, split_off
 from nanospan.messaging.kafka._producing import ProducerTracing
 

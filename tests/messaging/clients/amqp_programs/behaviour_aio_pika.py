@@ -85,10 +85,10 @@ async def the_objects(bare: Any, port: int, spans: Recording) -> None:
     spans.new()
     headers = Messaging("rabbitmq").create("objects", {"a": "1"})
     made = spans.one()
-    given = wrap_exchange(channel.default_exchange._nanospan_wrapped, creation="given")
+    given = wrap_exchange(channel.default_exchange.__wrapped__, creation="given")
     await given.publish(aio_pika.Message(b"x", headers=headers), "objects")
     assert spans.one()["links"] == [made["id"]]
-    assert (await wrap_queue(queue._nanospan_wrapped).get()).headers == headers
+    assert (await wrap_queue(queue.__wrapped__).get()).headers == headers
     spans.new()
 
 
@@ -101,7 +101,7 @@ async def failures(channel: Any, spans: Recording) -> None:
     await raises(QueueEmpty, "", queue.get())
     assert await queue.get(fail=False) is None
     assert spans.new() == []
-    with_empty = wrap_queue(queue._nanospan_wrapped, empty_gets=True)
+    with_empty = wrap_queue(queue.__wrapped__, empty_gets=True)
     await raises(QueueEmpty, "", with_empty.get())
     assert (empty := spans.one())["status"] == "UNSET" and not empty["links"]
 

@@ -95,7 +95,7 @@ def sent_and_got(channel: Any, port: int, spans: Recording) -> None:
     assert found.keys() == {"traceparent"} and found["traceparent"][3:-3] == again["id"]
     assert channel.basic_get("q") == (None, None, None)
     spans.new()
-    assert wrap_channel(channel._nanospan_wrapped, empty_gets=True).basic_get("q") == (None, None, None)
+    assert wrap_channel(channel.__wrapped__, empty_gets=True).basic_get("q") == (None, None, None)
     assert (empty := spans.one())["name"] == "receive q" and not empty["links"]
 
 
@@ -167,7 +167,7 @@ def iterations(channel: Any, spans: Recording) -> None:
             came.append(message)
     assert [link for span in spans.new() for link in span["links"]] == made
     reader = InMemoryMetricReader()
-    second = wrap_channel(channel._nanospan_wrapped, meter_provider=MeterProvider([reader]))
+    second = wrap_channel(channel.__wrapped__, meter_provider=MeterProvider([reader]))
     with second.process(came, queue="iterated") as processing:
         assert trace.get_current_span() is processing.span
     batch = spans.one()
