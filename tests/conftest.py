@@ -15,6 +15,8 @@ from support.selection import examples
 from support.selection.one_thread import reason_for_one_thread
 from support.selection.slow_tests import is_named, reason_for_slow
 
+from nanospan._common.log import say_what_the_process_held_back
+
 if TYPE_CHECKING:
     from support.receivers import HttpReceiver
     from support.tail_pipeline import Pipeline
@@ -34,6 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
     examples.register_profiles()
     if not config.getoption("hypothesis_profile", None):
         settings.load_profile(examples.ALL if config.getoption("all") or config.getoption("slow") else examples.FAST)
+
+
+@pytest.fixture(autouse=True)
+def nothing_held_back() -> Iterator[None]:
+    """What a test has kept from the log for being said before is not said in the next one."""
+    yield
+    say_what_the_process_held_back()
 
 
 def _let_programs_get_signals() -> None:

@@ -95,6 +95,9 @@ def test_processors_added_while_spans_end() -> None:
         def on_end(self, span: Any) -> None:
             self.names.append(span.name)
 
+        def force_flush(self, timeout_millis: int = 30000) -> bool:
+            return True  # the base class of older releases returns None, which counts as a failure
+
     provider = nanospan.TracerProvider(shutdown_on_exit=False)
     tracer = provider.get_tracer("crowd")
     added: list[tuple[Any, Any]] = []

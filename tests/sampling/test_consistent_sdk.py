@@ -10,6 +10,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, TraceState, set_span_in_context
+from support.sdk_releases import has, reason
+
+import nanospan
+from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, ConsistentProbability, ParentBased, Rule, RuleBased
+
+if not has("composable samplers by rules"):
+    pytest.skip(reason("composable samplers by rules"), allow_module_level=True)
+
 from opentelemetry.sdk.trace._sampling_experimental import (
     composable_always_off,
     composable_always_on,
@@ -19,11 +29,6 @@ from opentelemetry.sdk.trace._sampling_experimental import (
     composite_sampler,
 )
 from opentelemetry.sdk.trace._sampling_experimental._rule_based import AttributeValuesPredicate, SpanKindPredicate
-from opentelemetry.sdk.trace.sampling import Decision
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, TraceState, set_span_in_context
-
-import nanospan
-from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, ConsistentProbability, ParentBased, Rule, RuleBased
 
 LIMIT = 2**56
 edges = st.sampled_from([0, 1, LIMIT // 2 - 1, LIMIT // 2, LIMIT // 2 + 1, LIMIT - 1])

@@ -33,6 +33,10 @@ SINCE: dict[str, tuple[int, int]] = {
     "transports of the HTTP exporter": (1, 45),
     "resources that a forked child renews": (1, 44),
     "attributes that nobody may change after the end": (1, 45),
+    "the messaging conventions that nanospan follows": (1, 45),
+    "tracers without an SDK that hand the parent's context on": (1, 45),
+    "an SDK that has imported what nanospan needs": (1, 45),
+    "composable samplers by rules": (1, 41),
 }
 """The first release that has it."""
 
@@ -44,10 +48,11 @@ def has(what: str) -> bool:
 
 def needs(what: str) -> Any:
     """A mark: skip with an SDK that does not have ``what``."""
-    return pytest.mark.skipif(not has(what), reason=_reason(what))
+    return pytest.mark.skipif(not has(what), reason=reason(what))
 
 
-def _reason(what: str) -> str:
+def reason(what: str) -> str:
+    """Why a test of ``what`` is skipped."""
     first = ".".join(map(str, SINCE[what]))
     return f"opentelemetry-sdk {version('opentelemetry-sdk')} lacks {what}, which came with {first}"
 
@@ -93,6 +98,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         f"{_TRACE}/test_ending.py::test_changes_reach_every_exporter",
         "tests/encoding/test_encoder.py::test_bytes_equal_the_reference",
         "tests/fuzz/test_fuzz_findings.py::test_text_of_an_object_is_cleaned_once_beyond_the_limit_of_attributes",
+        "tests/sampling/test_adaptive.py::TestMeter::test_attributes_of_timed_spans_count",
     ),
     "metrics of span processors": (
         "tests/processor/test_processor_metrics.py::test_components_are_numbered_with_the_sdk_s",
@@ -107,6 +113,14 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/export/test_official.py::test_settings_of_the_grpc_exporter_are_where_we_look_for_them",
         "tests/export/test_official.py::test_a_moved_name_costs_a_warning_and_the_slow_way[grpc",
     ),
+    "the messaging conventions that nanospan follows": ("tests/messaging/test_conventions.py",),
+    "tracers without an SDK that hand the parent's context on": (
+        "tests/messaging/test_failures.py::test_without_an_sdk_the_context_of_the_caller_goes_on",
+    ),
+    "an SDK that has imported what nanospan needs": (
+        "tests/house/test_imports.py::test_it_loads_nothing_of_others_and_no_code_that_sends_or_configures",
+    ),
+    "composable samplers by rules": ("tests/sampling/test_consistent_warnings.py::TestWarnings::test_every_tracer_notices",),
     "AlwaysRecordSampler": ("tests/sampling/test_consistent_parent.py::TestAlwaysRecord::test_it_is_the_sdks",),
     "transports of the HTTP exporter": (
         "tests/export/test_environment.py::test_arguments_are_taken_where_the_official_exporter_can_send[max_request_size",
@@ -177,5 +191,5 @@ def reason_for_sdk(item: pytest.Item) -> str | None:
     """Why the test is not for the installed SDK."""
     for what, tests in TESTS.items():
         if not has(what) and item.nodeid.startswith(tests):
-            return _reason(what)
+            return reason(what)
     return None

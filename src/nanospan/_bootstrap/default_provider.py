@@ -15,11 +15,7 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.environment_variables import OTEL_PYTHON_TRACER_PROVIDER, OTEL_TRACES_EXPORTER
-from opentelemetry.sdk.environment_variables import (
-    OTEL_CONFIG_FILE,
-    OTEL_EXPORTER_OTLP_ENDPOINT,
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
-)
+from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 
 from nanospan._common.environment import variable_text
 from nanospan._compat.sdk import (
@@ -29,6 +25,8 @@ from nanospan._compat.sdk import (
     handed_out_tracers,
     stand_for_no_provider,
 )
+
+OTEL_CONFIG_FILE = "OTEL_CONFIG_FILE"  # older releases of the SDK have no name for it
 
 __all__ = ["give_way_to_the_programs", "is_configured_by_variables"]
 
