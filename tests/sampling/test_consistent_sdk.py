@@ -17,8 +17,8 @@ from support.sdk_releases import has, reason
 import nanospan
 from nanospan.sampling import ALWAYS_OFF, ALWAYS_ON, ConsistentProbability, ParentBased, Rule, RuleBased
 
-if not has("composable samplers by rules"):
-    pytest.skip(reason("composable samplers by rules"), allow_module_level=True)
+if not has("predicates of attributes for composable samplers"):
+    pytest.skip(reason("predicates of attributes for composable samplers"), allow_module_level=True)
 
 from opentelemetry.sdk.trace._sampling_experimental import (
     composable_always_off,

@@ -37,6 +37,8 @@ SINCE: dict[str, tuple[int, int]] = {
     "tracers without an SDK that hand the parent's context on": (1, 45),
     "an SDK that has imported what nanospan needs": (1, 45),
     "composable samplers by rules": (1, 41),
+    "predicates of attributes for composable samplers": (1, 44),
+    "an API that calls nothing deprecated": (1, 44),
 }
 """The first release that has it."""
 
@@ -121,6 +123,9 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/house/test_imports.py::test_it_loads_nothing_of_others_and_no_code_that_sends_or_configures",
     ),
     "composable samplers by rules": ("tests/sampling/test_consistent_warnings.py::TestWarnings::test_every_tracer_notices",),
+    "an API that calls nothing deprecated": (
+        "tests/encoding/test_sources.py::test_a_value_that_leaves_its_dict_while_it_is_looked_at",
+    ),
     "AlwaysRecordSampler": ("tests/sampling/test_consistent_parent.py::TestAlwaysRecord::test_it_is_the_sdks",),
     "transports of the HTTP exporter": (
         "tests/export/test_environment.py::test_arguments_are_taken_where_the_official_exporter_can_send[max_request_size",
