@@ -116,7 +116,7 @@ class Terminal:
 
     def start(self, command: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            ["bash", "-c", f"exec {command}"],
+            ["bash", "-c", f"exec env {command}"],
             env=self.variables,
             cwd=self.folder,
             stdout=subprocess.PIPE,

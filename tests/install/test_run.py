@@ -28,6 +28,17 @@ def test_children_are_traced_too(command: Command) -> None:
     assert command.names() == ["span"]
 
 
+@pytest.mark.parametrize(("value", "carried"), [("true", True), ("", False), ("false", False)])
+def test_threads_carry_the_context_where_a_variable_says_so(command: Command, value: str, carried: bool) -> None:
+    script = (
+        "from concurrent.futures import ThreadPoolExecutor as Pool\nfrom opentelemetry import trace\n"
+        "with Pool(1) as pool, trace.get_tracer('t').start_as_current_span('span') as span:\n"
+        "    print(pool.submit(trace.get_current_span).result() is span)\n"
+    )
+    code, out, err = command.run(sys.executable, "-c", script, OTEL_PYTHON_NANOSPAN_THREADS=value)
+    assert (code, out, err) == (0, f"{carried}\n", "")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [

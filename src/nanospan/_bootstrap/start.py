@@ -19,6 +19,7 @@ from nanospan._install import install_if_asked_for
 __all__ = ["before_instrumentations", "start"]
 
 _CONFIGURATOR = "OTEL_PYTHON_CONFIGURATOR"
+_THREADS = "OTEL_PYTHON_NANOSPAN_THREADS"
 _AUTO_INSTRUMENTATION = "opentelemetry.instrumentation.auto_instrumentation"
 
 
@@ -78,6 +79,10 @@ def before_instrumentations() -> None:
     program can set its own then, as it can without.
     """
     install_if_asked_for()
+    if variable_text(_THREADS):
+        from nanospan.concurrency import ThreadingInstrumentor
+
+        ThreadingInstrumentor().instrument()
     if _starts and not variable_text("OTEL_CONFIG_FILE"):
         if _is_idle("OTEL_METRICS_EXPORTER"):
             forget_meter_provider()

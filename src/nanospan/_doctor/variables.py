@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 __all__ = ["OWN", "ZERO_CODE", "is_candidate", "known_names", "missing_package", "near"]
 
-OWN = frozenset({"OTEL_PYTHON_NANOSPAN_CLOCK", "OTEL_PYTHON_NANOSPAN_INSTALL", "OTEL_PYTHON_NANOSPAN_MAX_QUEUE_BYTES"})
+OWN = frozenset(f"OTEL_PYTHON_NANOSPAN_{name}" for name in ("CLOCK", "INSTALL", "MAX_QUEUE_BYTES", "THREADS"))
 
 ZERO_CODE = frozenset(
     {

@@ -55,18 +55,22 @@ CARRIERS: dict[str, Carrier] = {
     "kafka": KAFKA,
     "rabbitmq": AMQP,
     "aws_sqs": SQS,
+    "sqs": SQS,
     "aws.sns": SNS,
+    "aws_sns": SNS,
+    "sns": SNS,
     "gcp_pubsub": PUBSUB,
     "servicebus": SERVICE_BUS,
     "eventhubs": SERVICE_BUS,
     "nats": NATS,
     "redis": REDIS_STREAM,
 }
-"""By `messaging.system`."""
+"""By `messaging.system`, and by what is written in its place."""
 
 
 def carrier_of(system: str) -> Carrier:
-    return CARRIERS.get(system, TEXT_MAP)
+    """The carrier of a system, by its name in any case; `TEXT_MAP` for one that is not in the table."""
+    return CARRIERS.get(system.lower(), TEXT_MAP)
 
 
 def redis_stream(prefix: str) -> Carrier:
