@@ -7,6 +7,7 @@ import contextvars
 import functools
 import gc
 import inspect
+import itertools
 import multiprocessing
 import pickle
 import threading
@@ -183,9 +184,14 @@ def test_a_wrapped_coroutine_function_runs_in_the_captured_context(recorded: Rec
         await asyncio.sleep(0)
         return ids(get_current_span())
 
+    class Handler:
+        async def __call__(self) -> tuple[int, int]:
+            return await work()
+
+    assert isinstance(concurrency.wrap(Handler)(), Handler)
     with recorded.tracer.start_as_current_span("request") as span:
-        for carry in ("span", "all"):
-            wrapped = concurrency.wrap(work, carry=carry)  # type: ignore[arg-type]
+        for function, carry in itertools.product((work, Handler()), ("span", "all")):
+            wrapped: Any = concurrency.wrap(function, carry=carry)  # type: ignore[call-overload]
             assert inspect.iscoroutinefunction(wrapped)
             with ThreadPoolExecutor(1) as pool:
                 assert pool.submit(asyncio.run, wrapped()).result() == ids(span)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import logging
+import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +18,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import Link, SpanKind, Tracer
 
-from nanospan import TracerProvider, concurrency
+from nanospan import TracerProvider, concurrency, messaging
 from nanospan.propagation import TraceContextTextMapPropagator
 
 TRACEPARENT = "00-11111111111111111111111111111111-2222222222222222-01"
@@ -128,6 +131,100 @@ def test_strict_raises(tracer: Tracer, signal: str) -> None:
             raise
     assert (inside == [signal]) is (signal in OF_A_START)
     assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+class Holder:
+    span: Any
+    itself: Holder
+
+
+def in_a_cycle(tracer: Tracer) -> None:
+    holder = Holder()
+    span: Any = tracer.start_span("lost")
+    holder.itself, holder.span, span.holder = holder, span, holder
+
+
+def while_an_exception_passes(tracer: Tracer) -> None:
+    def use(*_: Any) -> None: ...
+
+    with pytest.raises(KeyError, match="of the application"):
+        use(tracer.start_span("lost"), {}["of the application"])
+
+
+def held_while_its_scope_goes(tracer: Tracer) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    span: Any = provider.get_tracer("other").start_span("lost")
+    span.provider, provider.span = provider, span  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("way", [in_a_cycle, while_an_exception_passes, held_while_its_scope_goes])
+def test_an_abandoned_span_is_counted_however_it_is_freed(tracer: Tracer, way: Callable[[Tracer], None]) -> None:
+    with concurrency.detect() as detection:
+        for _ in range(100):
+            way(tracer)
+        gc.collect()
+    assert detection.stats()["signals"]["span.abandoned"] == 100
+
+
+def test_a_span_that_is_freed_under_the_lock_does_not_wait_for_itself(tracer: Tracer) -> None:
+    """The collector runs at any allocation, also of those under the lock."""
+    with concurrency.detect() as detection:
+
+        def free() -> None:
+            with detection._lock:
+                abandoned(tracer)
+
+        thread = threading.Thread(target=free, daemon=True)
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive()
+    assert detection.stats()["signals"]["span.abandoned"] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent(tracer: Tracer) -> None:
+    held, released = threading.Event(), threading.Event()
+    with concurrency.detect() as detection:
+
+        def hold() -> None:
+            with detection._lock:
+                held.set()
+                released.wait()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait()
+        if not (child := os.fork()):
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(20)  # nobody else would end one that waits
+            abandoned(tracer)
+            os._exit(detection.stats()["signals"]["span.abandoned"])
+        released.set()
+        thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
+def test_a_metric_goes_on_with_the_next_detection(tracer: Tracer) -> None:
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    for _ in range(3):
+        with concurrency.detect(log_first=0, meter_provider=provider):
+            unlinked(tracer)
+    (metric,) = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
+    counts = {point.attributes["signal"]: point.value for point in metric.data.data_points}
+    assert counts == dict.fromkeys(get_args(concurrency.Signal), 0) | {"consumer.unlinked": 3}
+    provider.shutdown()
+
+
+def test_strict_sees_the_spans_of_messaging() -> None:
+    """It keeps what a tracer raises from the application, and the message goes on."""
+    client = messaging.Messaging("kafka", tracer_provider=TracerProvider(shutdown_on_exit=False))
+    with (
+        pytest.raises(concurrency.ContextLost, match=r"consumer\.unlinked"),
+        concurrency.detect(strict=True),
+        client.process("topic") as processing,
+    ):
+        assert processing.span.get_span_context().is_valid
 
 
 def test_healthy_use_shows_nothing(tracer: Tracer, caplog: pytest.LogCaptureFixture) -> None:

@@ -100,6 +100,16 @@ def by_pool(how: str) -> Run:
     return run
 
 
+def by_name(pool: Any, items: list[int]) -> list[Any]:
+    call = functools.partial(seen, more="m")
+    first, *others = items
+    return [
+        pool.apply_async(func=call, args=(first,)).get(),
+        *pool.map(func=call, iterable=others[:1]),
+        *pool.imap(iterable=others[1:], func=call),
+    ]
+
+
 class Nothing(AbstractContextManager[None]):
     def __exit__(self, *exc_info: object) -> None: ...
 
@@ -112,6 +122,7 @@ IN_PROCESS: dict[str, tuple[Callable[[], Any], Run]] = {
     "ThreadPoolExecutor.submit": (lambda: ThreadPoolExecutor(WORKERS), by_the_pools_own),
     "ThreadPoolExecutor.map": (lambda: ThreadPoolExecutor(WORKERS), by_executor_map),
     "run_in_executor": (lambda: ThreadPoolExecutor(WORKERS), by_loop),
+    "ThreadPool, func by name": (lambda: multiprocessing.pool.ThreadPool(WORKERS), by_name),
     **{f"ThreadPool.{how}": (lambda: multiprocessing.pool.ThreadPool(WORKERS), by_pool(how)) for how in POOL_CALLS},
 }
 
@@ -252,6 +263,99 @@ def test_a_thread_that_cannot_be_started_is_as_before(recorded: Recorded, instru
         with pytest.raises(RuntimeError, match="threads can only be started once"):
             thread.start()
     assert "run" not in vars(thread)
+
+
+class ByClass(threading.Thread):
+    found: list[Any]
+
+    @classmethod
+    def run(cls) -> None:  # type: ignore[override]
+        cls.found = [ids(get_current_span())]
+
+
+class OfAnother:
+    def __init__(self) -> None:
+        self.found: list[Any] = []
+
+    def run(self) -> None:
+        self.found.append(ids(get_current_span()))
+
+
+class Unbound:
+    """As werkzeug's LocalProxy outside of a request."""
+
+    found: list[Any]
+
+    @property
+    def __module__(self) -> str:  # type: ignore[override]
+        raise RuntimeError("working outside of a request")
+
+    def __call__(self) -> None:
+        self.found = [ids(get_current_span())]
+
+
+def test_whatever_run_is_it_is_called_as_without_and_put_back(
+    recorded: Recorded, instrumented: concurrency.Instrumentation
+) -> None:
+    other, proxy, function = OfAnother(), Unbound(), OfAnother()
+    by_class, assigned, targeted, plain = ByClass(), threading.Thread(), threading.Thread(target=proxy), threading.Thread()
+    assigned.run = bound = other.run  # type: ignore[method-assign]
+    plain.run = inner = lambda: other.run.__func__(function)  # type: ignore[attr-defined, method-assign]
+    with recorded.tracer.start_as_current_span("request") as span:
+        for thread in (by_class, assigned, targeted, plain):
+            thread.start()
+            thread.join()
+        with pytest.raises(RuntimeError, match="only be started once"):
+            assigned.start()
+    assert [one.found for one in (by_class, other, proxy, function)] == [[ids(span)]] * 4
+    assert (vars(assigned)["run"], vars(plain)["run"]) == (bound, inner)
+    assert "run" not in vars(by_class) and "run" not in vars(targeted)
+
+
+def test_a_thread_is_freed_when_it_has_ended_and_can_be_made_anew(
+    recorded: Recorded, instrumented: concurrency.Instrumentation
+) -> None:
+    found: list[Any] = []
+    with recorded.tracer.start_as_current_span("request") as span:
+        thread = threading.Thread(target=lambda: found.append(ids(get_current_span())))
+        for _ in range(2):
+            thread.start()
+            thread.join()
+            thread.__init__(target=lambda: found.append(ids(get_current_span())))  # type: ignore[misc]
+        del thread
+        gc.collect()
+        gc.disable()  # it must not be part of a cycle
+        try:
+            thread = threading.Thread(target=int)
+            thread.start()
+            thread.join()
+            freed = weakref.ref(thread)
+            del thread
+            assert freed() is None
+        finally:
+            gc.enable()
+    assert found == [ids(span)] * 2
+
+
+def test_run_of_a_process_is_put_back(recorded: Recorded, instrumented: concurrency.Instrumentation) -> None:
+    process = multiprocessing.get_context("fork").Process()
+    process.run = run = lambda: None  # type: ignore[method-assign]
+    with recorded.tracer.start_as_current_span("request"):
+        process.start()
+        process.join()
+    assert (process.exitcode, process.run) == (0, run)
+
+
+def test_processes_of_a_pool_of_another_package_are_left_alone(recorded: Recorded) -> None:
+    """loky's and joblib's, whose workers are plain processes: each would keep the Context of the first request."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    target = functools.partial(_send, sender, 1)
+    target.__module__ = "joblib.externals.loky.process_executor"  # type: ignore[attr-defined]
+    with concurrency.instrument_threads(), recorded.tracer.start_as_current_span("request"):
+        process = multiprocessing.get_context("fork").Process(target=target)
+        process.start()
+        process.join()
+    assert receiver.recv()[2:] == (0, 0, False, None)
 
 
 def test_a_wrapper_of_run_by_another_package_is_not_passed_by(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict, UserDict
-from collections.abc import Callable, Mapping
+from collections import ChainMap, OrderedDict, UserDict
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from types import MappingProxyType
 from typing import Any
 
@@ -158,11 +158,62 @@ def test_none_is_no_headers(carrier: Carrier) -> None:
         ([("traceparent", "text")], "text"),
         ([("traceparent", bytearray(b"text"))], "text"),
         ([("Traceparent", b"kafka tells case")], None),
-        (iter([("traceparent", b"once")]), "once"),
+        ({"traceparent": b"text"}.items(), "text"),
     ],
 )
 def test_the_last_of_several_kafka_headers_counts(headers: Any, expected: str | None) -> None:
     assert KAFKA.get(headers, "traceparent") == expected
+
+
+def test_an_iterator_of_headers_is_not_used_up() -> None:
+    """kafka's clients take any iterable; what has been read from an iterator is not in the message any more."""
+    headers = iter([("traceparent", OTHER.encode()), ("k", b"v")])
+    assert (KAFKA.get(headers, "traceparent"), KAFKA.keys(headers)) == (None, [])
+    made = KAFKA.set(headers, {"traceparent": PARENT})
+    assert made == [("k", b"v"), ("traceparent", PARENT.encode())]
+    assert KAFKA.set({"k": b"v"}.items(), {"traceparent": PARENT}) == made
+    assert KAFKA.set("text", {"traceparent": PARENT}) == "text"
+
+
+class Insensitive(MutableMapping[str, str]):
+    """As of requests: it has a ``copy``, and no ``__copy__``."""
+
+    def __init__(self, given: Any = ()) -> None:
+        self._store: dict[str, str] = dict(given)
+
+    def __getitem__(self, key: str) -> str:
+        return self._store[key.lower()]
+
+    def __setitem__(self, key: str, value: str) -> None:
+        self._store[key.lower()] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._store[key.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store)
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+
+class WithCopy(Insensitive):
+    def copy(self) -> WithCopy:
+        return WithCopy(self._store)
+
+
+@pytest.mark.parametrize("kind", [Insensitive, WithCopy, UserDict, OrderedDict, ChainMap])
+def test_a_copy_of_a_mapping_shares_nothing_with_it(kind: Any) -> None:
+    headers = kind({"k": "v"})
+    made = TEXT_MAP.set(headers, {"traceparent": PARENT})
+    assert type(made) is kind
+    assert (dict(headers), dict(made)) == ({"k": "v"}, {"k": "v", "traceparent": PARENT})
+
+
+def test_an_envelope_stays_readable_whatever_a_propagator_writes() -> None:
+    made = ENVELOPE.set(b"payload", {"traceparent": PARENT} | {f"x-{number}": "v" * 8000 for number in range(12)})
+    payload, fields = ENVELOPE.unwrap(made)
+    assert (payload, fields["traceparent"], len(fields)) == (b"payload", PARENT, 9)
 
 
 def test_a_forwarded_message_has_one_producer() -> None:

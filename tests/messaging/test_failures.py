@@ -231,3 +231,21 @@ def test_the_error_of_the_application_is_the_spans_too(spans: Recorder, broken_p
     with pytest.raises(LookupError), Messaging("kafka", tracer_provider=spans.provider).process("orders", MESSAGE):
         raise LookupError
     assert spans.one().status.status_code is StatusCode.ERROR
+
+
+@pytest.mark.parametrize("operation", ["send", "process", "receive", "job"])
+def test_an_operation_that_is_used_twice_is_one_span_and_leaves_no_context(
+    spans: Recorder, counted: Counted, operation: str
+) -> None:
+    client = Messaging("kafka", tracer_provider=spans.provider)
+    made: Any = (
+        job_span("orders", tracer_provider=spans.provider) if operation == "job" else getattr(client, operation)("orders")
+    )
+    before = context.get_current()
+    with made, made:
+        pass
+    with made:
+        pass
+    assert context.get_current() is before
+    assert len(spans.all()) == 1
+    assert counted()["failures"] == 2

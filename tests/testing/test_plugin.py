@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+from nanospan import TracerProvider
+from nanospan.testing import Traces
 
 PROVIDERS = {
     "none set": "",
@@ -136,3 +140,20 @@ def test_what_does_not_fails_with_the_tree(tmp_path: Path, provider: str) -> Non
     assert "process orders [CONSUMER] messaging.system='kafka' -> send orders\n" in done.stdout
     assert "open (not ended)" in done.stdout
     assert "orphan (parent 0000000000000002 is LOST)" in done.stdout
+
+
+def test_a_span_that_the_collector_ends_under_the_lock_does_not_wait_for_itself() -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    recorded = Traces(provider)
+    span = recorded.tracer.start_span("of a generator")
+
+    def end() -> None:
+        with recorded._changed:
+            span.end()
+
+    thread = threading.Thread(target=end, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert recorded.one("of a generator").end_time
+    recorded.close()

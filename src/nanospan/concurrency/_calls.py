@@ -75,27 +75,29 @@ def call_in_context(function: Callable[P, R], *, carry: Carry = "span", once: bo
 def wrap(fn: Callable[P, R], *, carry: Carry = "span") -> Callable[P, R]:
     """``fn``, to be called with the Context that is current now: in whichever thread, as often as wanted, also at once.
 
-    Of a coroutine function, the coroutine runs with this Context. In another process (the result can be pickled if ``fn``
+    Of a coroutine function, or an object that is called as one, the coroutine runs with this Context; what a generator
+    function gives runs with that of whoever iterates. In another process (the result can be pickled if ``fn``
     can) the current span is a remote one.
 
     Raises TypeError if ``fn`` is not callable, ValueError for another ``carry``.
     """
-    if not inspect.iscoroutinefunction(fn):
+    if not callable(fn) or not (inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(type(fn).__call__)):
         if carry == "span" and callable(fn):
             return cast(Callable[P, R], _Wrapped(fn))
         return call_in_context(fn, carry=carry)
     if carry not in ("span", "all"):
         raise ValueError(f'carry must be "span" or "all", not {safe_repr(carry)}')
+    call: Callable[..., Any] = fn
     captured = get_current()
     values = copy_context() if carry == "all" else None
 
     @functools.wraps(fn)
     async def run(*args: P.args, **kwargs: P.kwargs) -> Any:
         if values is not None:
-            return await asyncio.get_running_loop().create_task(fn(*args, **kwargs), context=values.copy())
+            return await asyncio.get_running_loop().create_task(call(*args, **kwargs), context=values.copy())
         token = attach(captured)
         try:
-            return await fn(*args, **kwargs)
+            return await call(*args, **kwargs)
         finally:
             detach_context(token)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
+import weakref
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Literal, TypedDict, get_args
 
@@ -42,6 +45,7 @@ MEANINGS: dict[str, str] = {
     "link.invalid": "a traceparent was there and could not be read",
 }
 _POOLS = ("concurrent.futures", "multiprocessing.pool", "anyio", "asgiref", "gevent.threadpool")
+_GUARDED = "nanospan.messaging"
 _OWN = ("nanospan.", "opentelemetry.", "contextlib", "threading", "concurrent.futures", "wrapt")
 
 
@@ -60,6 +64,11 @@ class DetectionStats(TypedDict):
     """Spans without a parent in this process that the table had no room for: more than 65,536 at a time."""
 
 
+def _reentrant_lock() -> Any:
+    """The collector may free an abandoned span, which is counted, while it is held."""
+    return threading.RLock()
+
+
 class Detection:
     """A running detection; as a context manager it stops at the end."""
 
@@ -68,12 +77,13 @@ class Detection:
         self._log_first = log_first
         self._counts = dict.fromkeys(get_args(Signal), 0)
         self._held: list[str] = []
-        self._lock = threading.Lock()
+        self._lock = _reentrant_lock()
         self._detector = Detector(self._of_a_span, _is_worker)
 
     def _of_a_span(self, signal: str, name: str | None, scope: str | None) -> None:
         text = self._noticed(signal, name, scope)
-        if self._strict and signal != "span.abandoned":
+        # nanospan.messaging keeps what a tracer raises from the application.
+        if self._strict and signal != "span.abandoned" and scope != _GUARDED:
             raise ContextLost(text)
         self._hold(text)
 
@@ -88,6 +98,7 @@ class Detection:
     def _noticed(self, signal: str, name: str | None, scope: str | None) -> str:
         with self._lock:
             self._counts[signal] += 1
+            _total[signal] += 1
             number = self._counts[signal]
         if number > self._log_first and not self._strict:
             return ""
@@ -103,9 +114,6 @@ class Detection:
             signals = dict(self._counts)
         completeness = {scope or "": 1 - lost / started for scope, (started, lost) in self._detector.completeness().items()}
         return DetectionStats(signals=signals, completeness=completeness, untracked=self._detector.untracked)
-
-    def _observe(self, _: CallbackOptions) -> list[Observation]:
-        return [Observation(count, {"signal": signal}) for signal, count in self.stats()["signals"].items()]
 
     def check(self) -> None:
         """Raise ContextLost for a signal that could not be raised where it was seen; for ``strict``."""
@@ -134,6 +142,41 @@ class Detection:
 
 _lock = threading.Lock()
 _active: Detection | None = None
+_total = dict.fromkeys(get_args(Signal), 0)
+"""Of all detections of this process: a counter of a metric never goes back."""
+_measured: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The meter providers that have the instrument, which counts for every detection; `get_meter` for the global one."""
+
+
+def _is_new(meter_provider: MeterProvider | None) -> bool:
+    key: Any = get_meter if meter_provider is None else meter_provider
+    try:
+        known = key in _measured
+        _measured.add(key)
+    except TypeError:  # one without a hash, or weak references
+        return True
+    return not known
+
+
+def _observer() -> Callable[[CallbackOptions], list[Observation]]:
+    """The callback of an instrument, which counts from now on."""
+    before = _total.copy()
+
+    def observe(_: CallbackOptions) -> list[Observation]:
+        return [Observation(count - before[signal], {"signal": signal}) for signal, count in _total.copy().items()]
+
+    return observe
+
+
+def _renew_locks() -> None:
+    """In a forked child, which has none of the threads that may have held them."""
+    global _lock
+    _lock = threading.Lock()
+    if _active is not None:
+        _active._lock = _reentrant_lock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 def detect(*, strict: bool = False, log_first: int = 3, meter_provider: MeterProvider | None = None) -> Detection:
@@ -142,7 +185,7 @@ def detect(*, strict: bool = False, log_first: int = 3, meter_provider: MeterPro
     Each of the signals of `Signal` is counted, in ``stats()`` and in the metric ``nanospan.context.lost``; the first
     ``log_first`` of each are logged with span, scope, thread and call site. ``strict`` raises `ContextLost` instead, for
     tests: from ``start_span`` where the signal is about a span that starts, else at the end of the ``with`` block or in
-    `Detection.check`. A detection that runs is stopped.
+    `Detection.check`, as also for spans of nanospan.messaging. A detection that runs is stopped.
 
     Raises TypeError or ValueError for wrong arguments.
     """
@@ -150,11 +193,11 @@ def detect(*, strict: bool = False, log_first: int = 3, meter_provider: MeterPro
     check_bool("strict", strict)
     check_integer("log_first", log_first, 0, 1000)
     made = Detection(strict, log_first)
-    meter = get_meter("nanospan.concurrency", meter_provider=meter_provider)
-    meter.create_observable_counter(
-        "nanospan.context.lost", [made._observe], unit="{signal}", description="Signs of Contexts that were lost"
-    )
     with _lock:
+        if _is_new(meter_provider):
+            get_meter("nanospan.concurrency", meter_provider=meter_provider).create_observable_counter(
+                "nanospan.context.lost", [_observer()], unit="{signal}", description="Signs of Contexts that were lost"
+            )
         _active = made
         report_signals(made._of_a_context)
         start_detection(made._detector)
@@ -170,7 +213,10 @@ def lost() -> dict[str, int]:
 def _is_worker() -> bool:
     thread = threading.current_thread()
     target: Any = getattr(thread, "_target", None)
-    module = str(getattr(target, "__module__", None) or type(thread).__module__)
+    try:
+        module = str(getattr(target, "__module__", None) or type(thread).__module__)
+    except Exception:  # of a proxy that is not bound
+        return False
     return any(module == pool or module.startswith(f"{pool}.") for pool in _POOLS)
 
 

@@ -62,7 +62,7 @@ def instrument_threads(*, processes: bool = True, greenlets: bool = True, exclud
     `multiprocessing.Process` and `ProcessPoolExecutor`; with ``greenlets``, gevent's Greenlet if gevent is loaded. Pool
     workers start with an empty Context, each task has its own, nothing holds it after the task. Tokens of another context
     that `opentelemetry.context.detach` is given are counted, and not logged. A second call returns the first one's object.
-    ``exclude``: packages whose threads outlive the request that starts them, and are left alone.
+    ``exclude``: packages whose threads and processes outlive the request that starts them, and are left alone.
 
     Raises TypeError for wrong arguments.
     """
@@ -76,7 +76,7 @@ def instrument_threads(*, processes: bool = True, greenlets: bool = True, exclud
                 threads = thread_patch(key[2])
                 patches = _made[key] = [TokenPatch(), threads, *pool_patches(threads, processes=processes)]
                 if processes:
-                    patches += process_patches()
+                    patches += process_patches(key[2])
                 if greenlets:
                     patches.append(GreenletPatch())
             for patch in patches:

@@ -55,7 +55,7 @@ class Traces:
         self.provider = provider
         self._open: dict[int, Span] = {}
         self._spans: list[ReadableSpan] = []
-        self._changed = threading.Lock()
+        self._changed = threading.RLock()  # the collector may close a generator, and end its span, while it is held
         self._recorder = _recorder_of(provider)
         self._recorder.traces = self
 

@@ -49,7 +49,8 @@ cdef class Detector:
     @cython.critical_section
     def completeness(self):
         """By scope: the spans started, and how many of them had lost their parent."""
-        return {scope: (counts[0], counts[1]) for scope, counts in self.scopes.items()}
+        # Of a copy: what the collector frees meanwhile may start spans of another scope.
+        return {scope: (counts[0], counts[1]) for scope, counts in self.scopes.copy().items()}
 
     @cython.critical_section
     cdef list counts_of(self, object scope):

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 cimport cython
 from cpython.dict cimport PyDict_Next, PyDict_SetItem, PyDict_Size
+from cpython.exc cimport PyErr_Fetch, PyErr_Restore
 from cpython.long cimport PyLong_FromUnsignedLongLong
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject, PyObject_GenericGetAttr, Py_TYPE, PyTypeObject
@@ -106,13 +107,21 @@ cdef inline object scope_of(SpanFields span):
 
 cdef void notice_abandoned(SpanFields span) noexcept:
     """Shows a span to the detector that is freed and was never ended."""
+    cdef PyObject *error = NULL
+    cdef PyObject *value = NULL
+    cdef PyObject *traceback = NULL
     if span.start_state == NO_TIME or span.is_ended():
         return
     span.set_end_state(TIME_NUMBER)  # once
+    PyErr_Fetch(&error, &value, &traceback)  # an exception may be passing by, which frees the span on its way
     try:
-        detector.abandoned(&span.ids, has_local_parent(span), span.name, scope_of(span))
+        # Where the collector has broken a cycle, the span's references are None.
+        detector.abandoned(
+            &span.ids, has_local_parent(span), span.name, None if span.shared is None else scope_of(span)
+        )
     except BaseException:
         pass  # there is nobody to raise to
+    PyErr_Restore(error, value, traceback)
 
 
 cdef class NativeSpan(SpanContent):

@@ -91,24 +91,19 @@ def _add_done_callback(original: Callable[..., Any], future: Any, fn: Any) -> An
     return original(future, capture_once(fn) if callable(fn) else fn)
 
 
-def _carried(arguments: tuple[Any, ...], named: dict[str, Any], callbacks: tuple[int, ...]) -> tuple[Any, ...]:
-    """The arguments with the callbacks, which stand at these places or bear these names, in the current Context."""
-    for name in ("callback", "error_callback"):
-        if callable(named.get(name)):
-            named[name] = ContextCall(named[name], once=True)
-    if len(arguments) > min(callbacks, default=len(arguments)):
-        return tuple(
-            ContextCall(one, once=True) if place in callbacks and callable(one) else one
-            for place, one in enumerate(arguments)
-        )
-    return arguments
-
-
 def _pool_call(once: bool, *callbacks: int) -> Callable[..., Any]:
-    def call(original: Callable[..., Any], pool: Any, func: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if callable(func):
-            func = ContextCall(func, once=once)
-        return original(pool, func, *_carried(args, kwargs, callbacks), **kwargs)
+    """Around a method of a pool whose first parameter is ``func``. ``callbacks``: the places of those, after the pool."""
+
+    def call(original: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: Any) -> Any:
+        def carried(place: int | str, value: Any) -> Any:
+            if not callable(value):
+                return value
+            if place in (0, "func"):
+                return ContextCall(value, once=once)
+            return ContextCall(value, once=True) if place in (*callbacks, "callback", "error_callback") else value
+
+        named = {name: carried(name, value) for name, value in kwargs.items()}
+        return original(pool, *(carried(place, value) for place, value in enumerate(args)), **named)
 
     return call
 
@@ -124,9 +119,9 @@ def pool_patches(thread_start: Patch, *, processes: bool) -> list[Patch]:
     ]
     for owner in (pool,) if processes else (multiprocessing.pool.ThreadPool,):
         patches += [
-            Patch(owner, "apply_async", _pool_call(True, 2, 3)),
-            Patch(owner, "map_async", _pool_call(False, 2, 3)),
-            Patch(owner, "starmap_async", _pool_call(False, 2, 3)),
+            Patch(owner, "apply_async", _pool_call(True, 3, 4)),
+            Patch(owner, "map_async", _pool_call(False, 3, 4)),
+            Patch(owner, "starmap_async", _pool_call(False, 3, 4)),
             *(Patch(owner, name, _pool_call(False)) for name in ("map", "starmap", "imap", "imap_unordered")),
         ]
     if processes:

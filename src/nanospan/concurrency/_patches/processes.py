@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import multiprocessing.process
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nanospan._native.context import ContextCall
 from nanospan.concurrency._patches.patch import Patch
+from nanospan.concurrency._patches.pools import in_empty_context
+from nanospan.concurrency._patches.threads import is_worker
 
 __all__ = ["process_patches"]
 
+_MISSING: Any = object()
 
-def _start(original: Callable[..., Any], process: Any, *args: Any, **kwargs: Any) -> Any:
-    # A forked child has a copy of the call, others unpickle it with the process, of which `run` is then the class's own.
-    call = ContextCall(process.run)
-    if not call.context:
-        return original(process, *args, **kwargs)
-    vars(process)["run"] = call
-    try:
-        return original(process, *args, **kwargs)
-    finally:
-        vars(process).pop("run", None)
+WORKERS = ("concurrent.futures", "joblib", "loky", "multiprocessing.managers", "multiprocessing.pool")
+"""Packages whose processes outlive the call that starts them: see `nanospan.concurrency._patches.threads.WORKERS`."""
 
 
-def process_patches() -> list[Patch]:
-    return [Patch(multiprocessing.process.BaseProcess, "start", _start)]
+def process_patches(exclude: Iterable[str] = ()) -> list[Patch]:
+    """``exclude``: packages whose processes are left alone, besides `WORKERS`."""
+    excluded = (*WORKERS, *exclude)
+
+    def start(original: Callable[..., Any], process: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_worker(process, excluded):
+            return in_empty_context(original, process, *args, **kwargs)  # a fork has all that its parent has
+        # A forked child has a copy of the call, others unpickle it with the process, of which `run` is then the class's own.
+        call = ContextCall(process.run)
+        if not call.context:
+            return original(process, *args, **kwargs)
+        own = vars(process)
+        before = own.get("run", _MISSING)
+        own["run"] = call
+        try:
+            return original(process, *args, **kwargs)
+        finally:
+            if before is _MISSING:
+                own.pop("run", None)
+            else:
+                own["run"] = before
+
+    return [Patch(multiprocessing.process.BaseProcess, "start", start)]

@@ -12,7 +12,9 @@ from typing import Any
 from nanospan._native.context import capture_once
 from nanospan.concurrency._patches.patch import Patch
 
-__all__ = ["WORKERS", "thread_patch"]
+__all__ = ["WORKERS", "is_worker", "thread_patch"]
+
+_MISSING: Any = object()
 
 WORKERS = (
     "anyio",
@@ -33,25 +35,31 @@ Tasks that they run are carried by other patches, or by the packages themselves.
 """
 
 
-def _module(thread: threading.Thread) -> str:
-    """Where the code of a thread is defined."""
-    target = getattr(thread, "_target", None)
-    return str(getattr(target, "__module__", None) or "") if target is not None else type(thread).__module__
+def _module(work: object) -> str:
+    """Where the code of a thread or process is defined."""
+    target = getattr(work, "_target", None)
+    if target is None:
+        return type(work).__module__
+    try:
+        return str(getattr(target, "__module__", None) or "")
+    except Exception:  # of a proxy that is not bound
+        return ""
 
 
-def is_worker(thread: threading.Thread, excluded: tuple[str, ...]) -> bool:
-    """Whether a thread belongs to one of the packages, by its target or its class."""
-    module = _module(thread)
+def is_worker(work: object, excluded: tuple[str, ...]) -> bool:
+    """Whether a thread or process belongs to one of the packages, by its target or its class."""
+    module = _module(work)
     return any(module == package or module.startswith(f"{package}.") for package in excluded)
 
 
-def _of_the_thread(run: Callable[..., Any]) -> Callable[..., Any] | None:
+def _of_the_thread(thread: threading.Thread, run: Callable[..., Any]) -> Callable[..., Any] | None:
     """The function of a bound ``run``, which is called with the thread first; None if it is not bound."""
     function: Callable[..., Any] | None = getattr(run, "__func__", None)
-    if function is None or type(run) is types.MethodType:
+    if function is None or (type(run) is types.MethodType and run.__self__ is thread):
         return function
 
-    # A wrapper of wrapt, whose __func__ is what it wraps: called through that, the wrapper would be left out.
+    # A method of another object, or a wrapper of wrapt, whose __func__ is what it wraps: called through that, the object or
+    # the wrapper would be left out.
     @functools.wraps(function)
     def through(_: threading.Thread, *args: Any, **kwargs: Any) -> Any:
         return run(*args, **kwargs)
@@ -68,17 +76,33 @@ def thread_patch(exclude: Iterable[str] = ()) -> Patch:
         if is_worker(thread, excluded) or isinstance(getattr(thread, "_context", None), contextvars.Context):
             return original(thread, *args, **kwargs)
         run = thread.run
-        function = _of_the_thread(run)
-        call = capture_once(run if function is None else function)
+        function = _of_the_thread(thread, run)
+        own = vars(thread)
+        before = own.get("run", _MISSING)
+
+        def put_back() -> None:
+            # Otherwise the thread would hold itself, and could not be started again after another `__init__`.
+            if own.get("run") is not replacement:
+                return
+            if before is _MISSING:
+                own.pop("run", None)
+            else:
+                own["run"] = before
+
+        def once(*arguments: Any, **named: Any) -> Any:
+            put_back()
+            return (run if function is None else function)(*arguments, **named)
+
+        call = capture_once(once)
         if not call.context:
             return original(thread, *args, **kwargs)
         # `run` of every subclass and of every other patch is called through it; Sentry's asks it for __func__. The call lets
         # go of the Context when it begins.
-        vars(thread)["run"] = call if function is None else types.MethodType(call, thread)
+        replacement = own["run"] = call if function is None else types.MethodType(call, thread)
         try:
             return original(thread, *args, **kwargs)
         except BaseException:
-            vars(thread).pop("run", None)
+            put_back()
             raise
 
     return Patch(threading.Thread, "start", start)

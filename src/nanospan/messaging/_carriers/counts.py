@@ -37,13 +37,13 @@ _counts: Stats = {
     "foreign_detach": 0,
     "failures": 0,
 }
-_lock = threading.Lock()
+_lock = threading.RLock()  # the collector may close a generator, and end its scope, while it is held
 _log = WindowedLog(logging.getLogger("nanospan.messaging"))
 
 
 def _renew_lock() -> None:
     global _lock
-    _lock = threading.Lock()  # the thread that held it does not exist in the child
+    _lock = threading.RLock()  # the thread that held it does not exist in the child
 
 
 os.register_at_fork(after_in_child=_renew_lock)

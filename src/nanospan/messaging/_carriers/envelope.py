@@ -52,11 +52,13 @@ class EnvelopeCarrier(Carrier):
             fields.pop(name, None)
 
         def write(name: str, value: str) -> bool:
+            if len(_line({**fields, name: value})) > MAX_HEADER:
+                return False
             fields[name] = value
             return True
 
         write_fields(pairs, remove, write)
-        line = f"{_MAGIC}{json.dumps(fields, separators=(',', ':'))}\n"
+        line = _line(fields)
         return line + payload if isinstance(payload, str) else line.encode("ascii") + payload
 
     def _get(self, headers: Any, key: str) -> object:
@@ -64,6 +66,10 @@ class EnvelopeCarrier(Carrier):
 
     def _names(self, headers: Any) -> Iterable[object]:
         return _split(headers)[1]
+
+
+def _line(fields: dict[str, str]) -> str:
+    return f"{_MAGIC}{json.dumps(fields, separators=(',', ':'))}\n"
 
 
 def _split(data: Any) -> tuple[Any, dict[str, str]]:

@@ -12,12 +12,18 @@ __all__ = ["MappingCarrier", "copied"]
 
 
 def copied(headers: Any) -> MutableMapping[Any, Any]:
-    """A copy that can be changed; a new dict for None."""
+    """A copy that can be changed, and shares nothing with ``headers``; a new dict for None."""
     if headers is None:
         return {}
     if type(headers) is dict:
         return headers.copy()
-    made = copy.copy(headers) if isinstance(headers, MutableMapping) else dict(headers.items())
+    made: Any = None
+    if isinstance(headers, dict) or hasattr(type(headers), "__copy__"):
+        made = copy.copy(headers)
+    elif callable(getattr(type(headers), "copy", None)):
+        made = headers.copy()  # copy.copy would give one with the same dict inside
+    if not isinstance(made, MutableMapping):
+        return dict(headers.items())
     if made is headers:
         raise TypeError(f"the copy of {type(headers).__name__} is the object itself")
     return made

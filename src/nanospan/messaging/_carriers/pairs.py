@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nanospan.messaging._carriers.carrier import Carrier, Pair, write_fields
@@ -18,7 +18,10 @@ def _is_named(pair: object, name: str) -> bool:
 
 
 class PairCarrier(Carrier):
-    """A list or tuple of ``(str, bytes)``, or a dict of them, as confluent-kafka takes; a name may occur several times."""
+    """A list or tuple of ``(str, bytes)``, or a dict of them, as confluent-kafka takes; a name may occur several times.
+
+    Of another iterable, such as an iterator, `set` makes a list; an iterator is not read.
+    """
 
     def __init__(self, name: str, prefix: str = "") -> None:
         super().__init__(name)
@@ -28,6 +31,8 @@ class PairCarrier(Carrier):
         return []
 
     def _set(self, headers: Any, pairs: list[Pair]) -> Any:
+        if isinstance(headers, str | bytes):
+            raise TypeError(f"headers must be pairs, not {type(headers).__name__}")
         kept = list(headers.items() if isinstance(headers, Mapping) else headers or ())
 
         def remove(name: str) -> None:
@@ -39,14 +44,18 @@ class PairCarrier(Carrier):
             return True
 
         write_fields(pairs, remove, write)
-        if headers is None or type(headers) is list:
-            return kept
-        return type(headers)(dict(kept) if isinstance(headers, Mapping) else kept)
+        if isinstance(headers, Mapping):
+            return type(headers)(dict(kept))  # type: ignore[call-arg]
+        if headers is None or type(headers) is list or not isinstance(headers, list | tuple):
+            return kept  # an iterator has been used up, and a view cannot be made
+        return type(headers)(kept)
 
     def _get(self, headers: Any, key: str) -> object:
         key = self._prefix + key
         if isinstance(headers, Mapping):
             headers = list(headers.items())
+        elif isinstance(headers, Iterator):
+            raise TypeError("an iterator of headers can be read once, and is left to the application")
         elif not isinstance(headers, list | tuple):
             headers = list(headers)
         for pair in reversed(headers):
@@ -57,4 +66,6 @@ class PairCarrier(Carrier):
     def _names(self, headers: Any) -> Iterable[object]:
         if isinstance(headers, Mapping):
             return list(headers)
+        if isinstance(headers, Iterator):
+            return []
         return [pair[0] for pair in headers if isinstance(pair, tuple | list) and len(pair) == 2]

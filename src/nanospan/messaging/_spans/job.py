@@ -17,7 +17,7 @@ from nanospan._common.version import own_version
 from nanospan.messaging._carriers.counts import log_failure
 from nanospan.messaging._conventions.metrics import SCOPE
 from nanospan.messaging._conventions.vocabulary import SCHEMA_URL
-from nanospan.messaging._spans.scope import detach_quietly, mark_failed
+from nanospan.messaging._spans.scope import check_first_use, detach_quietly, mark_failed
 
 __all__ = ["JobSpan", "job_span"]
 
@@ -28,12 +28,13 @@ class JobSpan:
     An exception of the block goes on to the caller; it sets the status, `error.type`, and an event.
     """
 
-    __slots__ = ("_attributes", "_kind", "_name", "_provider", "_token", "span")
+    __slots__ = ("_attributes", "_entered", "_kind", "_name", "_provider", "_token", "span")
 
     def __init__(
         self, name: str, kind: SpanKind, attributes: Mapping[str, Any] | None, provider: TracerProvider | None
     ) -> None:
         check_text("name", name)
+        self._entered = False
         self._name = name
         self._kind = kind
         self._attributes = attributes
@@ -43,6 +44,8 @@ class JobSpan:
 
     def __enter__(self) -> Self:
         try:
+            check_first_use(self._entered)
+            self._entered = True
             caller = get_current_span().get_span_context()
             root = Context()
             self.span = trace.get_tracer(SCOPE, own_version(), self._provider, SCHEMA_URL).start_span(

@@ -18,7 +18,7 @@ from nanospan.messaging._conventions.operation import Operation
 from nanospan.messaging._conventions.vocabulary import BATCH_COUNT, ERROR_TYPE
 from nanospan.messaging._spans.client import ClientTracing
 
-__all__ = ["OperationScope", "detach_quietly", "error_type_of", "mark_failed"]
+__all__ = ["OperationScope", "check_first_use", "detach_quietly", "error_type_of", "mark_failed"]
 
 
 def error_type_of(error: BaseException) -> str:
@@ -56,6 +56,12 @@ def detach_quietly(token: Token[Context]) -> None:
         count("foreign_detach")
 
 
+def check_first_use(entered: bool) -> None:
+    """Raise RuntimeError if a scope was entered before: the span and the token of the first time would be lost."""
+    if entered:
+        raise RuntimeError("it was used before: make one for each operation")
+
+
 class OperationScope:
     """Context manager of one operation. Its span is current inside; it ends with the block.
 
@@ -64,10 +70,11 @@ class OperationScope:
     event.
 
     Where a library has callbacks in place of a block, call ``__enter__()`` in the first and ``__exit__(None, None, None)``,
-    or with the exception, in the last. They may run in different tasks or threads; a second ``__exit__`` does nothing.
+    or with the exception, in the last. They may run in different tasks or threads. A second ``__enter__`` or ``__exit__``
+    does nothing.
     """
 
-    __slots__ = ("_began", "_client", "_ended", "_error_type", "_facts", "_operation", "_token", "span")
+    __slots__ = ("_began", "_client", "_ended", "_entered", "_error_type", "_facts", "_operation", "_token", "span")
 
     def __init__(self, client: ClientTracing, operation: Operation, facts: Facts) -> None:
         check_facts(facts)
@@ -76,14 +83,16 @@ class OperationScope:
         self._facts = facts
         self._token: Token[Context] | None = None
         self._began = 0.0
-        self._ended = False
+        self._entered = self._ended = False
         self._error_type: str | None = None
         self.span: Span = INVALID_SPAN
 
     def __enter__(self) -> Self:
-        if self._client.metrics is not None:
-            self._began = perf_counter()
         try:
+            check_first_use(self._entered)
+            self._entered = True
+            if self._client.metrics is not None:
+                self._began = perf_counter()
             self._begin()
         except Exception:
             log_failure(f"the start of a {self._operation.type} span")
