@@ -147,7 +147,7 @@ def capture_once(function):
 
 
 cdef class SubmitSwitch:
-    """Whether `submitting` carries, and whether ``submit`` must run in an empty Context.
+    """Whether an executor's ``submit`` carries the Context, and whether it must run in an empty one.
 
     It must if the workers that it starts would see the current one: ``is_seen(Thread.start)``, asked again when another
     package has replaced that method. ``is_left(pool)``: whether a subclass of the executor ``kind`` is left alone.
@@ -163,8 +163,15 @@ cdef class SubmitSwitch:
     def __init__(self, kind, is_left, is_seen):
         self.kind, self.is_left, self.is_seen = kind, is_left, is_seen
 
-    cdef bint carries(self, object pool) except -1:
-        return self.active and (type(pool) is self.kind or not self.is_left(pool))
+    def carry(self, pool, function):
+        """What ``pool`` is to submit: the function with the current Context, or as it is where this pool is left alone.
+
+        None where ``submit`` must run in an empty Context.
+        """
+        if not self.active or not callable(function) or (type(pool) is not self.kind and self.is_left(pool)):
+            return function
+        call = carried_once(function)
+        return call if is_empty(call.context) or not self.starts_empty() else None
 
     cdef bint starts_empty(self) except -1:
         start = thread_class.__dict__["start"]
@@ -172,24 +179,6 @@ cdef class SubmitSwitch:
             self.seen = self.is_seen(start)
             self.start = start
         return self.seen
-
-
-def submitting(original, SubmitSwitch switch):
-    """A method ``submit(self, fn, *args, **kwargs)`` over ``original`` whose tasks run in the Context of their submission."""
-    def submit(self, fn, /, *args, **kwargs):
-        if not switch.carries(self) or not callable(fn):
-            return original(self, fn, *args, **kwargs)
-        call = carried_once(fn)
-        if is_empty(call.context) or not switch.starts_empty():
-            return original(self, call, *args, **kwargs)
-        own = native_variable()
-        token = api.attach(empty_context) if own is None else PyContextVar_Set(own, empty_context)
-        try:
-            return original(self, call, *args, **kwargs)
-        finally:
-            detach_context(token)
-
-    return submit
 
 
 def detach_context(token):

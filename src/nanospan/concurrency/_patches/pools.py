@@ -18,7 +18,7 @@ from typing import Any
 
 from opentelemetry.context import Context, attach, get_current
 
-from nanospan._native.context import ContextCall, SubmitSwitch, capture_once, detach_context, submitting
+from nanospan._native.context import ContextCall, SubmitSwitch, capture_once, detach_context
 from nanospan.concurrency._calls import is_of_interpreters
 from nanospan.concurrency._patches.patch import Patch
 
@@ -57,19 +57,22 @@ def _seen_by_new_processes(_: Any) -> bool:
 
 
 class SubmitPatch(Patch):
-    """``submit`` of an executor, replaced by a native method: nothing else is called as often."""
+    """``submit`` of an executor: a native decision, because nothing else is called as often."""
 
     def __init__(self, owner: Any, is_seen: Callable[[Any], bool]) -> None:
         super().__init__(owner, "submit", _unused)
         self._switch = SubmitSwitch(owner, is_of_interpreters, is_seen)
 
     def _over(self, original: Any) -> Any:
-        carried = submitting(original, self._switch)
+        carry = self._switch.carry
 
-        # ddtrace rewrites the bytecode of what it finds here.
+        # A function of Python: ddtrace rewrites the bytecode of what it finds here.
         @functools.wraps(original)
         def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return carried(self, fn, *args, **kwargs)
+            call = carry(self, fn)
+            if call is None:
+                return in_empty_context(original, self, capture_once(fn), *args, **kwargs)
+            return original(self, call, *args, **kwargs)
 
         return submit
 
@@ -84,7 +87,7 @@ class SubmitPatch(Patch):
 
 
 def _unused(*_: Any) -> None:
-    raise AssertionError("the native method decides")
+    raise AssertionError("submit decides")
 
 
 def _add_done_callback(original: Callable[..., Any], future: Any, fn: Any) -> Any:
