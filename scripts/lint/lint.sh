@@ -31,7 +31,7 @@ check() { # check NAME COMMAND...
     fi
 }
 
-check ruff ruff check --quiet src tests benchmarks soak scripts docs setup.py
+check ruff ruff check --quiet src tests benchmarks soak scripts docs examples setup.py
 check mypy "$python" -m mypy
 check stubtest scripts/lint/stubtest.sh "$python"
 # shellcheck disable=SC2046 # no name of a file has a blank

@@ -196,7 +196,7 @@ def detach_context(token):
 
 
 def note_foreign_detach(token):
-    """Count a token of another context that the API's own ``detach`` was given; False if it is not of the Context's variable."""
+    """Count a token of another context that the API's own ``detach`` was given; False if it is of another variable."""
     own = native_variable()
     if own is None or getattr(token, "var", None) is not own:
         return False
