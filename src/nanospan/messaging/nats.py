@@ -253,7 +253,7 @@ def wrap_client(client: Any, *, empty_polls: bool = False, **options: Unpack[Cli
     Raises:
         TypeError, ValueError: for a wrong argument, by name.
     """
-    check_client(client, ("publish", "request", "subscribe", "jetstream"), "a nats.NATS")
+    check_client("client", client, ("publish", "request", "subscribe", "jetstream"), "a nats.NATS")
     check_bool("empty_polls", empty_polls)
 
     def server() -> tuple[str | None, int | None]:

@@ -292,7 +292,7 @@ def wrap_client(
     Raises:
         TypeError, ValueError: for a wrong argument, by name.
     """
-    check_client(client, ("xadd", "xread", "execute_command"), "a redis.Redis or redis.asyncio.Redis")
+    check_client("client", client, ("xadd", "xread", "execute_command"), "a redis.Redis or redis.asyncio.Redis")
     check_bool("empty_polls", empty_polls)
 
     def server() -> tuple[str | None, int | None]:

@@ -35,11 +35,11 @@ class ClientOptions(TypedDict, total=False):
     max_links: int | None
 
 
-def check_client(client: object, methods: tuple[str, ...], accepted: str) -> None:
+def check_client(name: str, client: object, methods: tuple[str, ...], accepted: str) -> None:
     """Raise TypeError if ``client`` has not the methods, or is wrapped already."""
     if issubclass(type(client), Delegate):
-        raise TypeError(f"client must be {accepted} that is not wrapped yet, not {safe_repr(client)}")
-    check_has("client", client, methods, accepted)
+        raise TypeError(f"{name} must be {accepted} that is not wrapped yet, not {safe_repr(client)}")
+    check_has(name, client, methods, accepted)
 
 
 def described(

@@ -8,16 +8,15 @@ from typing import Any, TypedDict, cast
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
-from nanospan._common.arguments import check_bool, check_has, safe_repr
+from nanospan._common.arguments import check_bool
 from nanospan.messaging._carriers.counts import log_failure
 from nanospan.messaging._carriers.propagation import Incoming
-from nanospan.messaging._clients.delegate import Delegate
 from nanospan.messaging._spans.client import Relation
 from nanospan.messaging._spans.messaging import Messaging, check_choice
 from nanospan.messaging._spans.sending import CREATIONS, Creation
 from nanospan.messaging.amqp._tracing import Tracing
 
-__all__ = ["Options", "check_client", "tracing_of"]
+__all__ = ["Options", "tracing_of"]
 
 Server = tuple[str | None, int | None]
 
@@ -47,13 +46,6 @@ class Options(TypedDict, total=False):
     """Whether ack, nack and reject make spans; False by default."""
     empty_gets: bool
     """Whether a get that finds the queue empty makes a span; False by default."""
-
-
-def check_client(name: str, client: object, methods: tuple[str, ...], accepted: str) -> None:
-    """Raises TypeError if ``client`` has not the methods, or is wrapped already."""
-    if issubclass(type(client), Delegate):
-        raise TypeError(f"{name} must be {accepted} that is not wrapped yet, not {safe_repr(client)}")
-    check_has(name, client, methods, accepted)
 
 
 def tracing_of(options: Mapping[str, Any], server_of: Callable[[], Server]) -> Tracing:

@@ -20,10 +20,11 @@ from collections.abc import Iterable
 from typing import Any, Unpack
 
 from nanospan.messaging._clients.delegate import Delegate
+from nanospan.messaging._clients.options import check_client
 from nanospan.messaging._spans.client import Relation
 from nanospan.messaging._spans.consuming import Processing
 from nanospan.messaging.amqp._aio_pika_messages import TracedIncoming, delivery_of, with_headers
-from nanospan.messaging.amqp._options import Options, Server, check_client, tracing_of
+from nanospan.messaging.amqp._options import Options, Server, tracing_of
 from nanospan.messaging.amqp._tracing import Tracing
 
 __all__ = ["TracedChannel", "TracedExchange", "TracedIterator", "TracedQueue", "wrap_channel", "wrap_exchange", "wrap_queue"]

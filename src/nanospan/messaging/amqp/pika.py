@@ -20,9 +20,10 @@ from typing import Any, Unpack
 from nanospan._common.arguments import safe_repr
 from nanospan.messaging._carriers.counts import log_failure
 from nanospan.messaging._clients.delegate import Delegate
+from nanospan.messaging._clients.options import check_client
 from nanospan.messaging._spans.client import Relation
 from nanospan.messaging._spans.consuming import Processing
-from nanospan.messaging.amqp._options import Options, Server, check_client, tracing_of
+from nanospan.messaging.amqp._options import Options, Server, tracing_of
 from nanospan.messaging.amqp._room import fitted
 from nanospan.messaging.amqp._tracing import Delivery, Tracing
 from nanospan.messaging.amqp._unsettled import Unsettled

@@ -94,6 +94,6 @@ def wrap_client(client: Any, *, batch_creation: Creation = "create", **options: 
     Raises:
         TypeError, ValueError: for a wrong argument, by name.
     """
-    check_client(client, ("publish", "publish_batch"), 'a boto3.client("sns")')
+    check_client("client", client, ("publish", "publish_batch"), 'a boto3.client("sns")')
     check_choice("batch_creation", batch_creation, CREATIONS)
     return TracedClient(client, _Tracing(described("aws.sns", options, server_of(client)), batch_creation))

@@ -200,7 +200,7 @@ def wrap_client(
     Raises:
         TypeError, ValueError: for a wrong argument, by name.
     """
-    check_client(client, ("send_message", "receive_message"), 'a boto3.client("sqs")')
+    check_client("client", client, ("send_message", "receive_message"), 'a boto3.client("sqs")')
     check_bool("empty_polls", empty_polls)
     check_bool("settle_spans", settle_spans)
     check_choice("batch_creation", batch_creation, CREATIONS)

@@ -8,16 +8,15 @@ from typing import Any, TypedDict, cast
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
-from nanospan._common.arguments import check_bool, check_has, safe_repr
+from nanospan._common.arguments import check_bool
 from nanospan.messaging._carriers.carrier import as_text
 from nanospan.messaging._carriers.counts import log_failure
 from nanospan.messaging._carriers.propagation import Incoming
-from nanospan.messaging._clients.delegate import Delegate
 from nanospan.messaging._spans.client import Relation
 from nanospan.messaging._spans.messaging import Messaging, check_choice
 from nanospan.messaging._spans.sending import CREATIONS, Creation
 
-__all__ = ["ConsumerOptions", "ProducerOptions", "check_client", "described", "split_off"]
+__all__ = ["ConsumerOptions", "ProducerOptions", "described", "split_off"]
 
 DEFAULT_PORT = 9092
 
@@ -52,13 +51,6 @@ class ConsumerOptions(ClientOptions, total=False):
     """See `Messaging`."""
     empty_polls: bool
     """Whether a poll that brings nothing makes a span; False by default."""
-
-
-def check_client(name: str, client: object, methods: tuple[str, ...], accepted: str) -> None:
-    """Raises TypeError if ``client`` has not the methods, or is wrapped already."""
-    if issubclass(type(client), Delegate):
-        raise TypeError(f"{name} must be {accepted} that is not wrapped yet, not {safe_repr(client)}")
-    check_has(name, client, methods, accepted)
 
 
 def split_off(options: Mapping[str, Any], accepted: type[Any], *own: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -10,10 +10,11 @@ from typing import Any, Unpack
 from nanospan._common.arguments import safe_repr
 from nanospan.messaging._carriers.counts import log_failure
 from nanospan.messaging._clients.delegate import Delegate
+from nanospan.messaging._clients.options import check_client
 from nanospan.messaging._spans.client import Relation
 from nanospan.messaging._spans.consuming import Processing, Receiving
 from nanospan.messaging.kafka._consuming import ConsumerTracing, Record
-from nanospan.messaging.kafka._options import ConsumerOptions, ProducerOptions, check_client, described, split_off
+from nanospan.messaging.kafka._options import ConsumerOptions, ProducerOptions, described, split_off
 from nanospan.messaging.kafka._producing import ProducerTracing
 
 __all__ = [

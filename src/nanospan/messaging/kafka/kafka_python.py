@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from nanospan.messaging._clients.delegate import Delegate
+from nanospan.messaging._clients.options import check_client
 from nanospan.messaging._spans.client import Relation
 from nanospan.messaging._spans.consuming import Processing
 from nanospan.messaging.kafka._consuming import ConsumerTracing, attributes_read
-from nanospan.messaging.kafka._options import ConsumerOptions, ProducerOptions, check_client, described, split_off
+from nanospan.messaging.kafka._options import ConsumerOptions, ProducerOptions, described, split_off
 from nanospan.messaging.kafka._producing import ProducerTracing
 
 __all__ = ["TracedConsumer", "TracedProducer", "wrap_consumer", "wrap_producer"]
