@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import sys
 import threading
 import time
@@ -13,9 +12,10 @@ from collections import Counter
 import pytest
 from support.accounting import check_balance, lost
 from support.launcher import Finished, Launcher, check_orderly, each_tracing, names
-from support.receivers import HttpReceiver, answer, hang, unused_port
+from support.receivers import answer, hang, unused_port, when
 
 SPANS = 10
+FULL_QUEUE = re.compile(r"(\d+) spans? dropped because the queue was full")
 
 # Tail sampling does not take exporters of objects.
 object_tracing = pytest.mark.parametrize("launcher", ["native", "sdk"], indirect=True)
@@ -24,6 +24,13 @@ LOG_LINE = re.compile(
     r"Sending \d+ spans to http://[\w.]+:\d+/v1/traces: .*; trying again in [\d.]+ s"
     r"|\d+ spans? (was|were) not delivered to http://[\w.]+:\d+/v1/traces: .*"
 )
+
+
+def dropped_for_a_full_queue(finished: Finished) -> list[int]:
+    """The numbers of spans that the log says so of, one a line; it says nothing else."""
+    lines = [FULL_QUEUE.fullmatch(line) for line in finished.stderr.splitlines()]
+    assert all(lines), finished.stderr
+    return [int(line[1]) for line in lines if line]
 
 
 @each_tracing
@@ -84,16 +91,29 @@ def test_sigint(launcher: Launcher) -> None:
 
 
 @each_tracing
-def test_daemon_threads_that_still_end_spans(launcher: Launcher) -> None:
-    finished = launcher.run("exits.py", "daemon_threads")
-    assert (finished.stderr, finished.code) == ("", 0)
-    received = launcher.received()
-    assert names("span", 1000) <= received
+@pytest.mark.parametrize("queue", ["any", "full"])
+def test_daemon_threads_that_still_end_spans(launcher: Launcher, queue: str) -> None:
+    """They are faster than the worker, or not: what the queue has no room for is dropped, counted and said, and no more."""
+    if queue == "full":
+        # Nothing leaves the queue before the program does.
+        launcher.receiver.script = [when(leaving := threading.Event()), answer(200)]
+    running = launcher.start("exits.py", "daemon_threads", *(["full"] if queue == "full" else []))
+    assert running.line()["leaving"]
+    if queue == "full":
+        launcher.receiver.tell(leaving)
+    finished = running.finish()
+    assert finished.code == 0
     (account,) = finished.accounts_at_exit
     check_balance(account)
+    dropped = account["dropped"]["queue_full"]
+    assert sum(dropped_for_a_full_queue(finished)) == dropped
+    assert dropped or queue == "any"
+    received = launcher.received()
+    assert names("first", 1000) <= received
+    assert (names("span", 1000) - received).total() <= dropped
     # Whatever the account calls delivered has arrived, the daemons' spans among it; the rest came too late.
     assert account["exported"] == received.total()
-    assert set(lost(account)) <= {"shutdown"}
+    assert set(lost(account)) <= {"queue_full", "shutdown"}
 
 
 @each_tracing
@@ -176,19 +196,12 @@ def test_spans_of_destructors_after_the_exit_handlers(launcher: Launcher) -> Non
 
 @each_tracing
 def test_exit_while_an_export_is_under_way(launcher: Launcher) -> None:
-    def patient(connection: socket.socket, server: HttpReceiver) -> bool:
-        server.wait_for(leaving.is_set)
-        return answer(200)(connection, server)
-
-    leaving = threading.Event()
-    launcher.receiver.script = [patient, answer(200)]
+    launcher.receiver.script = [when(leaving := threading.Event()), answer(200)]
     running = launcher.start("exits.py", "during_export")
     launcher.receiver.wait_for(lambda: len(launcher.receiver.requests) == 1)
     running.proceed()
     assert running.line()["leaving"]
-    with launcher.receiver._changed:
-        leaving.set()
-        launcher.receiver._changed.notify_all()
+    launcher.receiver.tell(leaving)
     check_orderly(running.finish(), processes=1)
     assert launcher.received() == names("first", SPANS) + names("second", SPANS)
 

@@ -143,6 +143,9 @@ class Launcher:
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": self.receiver.url,
             # Nothing goes out by the clock: what arrives was sent by a flush, a full batch or an exit.
             "OTEL_BSP_SCHEDULE_DELAY": "600000",
+            # On a slow machine an answer takes longer than the defaults, after which the log would say so.
+            "OTEL_EXPORTER_OTLP_TIMEOUT": f"{WAIT:.0f}",
+            "OTEL_BSP_EXPORT_TIMEOUT": f"{WAIT * 1000:.0f}",
             "PYTHONFAULTHANDLER": "1",
             "PYTHONPATH": f"{SERVERS}{os.pathsep}{SCRIPTS}",  # of `app`, which all of them import
             "TRACING": self.tracing,

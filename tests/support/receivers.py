@@ -144,6 +144,16 @@ def hang(connection: socket.socket, server: HttpReceiver) -> bool:
     return False
 
 
+def when(told: threading.Event, status: int = 200) -> Step:
+    """Answer after the test has said ``server.tell(told)``."""
+
+    def step(connection: socket.socket, server: HttpReceiver) -> bool:
+        server.wait_for(told.is_set)
+        return answer(status)(connection, server)
+
+    return step
+
+
 def reset(connection: socket.socket, server: HttpReceiver) -> bool:
     """Break the connection after the request was read, without a word."""
     reset_when_closed(connection)
@@ -283,6 +293,12 @@ class HttpReceiver(HttpServer):
     def wait_for(self, condition: Callable[[], bool]) -> None:
         with self._changed:
             assert self._changed.wait_for(condition, WAIT), "the receiver did not see what the test waits for"
+
+    def tell(self, told: threading.Event) -> None:
+        """Let the step `when` of ``told`` answer."""
+        with self._changed:
+            told.set()
+            self._changed.notify_all()
 
     def span_names(self) -> list[str]:
         return [name for request in self.requests for name in names(request.body)]

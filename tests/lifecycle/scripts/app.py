@@ -9,12 +9,15 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import time
 from typing import Any
 
 from opentelemetry.sdk.trace import TracerProvider
 
 import nanospan
 from nanospan import tail
+
+MAX_QUEUED = 10_000
 
 TRACING = os.environ.get("TRACING", "native")
 
@@ -31,6 +34,8 @@ class App:
         if TRACING == "tail":
             # Nothing is decided by the clock, only by the end of a trace or of the process.
             forever = {"decision_wait": 1e9, "decision_wait_after_root_ended": 1e9}
+            # There is room for all that is held when its queue is as full as `wait_for_room` lets it become.
+            forever |= {"num_traces": 20_000}
             arguments.setdefault("tail_sampling", tail.TailSampling([tail.AlwaysSample()], **forever))
         self.processor_arguments = arguments
         self.processor = nanospan.BatchSpanProcessor(exporter, **arguments)
@@ -40,6 +45,11 @@ class App:
         self.provider = provider(id_generator=nanospan.RandomIdGenerator())
         self.provider.add_span_processor(self.processor)
         self.tracer = self.provider.get_tracer("app")
+
+    def wait_for_room(self) -> None:
+        """Wait until no more than `MAX_QUEUED` spans are queued: a queue that was made large never is full, on any machine."""
+        while self.processor.stats()["queued"] > MAX_QUEUED:
+            time.sleep(0.0005)
 
     def end_spans(self, prefix: str, count: int) -> None:
         for number in range(count):

@@ -67,6 +67,8 @@ def sigterm() -> None:
         while True:
             app.tracer.start_span(f"span-{ended}").end()
             ended += 1
+            if ended % 100 == 0:
+                app.wait_for_room()
     finally:
         report(ended=ended)
 
@@ -82,17 +84,22 @@ def sigint() -> None:
 
 
 def daemon_threads() -> None:
-    app = App(max_queue_size=1 << 20)
+    """``full`` in the second place: the program leaves when the queue is full, which the test's receiver sees to."""
+    app = App()
+    app.end_spans("first", 1000)
+    ended = [0, 0]
 
     def work(thread: int) -> None:
-        number = 0
         while True:
-            app.tracer.start_span(f"daemon{thread}-{number}").end()
-            number += 1
+            app.tracer.start_span(f"daemon{thread}-{ended[thread]}").end()
+            ended[thread] += 1
 
     for thread in range(2):
         threading.Thread(target=work, args=(thread,), daemon=True).start()
+    while not all(ended) or (sys.argv[2:] == ["full"] and not app.processor.stats()["dropped"]["queue_full"]):
+        time.sleep(0.001)
     app.end_spans("span", 1000)
+    report(leaving=True)
 
 
 def ordinary_threads() -> None:

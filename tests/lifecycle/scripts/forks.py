@@ -18,7 +18,6 @@ from app import App, report
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 SPANS = 10
-MAX_QUEUED = 100_000
 
 # PyDLL keeps the interpreter lock over the call.
 fork = ctypes.PyDLL(None).fork if sys.argv[2:] == ["libc"] else os.fork
@@ -230,9 +229,7 @@ def busy_threads(app: App) -> None:
             ended[thread] += 1
             if ended[thread] % 100 == 0:
                 time.sleep(0.002)
-                # However fast the machine, the queue has room.
-                while app.processor.stats()["queued"] > MAX_QUEUED:
-                    time.sleep(0.0005)
+                app.wait_for_room()
 
     threads = [threading.Thread(target=busy, args=(number,)) for number in range(2)]
     for thread in threads:
