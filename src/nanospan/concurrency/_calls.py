@@ -11,10 +11,10 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from contextvars import copy_context
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 
-from opentelemetry.context import attach, get_current
+from opentelemetry.context import get_current
 
 from nanospan._common.arguments import safe_repr
-from nanospan._native.context import ContextCall, capture_once, detach_context
+from nanospan._native.context import ContextCall, attach_context, capture_once, detach_context
 from nanospan.concurrency._remote import reduce_call
 
 __all__ = [
@@ -95,7 +95,7 @@ def wrap(fn: Callable[P, R], *, carry: Carry = "span") -> Callable[P, R]:
     async def run(*args: P.args, **kwargs: P.kwargs) -> Any:
         if values is not None:
             return await asyncio.get_running_loop().create_task(call(*args, **kwargs), context=values.copy())
-        token = attach(captured)
+        token = attach_context(captured)
         try:
             return await call(*args, **kwargs)
         finally:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from opentelemetry.context import Context, attach
+from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Tracer, get_current_span, get_tracer
 from opentelemetry.util.types import Attributes
 
-from nanospan._native.context import detach_context
+from nanospan._native.context import attach_context, detach_context
 
 __all__ = ["detached", "spawn_detached"]
 
@@ -29,7 +29,7 @@ def _links() -> list[Link]:
 
 @contextmanager
 def _root(name: str, tracer: Tracer | None, kind: SpanKind, attributes: Attributes, links: list[Link]) -> Iterator[Span]:
-    token = attach(Context())
+    token = attach_context(Context())
     try:
         own = tracer or get_tracer("nanospan.concurrency")
         with own.start_as_current_span(name, kind=kind, attributes=attributes, links=links) as span:

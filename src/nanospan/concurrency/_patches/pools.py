@@ -16,9 +16,9 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from types import FunctionType
 from typing import Any
 
-from opentelemetry.context import Context, attach, get_current
+from opentelemetry.context import Context, get_current
 
-from nanospan._native.context import ContextCall, SubmitSwitch, capture_once, detach_context
+from nanospan._native.context import ContextCall, SubmitSwitch, attach_context, capture_once, detach_context
 from nanospan.concurrency._calls import is_of_interpreters
 from nanospan.concurrency._patches.patch import Patch
 
@@ -31,7 +31,7 @@ _INHERITED = bool(getattr(sys.flags, "thread_inherit_context", False))
 def in_empty_context(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     if not get_current():
         return original(*args, **kwargs)
-    token = attach(_EMPTY)
+    token = attach_context(_EMPTY)
     try:
         return original(*args, **kwargs)
     finally:

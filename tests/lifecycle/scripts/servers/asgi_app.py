@@ -15,7 +15,7 @@ from app import App
 
 ENDING = os.environ["ENDING"]
 
-app = App()
+app = App(max_queue_size=1 << 16)  # room for every request of a test
 if ENDING == "handler":
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from app import App
 
-app = App()
+app = App(max_queue_size=1 << 16)  # room for every request of a test
 app.end_spans("master", 1)
 
 
