@@ -19,6 +19,7 @@ from concurrency.conftest import Recorded
 from concurrency.test_calls import WORKERS, by_the_pools_own, ids
 from concurrency.work import seen
 from opentelemetry import baggage, context
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.trace import get_current_span
 
 from nanospan import concurrency
@@ -379,6 +380,29 @@ def test_a_wrapper_of_run_by_another_package_is_not_passed_by(
     with recorded.tracer.start_as_current_span("request") as span:
         assert in_threads(None, [1]) == [(1, "m", *ids(span), False, None)]
     assert calls == ["wrapper"]
+
+
+@pytest.mark.thread_unsafe(reason="changes a class of the API")
+@pytest.mark.parametrize("way", ["carried", "started_empty"])
+def test_attach_and_detach_of_the_api_are_called_by_others_alone(
+    recorded: Recorded, instrumented: concurrency.Instrumentation, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Whoever replaces them counts calls of its own. contrib's tests do."""
+    calls: list[str] = []
+    if way == "started_empty":  # the workers would see the Context through the `Thread.start` of another package
+        start = threading.Thread.start
+        monkeypatch.setattr(threading.Thread, "start", functools.wraps(start)(lambda thread: start(thread)))
+
+    def counted(name: str) -> Callable[..., Any]:
+        before = getattr(ContextVarsRuntimeContext, name)
+        return lambda *arguments: calls.append(name) or before(*arguments)
+
+    with recorded.tracer.start_as_current_span("request") as span, monkeypatch.context() as patched:
+        for name in ("attach", "detach"):
+            patched.setattr(ContextVarsRuntimeContext, name, counted(name))
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(seen, 1, more="m").result() == (1, "m", *ids(span), False, None)
+    assert not calls
 
 
 @pytest.mark.parametrize("wrong", [{"processes": 1}, {"greenlets": None}, {"exclude": "name"}, {"exclude": [1]}])
