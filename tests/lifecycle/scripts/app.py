@@ -47,7 +47,7 @@ class App:
         self.tracer = self.provider.get_tracer("app")
 
     def wait_for_room(self) -> None:
-        """Wait until no more than `MAX_QUEUED` spans are queued: a queue that was made large never is full, on any machine."""
+        """Wait until no more than `MAX_QUEUED` spans are queued: a large queue is never full, on any machine."""
         while self.processor.stats()["queued"] > MAX_QUEUED:
             time.sleep(0.0005)
 
