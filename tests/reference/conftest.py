@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -143,47 +145,83 @@ RunSuite = Callable[..., tuple[SuiteRun, SuiteRun]]
 def run_suite(tmp_path: Path) -> RunSuite:
     """Runs the tests of an unpacked sdist twice, with the stock SDK and with nanospan in its place.
 
-    Both runs go on at the same time, or with ``together=False`` one after the other.
+    Both runs go on at the same time, or with ``together=False`` one after the other. ``port``: one of this machine at which
+    the tests listen; both runs have it for themselves, one after the other.
     """
 
     def run(
-        source: Path, tests: Sequence[str], packages: Sequence[Path], *, together: bool = True
+        source: Path, tests: Sequence[str], packages: Sequence[Path], *, together: bool = True, port: int | None = None
     ) -> tuple[SuiteRun, SuiteRun]:
         first = tmp_path / "first"
         first.mkdir(exist_ok=True)
         (first / "sitecustomize.py").write_text("import sdk_trace_in_place\n")
         inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         path = os.pathsep.join(map(str, [first, HERE, *packages, *filter(None, inherited)]))
-        if together:
+        if together and port is None:
             stock, native = (_start(source, tests, path, in_place) for in_place in (False, True))
             last_moment = time.monotonic() + MAX_SECONDS
             _finish(stock, last_moment)
             _finish(native, last_moment)
         else:
-            stock, native = (_finish(_start(source, tests, path, in_place)) for in_place in (False, True))
+            with _kept_for_us(port):
+                stock, native = (_finish(_start(source, tests, path, in_place)) for in_place in (False, True))
         return stock, native
 
     return run
 
 
+@contextlib.contextmanager
+def _kept_for_us(port: int | None) -> Iterator[None]:
+    """No other run of these tests on this machine uses the port meanwhile; skips where anybody else listens there.
+
+    grpcio's servers share a port with whoever else has opened it so: the kernel would hand each connection to one of them.
+    """
+    if port is None:
+        yield
+        return
+    with locked(Path(tempfile.gettempdir()) / f"nanospan-port-{port}"):
+        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            try:
+                socket.create_server((address, port), family=family).close()
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    pytest.skip(f"port {port} of {address} is in use, and the suite needs it")
+        yield
+
+
 class Comparison:
     """A suite with the stock SDK and with nanospan; what differs for other reasons than nanospan is left out.
 
-    Suites assert durations, so one run proves nothing about a test that passes with stock alone.
+    Suites assert durations, so one run proves nothing. What does not pass is run again on both sides, alone: a test passes
+    with one of them if it ever does.
     """
 
-    def __init__(self, run_suite: RunSuite, source: Path, tests: Sequence[str], packages: Sequence[Path]) -> None:
-        self._run = run_suite
+    def __init__(self, run: RunSuite, source: Path, tests: Sequence[str], packages: Sequence[Path]) -> None:
+        """``run``: `run_suite`, or a partial of it."""
+        self._run = run
         self._source, self._tests, self._packages = source, tests, packages
-        self.stock, self.native = run_suite(source, tests, packages)
+        self.stock, self.native = run(source, tests, packages)
+        self._passed = self.stock.passed, self.native.passed
+
+    def repeat(self, leave_out: Collection[str] = (), times: int = MAX_REPEATS) -> None:
+        """Run again what has not passed yet on a side, except what was skipped: all of it, then each test by itself."""
+        for _ in range(times):
+            if unsettled := [test for test in self._not_passed() if test not in leave_out]:
+                self._again(unsettled)
+        for _ in range(times):
+            for test in self.differing() - set(leave_out):
+                self._again([test])
+
+    def passed_with_stock(self) -> set[str]:
+        """The tests that have passed with the stock SDK, in any run."""
+        return set(self._passed[0])
+
+    def passed_with_both(self) -> set[str]:
+        return self._passed[0] & self._passed[1]
 
     def differing(self) -> set[str]:
-        """The tests that pass with the stock SDK and not with nanospan, in the suite."""
-        return self.stock.passed - self.native.passed
-
-    def lost(self, leave_out: Collection[str] = ()) -> set[str]:
-        """Those that differ whenever they run alone too; others are not run again."""
-        return {test for test in self.differing() - set(leave_out) if self._fails_again(test)}
+        """The tests that have passed with the stock SDK, and never with nanospan."""
+        return self._passed[0] - self._passed[1]
 
     def check_kinds(self) -> None:
         """Each run made spans of its own kind alone, if any."""
@@ -196,7 +234,7 @@ class Comparison:
         A failed test makes fewer spans, so a repeated run leaves out the tests that did not pass both times.
         """
         stock, native, left_out = self.stock, self.native, set()
-        for _ in range(MAX_REPEATS):
+        for _ in range(2 * MAX_REPEATS):
             differ = {test for test, _ in stock.outcomes.items() ^ native.outcomes.items()}
             if not differ:
                 break
@@ -207,17 +245,25 @@ class Comparison:
         assert set(stock.spans) == {"other"}, stock.output
         assert native.spans["native"] == stock.spans["other"]
 
-    def _fails_again(self, test: str) -> bool:
-        for _ in range(MAX_REPEATS):
-            stock, native = self._run(self._source, [test], self._packages, together=False)
-            if test in native.passed or test not in stock.passed:
-                return False
-        return True
+    def _not_passed(self) -> list[str]:
+        """In the order of the suite. A process that dies in a test leaves out those that follow."""
+        tests = self.stock.outcomes | self.native.outcomes
+        skipped = {test for test in tests if self.stock.outcomes.get(test) == self.native.outcomes.get(test) == "skipped"}
+        return [test for test in tests if test not in self.passed_with_both() | skipped]
+
+    def _again(self, tests: Sequence[str]) -> None:
+        for passed, run in zip(self._passed, self._run(self._source, tests, self._packages, together=False), strict=True):
+            passed |= run.passed
 
 
 @pytest.fixture
 def compare_suite(run_suite: RunSuite) -> Callable[..., Comparison]:
-    return functools.partial(Comparison, run_suite)
+    """Makes a `Comparison`; ``port`` as for `run_suite`."""
+
+    def compare(source: Path, tests: Sequence[str], packages: Sequence[Path], port: int | None = None) -> Comparison:
+        return Comparison(functools.partial(run_suite, port=port), source, tests, packages)
+
+    return compare
 
 
 def _finish(run: SuiteRun, last_moment: float | None = None) -> SuiteRun:
