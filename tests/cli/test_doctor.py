@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor as SdkBatchSpanPro
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased as SdkTraceIdRatioBased
-from support.receivers import HttpReceiver, Step, answer, hang, partial_success, raw, unused_port
+from support.receivers import WAIT, HttpReceiver, Step, answer, hang, partial_success, raw, unused_port, when
 
 import nanospan
 from nanospan import sampling
@@ -34,7 +34,6 @@ from nanospan.receiver import Receiver
 from nanospan.tail import StatusCode, TailSampling
 
 NAMED = Resource({"service.name": "shop"})
-WAIT = 60
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +60,7 @@ def provider_of(
     provider.shutdown()
 
 
-def to(receiver: HttpReceiver, timeout: float = 10, **arguments: Any) -> BatchSpanProcessor:
+def to(receiver: HttpReceiver, timeout: float = WAIT, **arguments: Any) -> BatchSpanProcessor:
     return BatchSpanProcessor(OTLPSpanExporter(receiver.url, timeout=timeout), **arguments)
 
 
@@ -180,14 +179,16 @@ class TestProcessors:
             assert any("was shut down" in says for _, says in found(nanospan.doctor(provider), Level.ERROR))
 
     def test_drops_and_a_full_queue(self):
-        with HttpReceiver([hang]) as receiver, provider_of(to(receiver, timeout=1.5, max_queue_size=8)) as provider:
+        told = threading.Event()
+        receiver = HttpReceiver([when(told), answer(200)])
+        with receiver, provider_of(to(receiver, timeout=WAIT, max_queue_size=8)) as provider:
             tracer = provider.get_tracer("t")
             tracer.start_span("hangs").end()
             receiver.wait_for(lambda: bool(receiver.requests))
             for _ in range(20):
                 tracer.start_span("waits").end()
-            report = nanospan.doctor(provider, timeout=0.2)
-            receiver.stopping.set()
+            report = nanospan.doctor(provider, timeout=WAIT)
+            receiver.tell(told)
         dropped = report.processors[0]["stats"]["dropped"]["queue_full"]
         assert dropped > 0
         assert report.findings[0].level is Level.ERROR
@@ -261,7 +262,7 @@ class TestEndpoints:
     )
     def test_what_it_answers(self, step: Step, level, reached, says, do):
         with HttpReceiver([step]) as receiver, provider_of(to(receiver)) as provider:
-            report = nanospan.doctor(provider, timeout=1.0 if step is hang else 20)
+            report = nanospan.doctor(provider, timeout=1.0 if step is hang else WAIT)
             receiver.stopping.set()
         assert report.processors[0]["answer"]["reached"] is reached
         assert report.ok is (level is None)

@@ -238,14 +238,13 @@ def test_exit_with_a_collector_that_hangs(launcher: Launcher) -> None:
 def test_exit_with_a_collectors_name_that_leads_nowhere(launcher: Launcher, scenario: str) -> None:
     if scenario == "look_up_without_end" and sys.version_info[:2] == (3, 12):
         pytest.skip("no thread starts in an exit handler of CPython 3.12, so that the resolver's limits apply")
-    began = time.monotonic()
+    # A timeout for each address, or none for the look-up, would be more than the launcher's patience.
     finished = launcher.run(
         "exits.py",
         scenario,
         OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="http://collector.test:4318/v1/traces",
         OTEL_EXPORTER_OTLP_TIMEOUT="2",
     )
-    assert time.monotonic() - began < 20
     check_undelivered(finished)
 
 

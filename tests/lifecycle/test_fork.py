@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import Any
 
@@ -12,8 +11,6 @@ from support.launcher import Launcher, both_forks, check_orderly, each_tracing, 
 from support.receivers import answer, hang
 
 SPANS = 10
-SHUTDOWN_LIMIT = 30.0
-"""Seconds that a shutdown waits for the worker."""
 
 NOTHING = {
     "ended": 0,
@@ -69,10 +66,8 @@ def test_child_of_a_parent_that_vanishes_sends_nothing_of_the_parent(launcher: L
 @each_tracing
 @both_forks
 def test_child_that_does_not_trace(launcher: Launcher, fork: str) -> None:
-    began = time.monotonic()
     finished = launcher.run("forks.py", "idle_child", fork)
     check_orderly(finished, processes=2)
-    assert time.monotonic() - began < SHUTDOWN_LIMIT / 2, "the child waited for a thread of the parent"
     assert sorted(account["ended"] for account in finished.accounts_at_exit) == [0, SPANS]
     assert launcher.received() == names("parent", SPANS)
 

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from support.accounting import WAIT, check_balance, clear_environment, ended_span, lost, spans_in, wait_until
+from support.accounting import WAIT, check_balance, clear_environment, ended_span, given_time, lost, spans_in, wait_until
 from support.receivers import (
     HttpReceiver,
     Step,
@@ -166,9 +166,13 @@ def expected_account(fault: Fault) -> tuple[int, int, dict[str, int]]:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_one_fault(name: str) -> None:
+    given_time(1.0 if FAULTS[name].verdict is Verdict.TIMEOUT else WAIT, lambda timeout: check_one_fault(name, timeout))
+
+
+def check_one_fault(name: str, timeout: float) -> None:
     fault = FAULTS[name]
     with FaultyReceiver(name, "none") as receiver:
-        processor = new_processor(receiver, timeout=1.0 if fault.verdict is Verdict.TIMEOUT else WAIT)
+        processor = new_processor(receiver, timeout=timeout)
         with watched(processor):
             for _ in range(SPANS):
                 processor.on_end(ended_span())
@@ -208,9 +212,13 @@ def test_nobody_listens() -> None:
     processor.shutdown()
 
 
-@pytest.mark.thread_unsafe(reason="what is not answered in three seconds counts as lost")
+@pytest.mark.thread_unsafe(reason="what is not answered in the timeout counts as lost")
 @pytest.mark.parametrize("seed", range(4 if runs_all() else 1))
 def test_random_faults(seed: int) -> None:
+    given_time(3.0, lambda timeout: check_random_faults(seed, timeout))
+
+
+def check_random_faults(seed: int, timeout: float) -> None:
     chance = random.Random(seed)
     quick = [name for name, fault in FAULTS.items() if fault.verdict is not Verdict.TIMEOUT]
     schedule = chance.choices(quick, k=80)
@@ -218,7 +226,7 @@ def test_random_faults(seed: int) -> None:
     schedule[chance.randrange(80)] = "hang"
     threads, each = 2, 2000
     with FaultyReceiver(*schedule, "none") as receiver:
-        processor = new_processor(receiver, timeout=3.0, max_queue_size=threads * each, max_export_batch_size=50)
+        processor = new_processor(receiver, timeout=timeout, max_queue_size=threads * each, max_export_batch_size=50)
 
         def work() -> None:
             for number in range(each):

@@ -39,6 +39,21 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.005)
 
 
+def given_time(seconds: float, check: Callable[[float], None]) -> None:
+    """Call ``check`` with a timeout of ``seconds``, and while it fails with longer ones, up to `WAIT`.
+
+    What a slow machine has no time for in one, it has in another; a fault stays.
+    """
+    while seconds < WAIT:
+        try:
+            check(seconds)
+        except AssertionError:
+            seconds *= 5
+        else:
+            return
+    check(WAIT)
+
+
 def ended_span(name: Any = "span", *, sampled: bool = True, **fields: Any) -> ReadableSpan:
     """A span as processors get it in ``on_end``, with an id of its own."""
     with _numbers_lock:  # without the interpreter's, two threads may get the same number of a count

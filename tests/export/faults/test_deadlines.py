@@ -20,10 +20,10 @@ from nanospan.export._transport.connection.name_lookup import look_up
 from nanospan.export.http import OTLPSpanExporter
 
 TIMEOUT = 0.4
-SLACK = 5.0
+SLACK = WAIT / 2
 """Seconds that a busy machine may add, less than the smallest sum of parts that each take the timeout."""
 
-ADDRESSES = 12
+ADDRESSES = 200
 
 Resolver = Callable[..., list[Any]]
 
@@ -74,7 +74,7 @@ def test_addresses_of_which_none_answers(way: str, deaf: Any, monkeypatch: pytes
     with Pipeline(way, Http(), endpoint=endpoint, timeout=TIMEOUT) as pipeline:
         began = time.monotonic()
         pipeline.send()
-        assert TIMEOUT * 0.9 < time.monotonic() - began < min(TIMEOUT + SLACK, TIMEOUT * ADDRESSES)
+        assert TIMEOUT * 0.9 < time.monotonic() - began < TIMEOUT + SLACK < TIMEOUT * ADDRESSES
         pipeline.check_account(0)
 
 

@@ -253,13 +253,13 @@ def dead_collector() -> None:
 
 
 def dead_addresses() -> None:
-    """The collector's name has twenty addresses, and none of them answers: the queue of the listener is full."""
+    """The collector's name has many addresses, and none of them answers: the queue of the listener is full."""
     deaf = socket.create_server(("127.0.0.1", 0), backlog=0)
     fillers = [socket.socket() for _ in range(4)]
     for filler in fillers:
         filler.setblocking(False)
         filler.connect_ex(deaf.getsockname())
-    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())] * 20
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())] * 100
     resolver: Any = socket
     resolver.getaddrinfo = lambda *arguments, held=fillers: addresses
     App().end_spans("span", SPANS)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import subprocess
 import sys
@@ -66,7 +67,13 @@ def parent_vanishes(app: App) -> None:
 def idle_child(app: App) -> None:
     """A child that never touches tracing, and leaves by way of the inherited exit handlers."""
     app.end_spans("parent", SPANS)
-    wait_for(in_child(lambda: None))
+
+    def work() -> None:
+        # The launcher's patience would be over before that of a child which waits for a thread of its parent.
+        worker = app.processor._batch_processor
+        worker.shutdown = functools.partial(worker.shutdown, 1e6)  # type: ignore[method-assign]
+
+    wait_for(in_child(work))
 
 
 def flushing_child(app: App) -> None:
