@@ -18,6 +18,7 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ SLOW_MS = 3_600_000
 EPOCH = 1_700_000_000_000_000_000
 ONE_IN = 100
 BASELINE = 1 / ONE_IN
+MAX_QUEUED = 10_000
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -78,10 +80,14 @@ class OpenTrace:
 
 
 class Workload:
-    """Ends ``traces`` traces from several threads, ``depth`` of them open at a time."""
+    """Ends ``traces`` traces from several threads, ``depth`` of them open at a time.
 
-    def __init__(self, tracer: Tracer, traces: int, depth: int) -> None:
+    A thread waits while more than `MAX_QUEUED` spans are queued: the queue is never full, on any machine.
+    """
+
+    def __init__(self, tracer: Tracer, queued: Callable[[], int], traces: int, depth: int) -> None:
         self._tracer = tracer
+        self._queued = queued
         self._traces = traces
         self._depth = depth
         self._open: deque[OpenTrace] = deque()
@@ -107,7 +113,10 @@ class Workload:
             if self._begun >= self._traces:
                 return None
             self._begun += 1
-            return self._begun - 1
+            number = self._begun - 1
+        while number % 100 == 0 and self._queued() > MAX_QUEUED:
+            time.sleep(0.001)
+        return number
 
     def _work(self, seed: int) -> None:
         try:
@@ -161,9 +170,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     with ReceiverProcess(grpc_port=None, count_only=False, max_traces=arguments.traces, max_bytes=4 << 30) as receiver:
         provider = nanospan.TracerProvider(sampler=nanospan.sampling.ALWAYS_ON, resource=Resource({"service.name": "load"}))
-        processor = nanospan.BatchSpanProcessor(OTLPSpanExporter(receiver.endpoint_http), tail_sampling=sampling)
+        exporter = OTLPSpanExporter(receiver.endpoint_http, timeout=600)
+        processor = nanospan.BatchSpanProcessor(exporter, tail_sampling=sampling, export_timeout_millis=600_000)
         provider.add_span_processor(processor)
-        workload = Workload(provider.get_tracer("load"), arguments.traces, arguments.depth)
+        tracer = provider.get_tracer("load")
+        workload = Workload(tracer, lambda: processor.stats()["queued"], arguments.traces, arguments.depth)
         before, began = resident_bytes(), time.monotonic()
         workload.run(arguments.threads)
         seconds = time.monotonic() - began
