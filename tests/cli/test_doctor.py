@@ -43,6 +43,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test says nothing else, an answer has time, as on a slow machine."""
+    monkeypatch.setitem(nanospan.doctor.__kwdefaults__, "timeout", WAIT)
+
+
 @pytest.fixture
 def receiver() -> Iterator[HttpReceiver]:
     with HttpReceiver() as running:
