@@ -76,7 +76,7 @@ def spawn_detached(
 
     context = copy_context()
     # Emptied before the task starts: a Context that the task attached over would be held until the task's end.
-    context.run(attach, Context())
+    context.run(attach_context, Context())
     runner = run()
     try:
         task = asyncio.get_running_loop().create_task(runner, context=context, name=span_name)
