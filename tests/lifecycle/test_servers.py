@@ -17,7 +17,6 @@ from support.launcher import NO_FORK_WARNINGS, SCRIPTS, SERVERS, Launcher, Runni
 from support.uwsgi import all_idle
 
 REQUESTS = 60
-MAX_REQUESTS = 10_000
 
 
 def get(port: int, path: str) -> str:
@@ -55,7 +54,8 @@ def use(listener: socket.socket, workers: int = 1) -> tuple[int, set[str]]:
     port = listener.getsockname()[1]
     wait_until(lambda: can_connect(port), "the server answers")
     requests, pids = 0, set()
-    while requests < REQUESTS or (len(pids) < workers and requests < MAX_REQUESTS):
+    deadline = time.monotonic() + WAIT
+    while requests < REQUESTS or (len(pids) < workers and time.monotonic() < deadline):
         pids.add(get(port, f"/-{requests}"))
         requests += 1
     assert len(pids) >= workers
