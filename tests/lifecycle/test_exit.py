@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 from support.accounting import check_balance, lost
-from support.launcher import Finished, Launcher, check_orderly, each_tracing, names
+from support.launcher import LOCKED, Finished, Launcher, check_orderly, each_tracing, names
 from support.receivers import answer, hang, unused_port, when
 
 SPANS = 10
@@ -106,7 +106,9 @@ def test_daemon_threads_that_still_end_spans(launcher: Launcher, queue: str) -> 
     (account,) = finished.accounts_at_exit
     check_balance(account)
     dropped = account["dropped"]["queue_full"]
-    assert sum(dropped_for_a_full_queue(finished)) == dropped
+    said = sum(dropped_for_a_full_queue(finished))
+    # Without the interpreter lock, a thread that began to queue a span before the shutdown may drop it after the last line.
+    assert said == dropped or (said <= dropped and not LOCKED)
     assert dropped or queue == "any"
     received = launcher.received()
     assert names("first", 1000) <= received
