@@ -30,12 +30,13 @@ def report(**facts: Any) -> None:
 class App:
     """An application that traces; at an orderly exit it reports its account as ``at_exit``."""
 
-    def __init__(self, exporter: Any = None, **arguments: Any) -> None:
+    def __init__(self, exporter: Any = None, room: dict[str, int] | None = None, **arguments: Any) -> None:
+        """``room``: arguments of tail sampling, where that is what ``TRACING`` says."""
         if TRACING == "tail":
             # Nothing is decided by the clock, only by the end of a trace or of the process.
-            forever = {"decision_wait": 1e9, "decision_wait_after_root_ended": 1e9}
+            forever: dict[str, Any] = {"decision_wait": 1e9, "decision_wait_after_root_ended": 1e9}
             # There is room for all that is held when its queue is as full as `wait_for_room` lets it become.
-            forever |= {"num_traces": 20_000}
+            forever |= room or {"num_traces": 20_000}
             arguments.setdefault("tail_sampling", tail.TailSampling([tail.AlwaysSample()], **forever))
         self.processor_arguments = arguments
         self.processor = nanospan.BatchSpanProcessor(exporter, **arguments)

@@ -85,7 +85,8 @@ def sigint() -> None:
 
 def daemon_threads() -> None:
     """``full`` in the second place: the program leaves when the queue is full, which the test's receiver sees to."""
-    app = App()
+    # Little room: the worker that shares the interpreter lock with the threads has 30 seconds to send what is in it.
+    app = App(room={"num_traces": 2000, "max_bytes": 4 << 20})
     app.end_spans("first", 1000)
     ended = [0, 0]
 
