@@ -3,7 +3,11 @@
 A thread of a pool has a context of its own, which a task must not see: the captured Context is attached even if it is empty.
 """
 
+cimport cython
+from cpython.exc cimport PyErr_Clear, PyErr_ExceptionMatches
 from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_XDECREF
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from cpython.type cimport PyType_Modified
 from libc.stdint cimport uint32_t
 
@@ -41,9 +45,15 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     object PyObject_Vectorcall(object function, PyObject *const *arguments, size_t count_and_flag, PyObject *names)
+    object PyObject_VectorcallDict(object function, PyObject *const *arguments, size_t count_and_flag, PyObject *named)
     object PyVectorcall_Call(object function, tuple arguments, dict names)
+    size_t PY_VECTORCALL_ARGUMENTS_OFFSET
+    # Without the check for an exception, for which a try statement would save and restore that of the caller.
+    int reset_variable "PyContextVar_Reset"(object variable, object token) noexcept
+    int get_variable "PyContextVar_Get"(object variable, PyObject *otherwise, PyObject **value) noexcept
 
 
+@cython.freelist(64)
 cdef class ContextCall:
     """A callable that calls ``function`` with the Context of its creation current.
 
@@ -89,10 +99,10 @@ cdef class ContextCall:
         return reduce_call(self)
 
 
-cdef ContextCall carried_once(object function):
+cdef inline ContextCall carried_once(object function, object context):
     cdef ContextCall made = ContextCall.__new__(ContextCall)
     made.function = function
-    made.context = current_context()
+    made.context = context
     made.once = True
     return made
 
@@ -106,18 +116,9 @@ cdef object call_in_context(PyObject *called, PyObject *const *arguments, size_t
             raise RuntimeError("this call was made for one run, and has run")
     if call.generation != fork_generation[0] and context_of_child is not None:
         context = context_of_child(context)
-    return run_in_context(context, function, arguments, count_and_flag, names)
-
-
-cdef object run_in_context(object context, object function, PyObject *const *arguments, size_t count_and_flag,
-                           PyObject *names):
     own = native_variable()
     if own is None:
-        token = api.attach(context)
-        try:
-            return PyObject_Vectorcall(function, arguments, count_and_flag, names)
-        finally:
-            detach_context(token)
+        return call_by_api(context, function, arguments, count_and_flag, names)
     before = variable_value(own)
     if before is context:
         return PyObject_Vectorcall(function, arguments, count_and_flag, names)
@@ -133,17 +134,68 @@ cdef object run_in_context(object context, object function, PyObject *const *arg
     try:
         return PyObject_Vectorcall(function, arguments, count_and_flag, names)
     finally:
-        if variable_value(own) is not context:
-            count_scope_left()
-        try:
-            PyContextVar_Reset(own, token)
-        except ValueError:  # the function has changed the thread's context itself, as greenlets can
-            count_foreign_detach()
+        restore_variable(own, context, token)
+
+
+cdef object call_by_api(object context, object function, PyObject *const *arguments, size_t count_and_flag,
+                        PyObject *names):
+    token = api.attach(context)
+    try:
+        return PyObject_Vectorcall(function, arguments, count_and_flag, names)
+    finally:
+        detach_context(token)
+
+
+cdef void restore_variable(object own, object context, object token) noexcept:
+    cdef bint foreign
+    cdef PyObject *value = NULL
+    get_variable(own, NULL, &value)
+    if value != <PyObject *> context:
+        count_scope_left()
+    Py_XDECREF(value)
+    if reset_variable(own, token) == 0:
+        return
+    # The function has changed the thread's context itself, as greenlets can; the other failure is one of memory.
+    foreign = PyErr_ExceptionMatches(ValueError)
+    PyErr_Clear()
+    if foreign:
+        count_foreign_detach()
 
 
 def capture_once(function):
     """``function`` as a ContextCall for one run, with the current Context."""
-    return carried_once(function)
+    return carried_once(function, current_context())
+
+
+def in_empty_context(function, *args, **kwargs):
+    """``function(*args, **kwargs)`` while an empty Context is current."""
+    own = native_variable()
+    if is_empty(api.get_current() if own is None else variable_value(own)):
+        return function(*args, **kwargs)
+    token = attach_context(empty_context)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        detach_context(token)
+
+
+cdef enum:
+    MAX_STACKED = 6
+
+
+cdef object call_with(object function, object first, object second, tuple others, dict named):
+    """``function(first, second, *others, **named)``; few arguments need no tuple."""
+    cdef PyObject *stack[3 + MAX_STACKED]  # the first place is the callee's
+    cdef Py_ssize_t i, count = PyTuple_GET_SIZE(others)
+    if count > MAX_STACKED:
+        return function(first, second, *others, **named)
+    stack[1] = <PyObject *> first
+    stack[2] = <PyObject *> second
+    for i in range(count):
+        stack[3 + i] = <PyObject *> PyTuple_GET_ITEM(others, i)
+    return PyObject_VectorcallDict(
+        function, &stack[1], (2 + count) | PY_VECTORCALL_ARGUMENTS_OFFSET, <PyObject *> named if named else NULL
+    )
 
 
 cdef class SubmitSwitch:
@@ -163,18 +215,19 @@ cdef class SubmitSwitch:
     def __init__(self, kind, is_left, is_seen):
         self.kind, self.is_left, self.is_seen = kind, is_left, is_seen
 
-    def carry(self, pool, function):
-        """What ``pool`` is to submit: the function with the current Context, or as it is where this pool is left alone.
-
-        None where ``submit`` must run in an empty Context.
-        """
+    def submit(self, original, pool, function, tuple args not None, dict kwargs not None):
+        """``original(pool, function, *args, **kwargs)``, the function with the current Context while this is active."""
         if not self.active or not callable(function) or (type(pool) is not self.kind and self.is_left(pool)):
-            return function
-        call = carried_once(function)
-        return call if is_empty(call.context) or not self.starts_empty() else None
+            return call_with(original, pool, function, args, kwargs)
+        context = current_context()
+        # What `concurrency.submit` has made carries one already.
+        call = function if type(function) is ContextCall else carried_once(function, context)
+        if not is_empty(context) and self.starts_empty():
+            return in_empty_context(original, pool, call, *args, **kwargs)
+        return call_with(original, pool, call, args, kwargs)
 
     cdef bint starts_empty(self) except -1:
-        start = thread_class.__dict__["start"]
+        start = thread_class.start
         if start is not self.start:
             self.seen = self.is_seen(start)
             self.start = start
@@ -182,7 +235,7 @@ cdef class SubmitSwitch:
 
 
 def attach_context(context):
-    """`opentelemetry.context.attach` past what stands in its place; the token is for `detach_context`."""
+    """`opentelemetry.context.attach` past a replacement of it, as `detach_context` is past that of ``detach``."""
     own = native_variable()
     return api.attach(context) if own is None else PyContextVar_Set(own, context)
 

@@ -10,7 +10,9 @@ import contextvars
 import sys
 from typing import Any
 
-from opentelemetry.context import attach, get_current
+from opentelemetry.context import get_current
+
+from nanospan._native.context import attach_context
 
 __all__ = ["GreenletPatch"]
 
@@ -67,7 +69,7 @@ def _with_context(stock: Any) -> Any:
             current = get_current()
             if current:
                 own = contextvars.Context()
-                own.run(attach, current)
+                own.run(attach_context, current)
                 self.gr_context = own
 
     Greenlet.__module__ = stock.__module__

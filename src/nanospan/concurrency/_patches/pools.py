@@ -16,26 +16,13 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from types import FunctionType
 from typing import Any
 
-from opentelemetry.context import Context, get_current
-
-from nanospan._native.context import ContextCall, SubmitSwitch, attach_context, capture_once, detach_context
+from nanospan._native.context import ContextCall, SubmitSwitch, capture_once, in_empty_context
 from nanospan.concurrency._calls import is_of_interpreters
 from nanospan.concurrency._patches.patch import Patch
 
-__all__ = ["in_empty_context", "pool_patches"]
+__all__ = ["pool_patches"]
 
-_EMPTY = Context()
 _INHERITED = bool(getattr(sys.flags, "thread_inherit_context", False))
-
-
-def in_empty_context(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    if not get_current():
-        return original(*args, **kwargs)
-    token = attach_context(_EMPTY)
-    try:
-        return original(*args, **kwargs)
-    finally:
-        detach_context(token)
 
 
 def _seen_by_new_threads(thread_start: Patch) -> Callable[[Any], bool]:
@@ -64,15 +51,12 @@ class SubmitPatch(Patch):
         self._switch = SubmitSwitch(owner, is_of_interpreters, is_seen)
 
     def _over(self, original: Any) -> Any:
-        carry = self._switch.carry
+        carried = self._switch.submit
 
         # A function of Python: ddtrace rewrites the bytecode of what it finds here.
         @functools.wraps(original)
         def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-            call = carry(self, fn)
-            if call is None:
-                return in_empty_context(original, self, capture_once(fn), *args, **kwargs)
-            return original(self, call, *args, **kwargs)
+            return carried(original, self, fn, args, kwargs)
 
         return submit
 

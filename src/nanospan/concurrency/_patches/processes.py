@@ -6,9 +6,8 @@ import multiprocessing.process
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nanospan._native.context import ContextCall
+from nanospan._native.context import ContextCall, in_empty_context
 from nanospan.concurrency._patches.patch import Patch
-from nanospan.concurrency._patches.pools import in_empty_context
 from nanospan.concurrency._patches.threads import is_worker
 
 __all__ = ["process_patches"]
