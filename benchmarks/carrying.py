@@ -1,17 +1,19 @@
 """What it costs to carry a Context to a pool, beside a bare submit and contrib's instrumentation, taking turns in one run.
 
-    python benchmarks/carrying.py                          nanoseconds a submit-and-result, and what each adds
+    python benchmarks/carrying.py                          nanoseconds an operation, and what each adds
     python benchmarks/carrying.py --rounds 60 --tasks 2000 --json build/carrying.json
     python benchmarks/carrying.py --instructions           by callgrind instead: the same on a busy machine; needs valgrind
 
 A task does nothing and its result is awaited before the next one is submitted, with a span current. contrib's is
-opentelemetry-instrumentation-threading, where it is installed. The last rows are a capture and an attach without a pool, and
-the start and end of a span.
+opentelemetry-instrumentation-threading, where it is installed. The last rows are the parts without a pool: a capture, and an
+attach around a call in a thread that has no Context, as the workers of a pool are, or has another one. They are held against
+the start and the end of a span without attributes, by a provider without a processor.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextvars
 import json
 import re
 import statistics
@@ -22,8 +24,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.context import Context, attach, detach
 
@@ -51,38 +54,66 @@ class Contrib(AbstractContextManager[None]):
 def pooled(call: Callable[[ThreadPoolExecutor], Any]) -> Callable[[int], None]:
     def run(tasks: int) -> None:
         with ThreadPoolExecutor(1) as pool:
-            for _ in range(tasks):
+            for _ in repeat(None, tasks):
                 call(pool).result()
 
     return run
 
 
+def loop(tasks: int) -> None:
+    for _ in repeat(None, tasks):
+        pass
+
+
+def calls(tasks: int, function: Callable[[], None] = nothing) -> None:
+    """As the worker of a pool calls."""
+    args: tuple[()] = ()
+    kwargs: dict[str, Any] = {}
+    for _ in repeat(None, tasks):
+        function(*args, **kwargs)
+
+
 def capture(tasks: int) -> None:
-    for _ in range(tasks):
+    for _ in repeat(None, tasks):
         capture_once(nothing)
 
 
-def attach_and_call(tasks: int) -> None:
-    call = ContextCall(nothing)
+def attach_in_a_worker(tasks: int) -> None:
+    contextvars.Context().run(calls, tasks, ContextCall(nothing))
+
+
+def attach_over_another(tasks: int) -> None:
+    function = ContextCall(nothing)
     token = attach(Context())
-    for _ in range(tasks):
-        call()
+    calls(tasks, function)
     detach(token)
 
 
 def start_and_end(tasks: int) -> None:
-    for _ in range(tasks):
+    for _ in repeat(None, tasks):
         TRACER.start_span("span").end()
 
 
-CONTENDERS: dict[str, tuple[Callable[[], AbstractContextManager[Any]], Callable[[int], None]]] = {
-    "bare": (nullcontext, pooled(lambda pool: pool.submit(nothing))),
-    "concurrency.submit": (nullcontext, pooled(lambda pool: concurrency.submit(pool, nothing))),
-    "instrument_threads": (concurrency.instrument_threads, pooled(lambda pool: pool.submit(nothing))),
-    "contrib": (Contrib, pooled(lambda pool: pool.submit(nothing))),
-    "a capture": (nullcontext, capture),
-    "an attach around a call": (nullcontext, attach_and_call),
-    "start and end of a span": (nullcontext, start_and_end),
+class Contender(NamedTuple):
+    run: Callable[[int], None]
+    over: str | None
+    """The row that it is held against: what it adds to that one is printed."""
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+
+BARE, CONTRIB, LOOP, CALL, SPAN = "bare", "contrib", "a loop", "a call", "start and end of a span"
+CAPTURE, ATTACH = "a capture", "an attach around a call"
+CONTENDERS: dict[str, Contender] = {
+    BARE: Contender(pooled(lambda pool: pool.submit(nothing)), None),
+    "concurrency.submit": Contender(pooled(lambda pool: concurrency.submit(pool, nothing)), BARE),
+    "instrument_threads": Contender(pooled(lambda pool: pool.submit(nothing)), BARE, concurrency.instrument_threads),
+    CONTRIB: Contender(pooled(lambda pool: pool.submit(nothing)), BARE, Contrib),
+    LOOP: Contender(loop, None),
+    CALL: Contender(calls, LOOP),
+    SPAN: Contender(start_and_end, LOOP),
+    CAPTURE: Contender(capture, LOOP),
+    ATTACH: Contender(attach_in_a_worker, CALL),
+    "the same over a Context": Contender(attach_over_another, CALL),
 }
 
 
@@ -90,18 +121,21 @@ def contenders() -> list[str]:
     try:
         import opentelemetry.instrumentation.threading  # noqa: F401
     except ImportError:
-        return [name for name in CONTENDERS if name != "contrib"]
+        return [name for name in CONTENDERS if name != CONTRIB]
     return list(CONTENDERS)
 
 
 def run(name: str, tasks: int) -> float:
     """Nanoseconds a task."""
-    around, work = CONTENDERS[name]
+    contender = CONTENDERS[name]
+    # Every second block of the allocator is free: an object at the edge of one of its pools costs a hundred instructions more.
+    blocks = [bytes(size) for size in range(0, 480, 8) for _ in range(100)]
+    del blocks[::2]
     with ExitStack() as stack:
-        stack.enter_context(around())
+        stack.enter_context(contender.around())
         with TRACER.start_as_current_span("request"):
             began = time.perf_counter_ns()
-            work(tasks)
+            contender.run(tasks)
             return (time.perf_counter_ns() - began) / tasks
 
 
@@ -119,10 +153,27 @@ def instructions(name: str, tasks: int) -> float:
     return (counted(2 * tasks) - counted(tasks)) / tasks
 
 
+def report(found: dict[str, list[float]], unit: str) -> None:
+    least = {name: min(values) for name, values in found.items()}
+    added = {name: least[name] - least[over] for name in found if (over := CONTENDERS[name].over) is not None}
+    for name, values in found.items():
+        over = CONTENDERS[name].over
+        told = "" if over is None else f"  adds {added[name]:8,.0f} to {over}"
+        told += f", {added[name] / least[BARE]:+.1%}" if over == BARE else ""
+        print(f"{name:26}{least[name]:10,.0f} {unit} ({statistics.median(values):,.0f}){told}")
+    for name in ("concurrency.submit", "instrument_threads"):
+        if CONTRIB in added and name in added:
+            print(f"{name} adds {added[name] / added[CONTRIB]:.0%} of what contrib adds")
+    if {CAPTURE, ATTACH, SPAN} <= set(added):
+        both = added[CAPTURE] + added[ATTACH]
+        print(f"a capture and an attach add {both:,.0f} {unit}, {both / added[SPAN]:.0%} of what {SPAN} adds")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--tasks", type=int, default=2000)
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="by default all rows")
     parser.add_argument("--instructions", action="store_true")
     parser.add_argument("--once", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path)
@@ -131,6 +182,10 @@ def main() -> None:
         run(options.once[0], int(options.once[1]))
         return
     names = contenders()
+    if options.only:
+        if wrong := [name for name in options.only if name not in names]:
+            parser.error(f"--only: {wrong[0]!r} is none of {', '.join(names)}")
+        names = [name for name in names if name in options.only or name in {CONTENDERS[one].over for one in options.only}]
     if options.instructions:
         found = {name: [instructions(name, options.tasks)] for name in names}
     else:
@@ -138,11 +193,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for name in names:
                 found[name].append(run(name, options.tasks))
-    unit = "instructions" if options.instructions else "ns"
-    bare = min(found["bare"])
-    for name, values in found.items():
-        added = "" if name == "bare" or " " in name else f"  adds {min(values) - bare:8,.0f}  {min(values) / bare - 1:+7.1%}"
-        print(f"{name:26}{min(values):10,.0f} {unit} ({statistics.median(values):,.0f}){added}")
+    report(found, "instructions" if options.instructions else "ns")
     if options.json:
         options.json.write_text(json.dumps(found))
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, cast
 from opentelemetry.context import get_current
 
 from nanospan._common.arguments import safe_repr
-from nanospan._native.context import ContextCall, attach_context, capture_once, detach_context
+from nanospan._native.context import ContextCall, attach_context, capture_once, detach_context, submit_once
 from nanospan.concurrency._remote import reduce_call
 
 __all__ = [
@@ -117,11 +117,11 @@ def submit(pool: Executor, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwa
 
     For a pool of processes the span is a remote one there. `InterpreterPoolExecutor` gets ``fn`` as it is.
     """
-    if is_of_interpreters(pool):
+    if type(pool) is not ThreadPoolExecutor and is_of_interpreters(pool):
         return pool.submit(fn, *args, **kwargs)
     if not callable(fn):
         raise TypeError(f"fn must be callable, not {safe_repr(fn)}")
-    return pool.submit(capture_once(fn), *args, **kwargs)
+    return cast("Future[R]", submit_once(pool, fn, args, kwargs))
 
 
 def map(

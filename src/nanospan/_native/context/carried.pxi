@@ -46,6 +46,7 @@ cdef extern from *:
 cdef extern from "Python.h":
     object PyObject_Vectorcall(object function, PyObject *const *arguments, size_t count_and_flag, PyObject *names)
     object PyObject_VectorcallDict(object function, PyObject *const *arguments, size_t count_and_flag, PyObject *named)
+    object PyObject_VectorcallMethod(object name, PyObject *const *arguments, size_t count_and_flag, PyObject *names)
     object PyVectorcall_Call(object function, tuple arguments, dict names)
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
     # Without the check for an exception, for which a try statement would save and restore that of the caller.
@@ -108,28 +109,27 @@ cdef inline ContextCall carried_once(object function, object context):
 
 
 cdef object call_in_context(PyObject *called, PyObject *const *arguments, size_t count_and_flag, PyObject *names):
-    cdef ContextCall call = <ContextCall> called
-    context, function = call.context, call.function
-    if call.once:
-        call.context = call.function = None
+    context, function = (<ContextCall> called).context, (<ContextCall> called).function
+    if (<ContextCall> called).once:
+        (<ContextCall> called).context = (<ContextCall> called).function = None
         if context is None:
             raise RuntimeError("this call was made for one run, and has run")
-    if call.generation != fork_generation[0] and context_of_child is not None:
+    if (<ContextCall> called).generation != fork_generation[0] and context_of_child is not None:
         context = context_of_child(context)
-    own = native_variable()
-    if own is None:
+    cdef PyObject *variable = borrowed_variable()
+    if variable == <PyObject *> None:
         return call_by_api(context, function, arguments, count_and_flag, names)
-    before = variable_value(own)
-    if before is context:
+    own = <object> variable
+    cdef PyObject *before = borrowed_value(own)
+    if before == <PyObject *> context:
         return PyObject_Vectorcall(function, arguments, count_and_flag, names)
     if is_empty(context):
-        if is_empty(before):
+        if is_empty(<object> before):
             add_u64(&counts.empty, 1)
             return PyObject_Vectorcall(function, arguments, count_and_flag, names)
         add_u64(&counts.stale_cleared, 1)
     else:
         add_u64(&counts.carried, 1)
-    before = None
     token = PyContextVar_Set(own, context)
     try:
         return PyObject_Vectorcall(function, arguments, count_and_flag, names)
@@ -146,7 +146,7 @@ cdef object call_by_api(object context, object function, PyObject *const *argume
         detach_context(token)
 
 
-cdef void restore_variable(object own, object context, object token) noexcept:
+cdef inline void restore_variable(object own, object context, object token) noexcept:
     cdef bint foreign
     cdef PyObject *value = NULL
     get_variable(own, NULL, &value)
@@ -162,6 +162,8 @@ cdef void restore_variable(object own, object context, object token) noexcept:
         count_foreign_detach()
 
 
+@cython.binding(False)  # a builtin of one argument, which the interpreter calls fastest
+@cython.always_allow_keywords(False)
 def capture_once(function):
     """``function`` as a ContextCall for one run, with the current Context."""
     return carried_once(function, current_context())
@@ -183,19 +185,34 @@ cdef enum:
     MAX_STACKED = 6
 
 
-cdef object call_with(object function, object first, object second, tuple others, dict named):
-    """``function(first, second, *others, **named)``; few arguments need no tuple."""
-    cdef PyObject *stack[3 + MAX_STACKED]  # the first place is the callee's
+cdef inline size_t stack_arguments(PyObject **stack, object first, object second, tuple others):
+    """How many; the place before them is the callee's. ``stack`` has three places more than ``others`` items."""
     cdef Py_ssize_t i, count = PyTuple_GET_SIZE(others)
-    if count > MAX_STACKED:
-        return function(first, second, *others, **named)
     stack[1] = <PyObject *> first
     stack[2] = <PyObject *> second
     for i in range(count):
         stack[3 + i] = <PyObject *> PyTuple_GET_ITEM(others, i)
-    return PyObject_VectorcallDict(
-        function, &stack[1], (2 + count) | PY_VECTORCALL_ARGUMENTS_OFFSET, <PyObject *> named if named else NULL
-    )
+    return (2 + count) | PY_VECTORCALL_ARGUMENTS_OFFSET
+
+
+cdef object call_with(object function, object first, object second, tuple others, dict named):
+    """``function(first, second, *others, **named)``."""
+    cdef PyObject *stack[3 + MAX_STACKED]
+    if PyTuple_GET_SIZE(others) > MAX_STACKED:
+        return function(first, second, *others, **named)
+    cdef size_t count = stack_arguments(stack, first, second, others)
+    return PyObject_VectorcallDict(function, &stack[1], count, <PyObject *> named if named else NULL)
+
+
+@cython.binding(False)
+def submit_once(pool, function, tuple args not None, dict kwargs not None):
+    """``pool.submit(function, *args, **kwargs)``, the function with the current Context."""
+    cdef PyObject *stack[3 + MAX_STACKED]
+    call = carried_once(function, current_context())
+    if kwargs or PyTuple_GET_SIZE(args) > MAX_STACKED:
+        return pool.submit(call, *args, **kwargs)
+    cdef size_t count = stack_arguments(stack, pool, call, args)
+    return PyObject_VectorcallMethod("submit", &stack[1], count, NULL)
 
 
 cdef class SubmitSwitch:
@@ -215,6 +232,7 @@ cdef class SubmitSwitch:
     def __init__(self, kind, is_left, is_seen):
         self.kind, self.is_left, self.is_seen = kind, is_left, is_seen
 
+    @cython.binding(False)
     def submit(self, original, pool, function, tuple args not None, dict kwargs not None):
         """``original(pool, function, *args, **kwargs)``, the function with the current Context while this is active."""
         if not self.active or not callable(function) or (type(pool) is not self.kind and self.is_left(pool)):

@@ -58,9 +58,23 @@ cdef extern from *:
     static PyObject *nspy_runtime = NULL; /* published by a release store: readers see a complete Runtime */
     static inline PyObject *nspy_known_runtime(void) { return NSPY_LOAD_ACQUIRE(nspy_runtime); }
     static inline void nspy_know_runtime(PyObject *runtime) { NSPY_STORE_RELEASE(nspy_runtime, runtime); }
+
+    /* The version of a dict (PEP 509), another one after each change: to compare it takes a twentieth of a look-up. Later
+       releases have none that is public; there the look-up is made each time. */
+    static uint64_t nspy_checked_version = 0; /* no dict's */
+    #if PY_VERSION_HEX < 0x030C0000
+    #define nspy_dict_version(dict) (((PyDictObject *)(dict))->ma_version_tag)
+    #define nspy_is_checked(dict) (nspy_dict_version(dict) == nspy_checked_version)
+    #else
+    #define nspy_dict_version(dict) 0
+    #define nspy_is_checked(dict) 0
+    #endif
     """
     PyObject *known_runtime "nspy_known_runtime"()
     void know_runtime "nspy_know_runtime"(PyObject *known)
+    uint64_t checked_version "nspy_checked_version"
+    uint64_t dict_version "nspy_dict_version"(PyObject *namespace)
+    bint is_checked "nspy_is_checked"(PyObject *namespace)
 
 cdef list runtimes = []
 
@@ -83,27 +97,45 @@ cdef PyObject *learn_runtime() except NULL:
     return <PyObject *> known
 
 
-cdef inline object native_variable():
+cdef inline PyObject *borrowed_variable() except NULL:
     """The ContextVar that holds the current Context, or None."""
     # Checked at every call: programs and tests replace the runtime context.
+    return <PyObject *> (<Runtime> (known_runtime() if is_checked(<PyObject *> api_names) else check_runtime())).variable
+
+
+cdef inline object native_variable():
+    return <object> borrowed_variable()
+
+
+cdef PyObject *check_runtime() except NULL:
+    global checked_version
+    cdef uint64_t version = dict_version(<PyObject *> api_names)  # before what may be older than the next one
     cdef PyObject *known = known_runtime()
     if known is NULL or PyDict_GetItemWithError(api_names, RUNTIME_CONTEXT) != <PyObject *> (<Runtime> known).context:
         known = learn_runtime()
-    return (<Runtime> known).variable
+    checked_version = version
+    return known
 
 
-cdef inline object variable_value(object own):
+cdef inline PyObject *borrowed_value(object own) except NULL:
+    """Valid until this thread sets the variable."""
     cdef PyObject *value = NULL
     PyContextVar_Get(own, NULL, &value)
     if value is NULL:
         raise LookupError(own)  # as own.get(): an application's variable may have no default
-    result = <object> value
-    Py_DECREF(result)  # PyContextVar_Get returned a new reference
-    return result
+    Py_DECREF(<object> value)
+    return value
+
+
+cdef inline object variable_value(object own):
+    return <object> borrowed_value(own)
+
 
 cdef object current_context():
-    own = native_variable()
-    return api.get_current() if own is None else variable_value(own)
+    cdef PyObject *own = borrowed_variable()
+    if own == <PyObject *> None:
+        return api.get_current()
+    return <object> borrowed_value(<object> own)
 
 cdef object span_in(object context):
     cdef PyObject *found
