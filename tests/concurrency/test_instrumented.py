@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import itertools
 import multiprocessing
 import multiprocessing.pool
 import threading
@@ -22,7 +23,7 @@ from opentelemetry import baggage, context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.trace import get_current_span
 
-from nanospan import concurrency
+from nanospan import TracerProvider, concurrency
 
 Run = Callable[[Any, list[int]], list[Any]]
 
@@ -223,6 +224,54 @@ def test_callbacks_have_the_context_of_their_registration(
     with pytest.raises(ValueError, match="invalid literal"):
         failed.get()
     assert found == dict.fromkeys(("future", "positional", "named", "error"), ids(span))
+
+
+def collected(*args: Any, **kwargs: Any) -> Any:
+    return args, kwargs, ids(get_current_span())
+
+
+@pytest.mark.parametrize("switch", ["instrumented", "workers see it", "undone beneath another", "explicit"])
+def test_a_task_gets_its_arguments(recorded: Recorded, switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few and many are handed on in two ways."""
+    made = concurrency.instrument_threads()
+    if switch == "undone beneath another":
+        ours = ThreadPoolExecutor.submit
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", lambda *args, **kwargs: ours(*args, **kwargs))
+        made.undo()
+    elif switch == "workers see it":
+        start = threading.Thread.start
+        monkeypatch.setattr(threading.Thread, "start", lambda thread: start(thread))
+    with made, ThreadPoolExecutor(1) as pool, recorded.tracer.start_as_current_span("request") as span:
+        submit: Any = functools.partial(concurrency.submit, pool) if switch == "explicit" else pool.submit
+        for count, kwargs in itertools.product((0, 1, 6, 7, 20), ({}, {"fn": 1, "function": 2, "self": 3})):
+            carried = (0, 0) if switch == "undone beneath another" else ids(span)
+            assert submit(collected, *range(count), **kwargs).result() == (tuple(range(count)), kwargs, carried)
+    monkeypatch.undo()
+    made.undo()
+
+
+def test_the_functions_of_the_api_are_not_called(
+    instrumented: concurrency.Instrumentation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its runtime context is the API's own: contrib's tests replace ``attach`` and ``detach``, and count the calls."""
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("tests")
+    calls: list[str] = []
+    start = threading.Thread.start
+    # Another package's, under which a pool starts its workers in an empty Context.
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: start(thread))
+    for name in ("attach", "detach"):
+        monkeypatch.setattr(context, name, lambda _, name=name: calls.append(name))
+
+    async def work() -> tuple[int, int]:
+        return ids(get_current_span())
+
+    with tracer.start_as_current_span("request") as span:
+        with ThreadPoolExecutor(1) as pool, multiprocessing.pool.ThreadPool(1) as threads:
+            assert pool.submit(seen).result()[2:4] == threads.apply(seen)[2:4] == ids(span)
+        assert asyncio.run(concurrency.wrap(work)()) == ids(span)
+        with concurrency.detached(tracer=tracer) as detached:
+            assert get_current_span() is detached
+    assert calls == []
 
 
 def test_threads_of_a_package_that_lives_long_are_left_alone(recorded: Recorded) -> None:

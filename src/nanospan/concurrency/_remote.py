@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Setter, TextMapPropagator, default_setter
-from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, get_current_span, set_span_in_context
 
 from nanospan._common.log import log_callback_error
 from nanospan._native.context import ContextCall, bind_processes
@@ -17,7 +17,8 @@ from nanospan.propagation import TraceContextTextMapPropagator
 __all__ = ["as_remote", "context_of", "fields_of", "inject", "reduce_call"]
 
 # Not the global propagator: both ends are the same program, and a child may be forked before it is set.
-_PROPAGATORS = (TraceContextTextMapPropagator(), W3CBaggagePropagator())
+_SPAN = TraceContextTextMapPropagator()
+_BAGGAGE = W3CBaggagePropagator()
 
 
 def fields_of(context: Context) -> dict[str, str]:
@@ -25,8 +26,10 @@ def fields_of(context: Context) -> dict[str, str]:
     fields: dict[str, str] = {}
     if not context:
         return fields
-    for propagator in _PROPAGATORS:
-        inject(propagator, fields, context)
+    inject(_SPAN, fields, context)
+    # Its propagator takes twice as long to find that there is none.
+    if len(context) > 1 or get_current_span(context) is INVALID_SPAN:
+        inject(_BAGGAGE, fields, context)
     return fields
 
 
@@ -45,10 +48,8 @@ def inject(
 
 def context_of(fields: Mapping[str, str]) -> Context:
     """The Context that `fields_of` was given, its span as a remote one."""
-    context = Context()
-    for propagator in _PROPAGATORS:
-        context = propagator.extract(fields, context)
-    return context
+    context = _SPAN.extract(fields, Context())
+    return _BAGGAGE.extract(fields, context) if "baggage" in fields else context
 
 
 def as_remote(context: Context) -> Context:

@@ -169,7 +169,7 @@ def capture_once(function):
     return carried_once(function, current_context())
 
 
-def in_empty_context(function, *args, **kwargs):
+def in_empty_context(function, /, *args, **kwargs):
     """``function(*args, **kwargs)`` while an empty Context is current."""
     own = native_variable()
     if is_empty(api.get_current() if own is None else variable_value(own)):
@@ -238,8 +238,8 @@ cdef class SubmitSwitch:
         if not self.active or not callable(function) or (type(pool) is not self.kind and self.is_left(pool)):
             return call_with(original, pool, function, args, kwargs)
         context = current_context()
-        # What `concurrency.submit` has made carries one already.
-        call = function if type(function) is ContextCall else carried_once(function, context)
+        # What `nanospan.concurrency` has made carries one already.
+        call = function if isinstance(function, ContextCall) else carried_once(function, context)
         if not is_empty(context) and self.starts_empty():
             return in_empty_context(original, pool, call, *args, **kwargs)
         return call_with(original, pool, call, args, kwargs)

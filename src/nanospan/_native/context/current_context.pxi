@@ -61,20 +61,22 @@ cdef extern from *:
 
     /* The version of a dict (PEP 509), another one after each change: to compare it takes a twentieth of a look-up. Later
        releases have none that is public; there the look-up is made each time. */
-    static uint64_t nspy_checked_version = 0; /* no dict's */
     #if PY_VERSION_HEX < 0x030C0000
+    static uint64_t nspy_checked_version = 0; /* no dict's */
     #define nspy_dict_version(dict) (((PyDictObject *)(dict))->ma_version_tag)
     #define nspy_is_checked(dict) (nspy_dict_version(dict) == nspy_checked_version)
+    #define nspy_note_checked(version) ((void)(nspy_checked_version = (version)))
     #else
     #define nspy_dict_version(dict) 0
     #define nspy_is_checked(dict) 0
+    #define nspy_note_checked(version) ((void)(version))
     #endif
     """
     PyObject *known_runtime "nspy_known_runtime"()
     void know_runtime "nspy_know_runtime"(PyObject *known)
-    uint64_t checked_version "nspy_checked_version"
     uint64_t dict_version "nspy_dict_version"(PyObject *namespace)
     bint is_checked "nspy_is_checked"(PyObject *namespace)
+    void note_checked "nspy_note_checked"(uint64_t version)
 
 cdef list runtimes = []
 
@@ -108,12 +110,11 @@ cdef inline object native_variable():
 
 
 cdef PyObject *check_runtime() except NULL:
-    global checked_version
     cdef uint64_t version = dict_version(<PyObject *> api_names)  # before what may be older than the next one
     cdef PyObject *known = known_runtime()
     if known is NULL or PyDict_GetItemWithError(api_names, RUNTIME_CONTEXT) != <PyObject *> (<Runtime> known).context:
         known = learn_runtime()
-    checked_version = version
+    note_checked(version)
     return known
 
 
