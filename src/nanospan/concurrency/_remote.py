@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Setter, TextMapPropagator, default_setter
-from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, get_current_span, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span, set_span_in_context
 
 from nanospan._common.log import log_callback_error
 from nanospan._native.context import ContextCall, bind_processes
@@ -27,8 +27,8 @@ def fields_of(context: Context) -> dict[str, str]:
     if not context:
         return fields
     inject(_SPAN, fields, context)
-    # Its propagator takes twice as long to find that there is none.
-    if len(context) > 1 or get_current_span(context) is INVALID_SPAN:
+    # Unless the span is all that there is: the propagator of baggage takes twice as long to find none.
+    if len(context) > 1 or "traceparent" not in fields:
         inject(_BAGGAGE, fields, context)
     return fields
 
