@@ -266,6 +266,7 @@ def test_a_foreign_runtime_context(recorded: Recorded, monkeypatch: pytest.Monke
         def detach(self, token: Any) -> None:
             self.local.context = token
 
+    assert concurrency.wrap(seen)(1)[2:4] == (0, 0)  # with the API's own, which is found again only where it has changed
     monkeypatch.setattr(context, "_RUNTIME_CONTEXT", Elsewhere())
     with ThreadPoolExecutor(1) as pool:
         with recorded.tracer.start_as_current_span("request") as span:
