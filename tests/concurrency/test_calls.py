@@ -44,7 +44,9 @@ def by_map(pool: Executor, items: list[int]) -> list[Any]:
 
 
 def by_wrap(pool: Executor, items: list[int]) -> list[Any]:
-    return list(pool.map(concurrency.wrap(functools.partial(seen, more="m")), items))
+    call = concurrency.wrap(functools.partial(seen, more="m"))
+    # A worker that a plain pool starts would keep the context of this moment where threads inherit it.
+    return list(contextvars.Context().run(pool.map, call, items))
 
 
 def by_loop(pool: Executor, items: list[int]) -> list[Any]:
@@ -173,7 +175,7 @@ def test_all_variables_are_carried_only_when_asked(recorded: Recorded) -> None:
         # Many at once: one context could be entered only once.
         barrier = threading.Barrier(WORKERS)
         waits = concurrency.wrap(lambda: (barrier.wait(), both())[1], carry="all")
-        assert pool.submit(own).result() == ("none", ids(span))
+        assert contextvars.Context().run(pool.submit, own).result() == ("none", ids(span))
         assert pool.submit(every).result() == ("of the request", ids(span))
         futures = [pool.submit(waits) for _ in range(WORKERS)]
         assert {future.result()[0] for future in futures} == {"of the request"}

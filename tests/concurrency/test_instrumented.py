@@ -463,12 +463,14 @@ def test_wrong_arguments(wrong: dict[str, Any]) -> None:
 @pytest.mark.slow("100,000 tasks")
 def test_no_wrong_parent_in_a_crowd(recorded: Recorded, instrumented: concurrency.Instrumentation) -> None:
     wrong: list[Any] = []
+    requests: list[weakref.ref[Any]] = []
 
     def request(number: int) -> None:
         for round_ in range(125):
             with recorded.tracer.start_as_current_span(f"{number}.{round_}") as span:
                 futures = [pool.submit(lambda: ids(get_current_span())) for _ in range(100)]
                 wrong.extend(found for found in (future.result() for future in futures) if found != ids(span))
+            requests.append(weakref.ref(span))
 
     with ThreadPoolExecutor(4) as pool:
         clients = [threading.Thread(target=request, args=(number,)) for number in range(8)]
@@ -478,3 +480,6 @@ def test_no_wrong_parent_in_a_crowd(recorded: Recorded, instrumented: concurrenc
             client.join()
         assert wrong == []
         assert [pool.submit(context.get_current).result() for _ in range(16)] == [{}] * 16
+        recorded._exporter.clear()
+        gc.collect()
+        assert (len(requests), [span() for span in requests if span() is not None]) == (1000, [])

@@ -14,7 +14,10 @@ from typing import Any, Literal, ParamSpec, TypeVar, cast
 from opentelemetry.context import get_current
 
 from nanospan._common.arguments import safe_repr
-from nanospan._native.context import ContextCall, attach_context, capture_once, detach_context, submit_once
+from nanospan._native.context import (
+    ContextCall, attach_context, capture_once, detach_context, in_empty_context, submit_once
+)
+from nanospan.concurrency._empty import THREADS_INHERIT
 from nanospan.concurrency._remote import reduce_call
 
 __all__ = [
@@ -118,9 +121,11 @@ def submit(pool: Executor, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwa
     For a pool of processes the span is a remote one there. `InterpreterPoolExecutor` gets ``fn`` as it is.
     """
     if type(pool) is not ThreadPoolExecutor and is_of_interpreters(pool):
-        return pool.submit(fn, *args, **kwargs)
+        return in_empty_context(pool.submit, fn, *args, **kwargs) if THREADS_INHERIT else pool.submit(fn, *args, **kwargs)
     if not callable(fn):
         raise TypeError(f"fn must be callable, not {safe_repr(fn)}")
+    if THREADS_INHERIT:
+        return cast("Future[R]", in_empty_context(pool.submit, capture_once(fn), *args, **kwargs))
     return cast("Future[R]", submit_once(pool, fn, args, kwargs))
 
 
@@ -132,18 +137,22 @@ def map(
     chunksize: int = 1,
 ) -> Iterator[R]:
     """``pool.map(fn, *iterables)`` with the current Context for each item."""
-    if is_of_interpreters(pool):
-        return pool.map(fn, *iterables, timeout=timeout, chunksize=chunksize)
-    return pool.map(call_in_context(fn), *iterables, timeout=timeout, chunksize=chunksize)
+    call = fn if is_of_interpreters(pool) else call_in_context(fn)
+    if not THREADS_INHERIT:
+        return pool.map(call, *iterables, timeout=timeout, chunksize=chunksize)
+    # The iterables, which can be generators, run in the caller's Context.
+    columns = list(zip(*zip(*iterables, strict=False), strict=True)) or [()]
+    return in_empty_context(pool.map, call, *columns, timeout=timeout, chunksize=chunksize)
 
 
 def run_in_executor(
     loop: asyncio.AbstractEventLoop, pool: Executor | None, fn: Callable[..., R], *args: Any
 ) -> asyncio.Future[R]:
     """``loop.run_in_executor(pool, fn, *args)`` with the current Context; ``pool`` None: the loop's own."""
-    if pool is not None and is_of_interpreters(pool):
-        return loop.run_in_executor(pool, fn, *args)
-    return loop.run_in_executor(pool, call_in_context(fn, once=True), *args)
+    call = fn if pool is not None and is_of_interpreters(pool) else call_in_context(fn, once=True)
+    if THREADS_INHERIT:
+        return in_empty_context(loop.run_in_executor, pool, call, *args)
+    return loop.run_in_executor(pool, call, *args)
 
 
 class ContextFuture(Future[R]):
@@ -151,6 +160,11 @@ class ContextFuture(Future[R]):
 
     def add_done_callback(self, fn: Callable[[Future[R]], object]) -> None:
         super().add_done_callback(call_in_context(fn, once=True))
+
+
+def _submitted(submit: Callable[..., Future[R]], fn: Callable[..., R], *args: Any, **kwargs: Any) -> Future[R]:
+    call = call_in_context(fn, once=True)
+    return in_empty_context(submit, call, *args, **kwargs) if THREADS_INHERIT else submit(call, *args, **kwargs)
 
 
 class ContextThreadPoolExecutor(ThreadPoolExecutor):
@@ -161,7 +175,7 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Schedule the call with the current Context."""
-        future = super().submit(call_in_context(fn, once=True), *args, **kwargs)
+        future = _submitted(super().submit, fn, *args, **kwargs)
         # The base class makes the future. Both classes have the same layout.
         future.__class__ = ContextFuture
         return future
@@ -172,6 +186,6 @@ class ContextProcessPoolExecutor(ProcessPoolExecutor):
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Schedule the call with the current Context, as traceparent, tracestate and baggage."""
-        future = super().submit(call_in_context(fn, once=True), *args, **kwargs)
+        future = _submitted(super().submit, fn, *args, **kwargs)
         future.__class__ = ContextFuture
         return future

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from nanospan._common.clock import monotonic
 from nanospan._common.log import WindowedLog, counted
-from nanospan._common.threads import start_without_signals
+from nanospan._common.threads import lasting_thread, start_without_signals
 from nanospan._compat.sdk import SUPPRESS_INSTRUMENTATION_KEY
 from nanospan._native.encoding import EncodedBatch
 from nanospan._native.queue import ObjectBatch, ObjectQueue, SpanQueue
@@ -115,7 +115,7 @@ class ExportWorker:
         self._failures = 0
         self._cpu_reported: int | None = None
         # A new object: after a fork without Python's hooks, the parent's thread object still counts as alive.
-        self._worker_thread = threading.Thread(name="OtelBatchSpanRecordProcessor", target=self._run, daemon=True)
+        self._worker_thread = lasting_thread(self._run, "OtelBatchSpanRecordProcessor")
 
     def _start_thread(self) -> None:
         try:

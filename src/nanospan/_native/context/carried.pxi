@@ -235,7 +235,11 @@ cdef class SubmitSwitch:
     @cython.binding(False)
     def submit(self, original, pool, function, tuple args not None, dict kwargs not None):
         """``original(pool, function, *args, **kwargs)``, the function with the current Context while this is active."""
-        if not self.active or not callable(function) or (type(pool) is not self.kind and self.is_left(pool)):
+        if not self.active or not callable(function):
+            return call_with(original, pool, function, args, kwargs)
+        if type(pool) is not self.kind and self.is_left(pool):
+            if self.starts_empty():
+                return in_empty_context(original, pool, function, *args, **kwargs)
             return call_with(original, pool, function, args, kwargs)
         context = current_context()
         # What `nanospan.concurrency` has made carries one already.

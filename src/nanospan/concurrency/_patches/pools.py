@@ -1,15 +1,14 @@
 """Pools of threads and of processes: a task has the Context of its submission, a worker none.
 
 Whatever starts workers runs in an empty Context, so that neither the workers, nor the threads that manage them, nor the
-instrumentations of others can capture that of the first task. An interpreter of its own cannot load nanospan:
-`InterpreterPoolExecutor` is left alone.
+instrumentations of others can capture that of the first task. An interpreter of its own cannot load nanospan: tasks of an
+`InterpreterPoolExecutor` are left alone.
 """
 
 from __future__ import annotations
 
 import functools
 import multiprocessing.pool
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -18,11 +17,10 @@ from typing import Any
 
 from nanospan._native.context import ContextCall, SubmitSwitch, capture_once, in_empty_context
 from nanospan.concurrency._calls import is_of_interpreters
+from nanospan.concurrency._empty import THREADS_INHERIT
 from nanospan.concurrency._patches.patch import Patch
 
 __all__ = ["pool_patches"]
-
-_INHERITED = bool(getattr(sys.flags, "thread_inherit_context", False))
 
 
 def _seen_by_new_threads(thread_start: Patch) -> Callable[[Any], bool]:
@@ -34,7 +32,7 @@ def _seen_by_new_threads(thread_start: Patch) -> Callable[[Any], bool]:
     def is_seen(start: Any) -> bool:
         own = start is thread_start.replacement
         stock = type(start) is FunctionType and start.__code__.co_filename == threading.__file__
-        return _INHERITED or not (own or stock)
+        return THREADS_INHERIT or not (own or stock)
 
     return is_seen
 

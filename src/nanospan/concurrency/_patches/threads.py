@@ -9,7 +9,8 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nanospan._native.context import capture_once
+from nanospan._native.context import capture_once, in_empty_context
+from nanospan.concurrency._empty import THREADS_INHERIT
 from nanospan.concurrency._patches.patch import Patch
 
 __all__ = ["WORKERS", "is_worker", "thread_patch"]
@@ -73,7 +74,11 @@ def thread_patch(exclude: Iterable[str] = ()) -> Patch:
 
     def start(original: Callable[..., Any], thread: threading.Thread, *args: Any, **kwargs: Any) -> Any:
         # Thread(context=...) is the application's own choice.
-        if is_worker(thread, excluded) or isinstance(getattr(thread, "_context", None), contextvars.Context):
+        if isinstance(getattr(thread, "_context", None), contextvars.Context):
+            return original(thread, *args, **kwargs)
+        if is_worker(thread, excluded):
+            if THREADS_INHERIT:
+                return in_empty_context(original, thread, *args, **kwargs)
             return original(thread, *args, **kwargs)
         run = thread.run
         function = _of_the_thread(thread, run)
