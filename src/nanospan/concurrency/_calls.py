@@ -14,9 +14,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, cast
 from opentelemetry.context import get_current
 
 from nanospan._common.arguments import safe_repr
-from nanospan._native.context import (
-    ContextCall, attach_context, capture_once, detach_context, in_empty_context, submit_once
-)
+from nanospan._native.context import ContextCall, attach_context, capture_once, detach_context, in_empty_context, submit_once
 from nanospan.concurrency._empty import THREADS_INHERIT
 from nanospan.concurrency._remote import reduce_call
 
@@ -142,7 +140,7 @@ def map(
         return pool.map(call, *iterables, timeout=timeout, chunksize=chunksize)
     # The iterables, which can be generators, run in the caller's Context.
     columns = list(zip(*zip(*iterables, strict=False), strict=True)) or [()]
-    return in_empty_context(pool.map, call, *columns, timeout=timeout, chunksize=chunksize)
+    return cast("Iterator[R]", in_empty_context(pool.map, call, *columns, timeout=timeout, chunksize=chunksize))
 
 
 def run_in_executor(
@@ -151,7 +149,7 @@ def run_in_executor(
     """``loop.run_in_executor(pool, fn, *args)`` with the current Context; ``pool`` None: the loop's own."""
     call = fn if pool is not None and is_of_interpreters(pool) else call_in_context(fn, once=True)
     if THREADS_INHERIT:
-        return in_empty_context(loop.run_in_executor, pool, call, *args)
+        return cast("asyncio.Future[R]", in_empty_context(loop.run_in_executor, pool, call, *args))
     return loop.run_in_executor(pool, call, *args)
 
 
@@ -164,7 +162,9 @@ class ContextFuture(Future[R]):
 
 def _submitted(submit: Callable[..., Future[R]], fn: Callable[..., R], *args: Any, **kwargs: Any) -> Future[R]:
     call = call_in_context(fn, once=True)
-    return in_empty_context(submit, call, *args, **kwargs) if THREADS_INHERIT else submit(call, *args, **kwargs)
+    if THREADS_INHERIT:
+        return cast("Future[R]", in_empty_context(submit, call, *args, **kwargs))
+    return submit(call, *args, **kwargs)
 
 
 class ContextThreadPoolExecutor(ThreadPoolExecutor):
