@@ -6,10 +6,11 @@ import signal
 import socket
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hosts.running import Hosts, work
-from support.accounting import WAIT
+from support.accounting import WAIT, wait_until
 
 PROGRAMS = {
     "os._exit": (
@@ -149,4 +150,54 @@ def test_a_signal_that_a_program_blocks_waits_for_it(hosts: Callable[..., Hosts]
     host.open_gate()
     assert process.wait(WAIT) == 0, host.said()
     assert host.ended() == Counter([*work(0), number.name])
+    host.check_nothing_lost()
+
+
+GUNICORN_SETTINGS = """
+import os, signal
+
+def post_worker_init(worker):
+    adjust, requests = worker.tpool._adjust_thread_count, []
+
+    def interrupt_the_second():
+        adjust()
+        requests.append(None)
+        if len(requests) == 2:
+            os.kill(os.getpid(), signal.SIGQUIT)
+
+    worker.tpool._adjust_thread_count = interrupt_the_second
+"""
+
+WSGI = """
+import ledger
+
+def app(environ, start_response):
+    ledger.span(environ["PATH_INFO"])
+    start_response("204 No Content", [])
+    return []
+"""
+
+
+def request(address: Path, path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(address))
+        connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        assert connection.makefile("rb").readline().split()[1] == b"204"
+
+
+def test_a_worker_of_gunicorn_that_blocks_at_its_signal_has_sent(hosts: Callable[..., Hosts], tmp_path: Path) -> None:
+    """The signal comes while the main thread gives a request to the pool, and holds the lock that its handler takes."""
+    host = hosts("gunicorn")
+    (tmp_path / "settings.py").write_text(GUNICORN_SETTINGS)
+    (tmp_path / "site_of_gunicorn.py").write_text(WSGI)
+    process = host.start(
+        *("python", "-m", "gunicorn", "--config=settings.py", "--bind=unix:socket", "--worker-class=gthread", "--threads=2"),
+        *("--no-control-socket", "--graceful-timeout=1", "site_of_gunicorn:app"),
+    )
+    wait_until(lambda: "Booting worker" in host.said(), "gunicorn listens")
+    for path in ("/first", "/second"):
+        request(tmp_path / "socket", path)
+    wait_until(lambda: len(host.arrived()) == 2, "the worker has sent")
+    host.end(process, signal.SIGTERM)
+    assert "Worker exiting" not in host.said()
     host.check_nothing_lost()

@@ -88,7 +88,7 @@ def gunicorn_uvicorn() -> list[Configuration]:
 
 # --- ASGI --------------------------------------------------------------------------------------------------------------
 
-UVICORN = "python -m uvicorn asgi_app:app --host {host} --port {port}"
+UVICORN = "python -m uvicorn asgi_app:app --host {host} --port {port} --timeout-worker-healthcheck=60"
 HYPERCORN = "python -m hypercorn asgi_app:app --bind {host}:{port}"
 GRANIAN = "python -m granian --host {host} --port {port} --respawn-interval 0.01"
 GRANIAN_LIVES = (*RELOAD_TERM, ("INT",), ("TERM under load",))

@@ -5,17 +5,15 @@ docs/compatibility.md has the table of these runs; with `--junit-xml` the proper
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from servers.requirements import environment_of
 from servers.table import CONFIGURATIONS, Configuration
 from servers.web_server import WebServer
-from support.extra_packages import Collector, environment_with
+from support.extra_packages import Collector
 
 
 @pytest.mark.timeout(900)  # the first time it fetches and compiles packages
@@ -33,13 +31,7 @@ def test_no_end_of_a_server_loses_a_span(
     configuration: Configuration,
     life: tuple[str, ...],
 ) -> None:
-    if os.environ.get("NANOSPAN_SUITES") == "0":
-        pytest.skip("NANOSPAN_SUITES=0 leaves out what needs other packages")
-    if configuration.packages == ("mod_wsgi",) and shutil.which("apxs") is None:
-        pytest.skip("mod_wsgi needs Apache and its apxs (apache2-dev)")
-    if configuration.prefix and subprocess.run([*configuration.prefix, "true"], capture_output=True).returncode:
-        pytest.skip(f"this user cannot run {configuration.prefix[0]}, and Apache serves nothing as root")
-    environment = environment_with(request.config, *configuration.packages)
+    environment = environment_of(request, configuration)
     # Not pytest's folder: a socket of uWSGI's or Apache's needs a short name.
     with (
         TemporaryDirectory(prefix="server-") as folder,

@@ -20,9 +20,10 @@ LIMIT_SECONDS = 5.0
 def send_now(seconds: float = LIMIT_SECONDS, *, or_here: bool = False) -> bool:
     """Send the spans that ended before the call; returns whether that was done within ``seconds``.
 
-    It works from a signal handler: another thread sends, since the interrupted code may hold the locks that sending takes.
-    With ``or_here``, for calls from anywhere else, this thread sends if no other can: in an exit handler, or where the
-    export thread is a greenlet of this one.
+    It works from a signal handler: another thread sends, since the interrupted code may hold the locks that other packages'
+    processors take. Where the interpreter, which is ending, starts no thread, this one waits for nanospan's processors, for
+    which it needs no such lock. With ``or_here``, for calls from anywhere else, this thread sends all if no other can: in an
+    exit handler, or where the export thread is a greenlet of this one.
     """
     deadline = monotonic() + seconds
 
@@ -57,8 +58,9 @@ def _in_another_thread(send: Callable[[], object], seconds: float, or_here: bool
         return True
     try:
         start_new_thread(send_and_tell, ())
-    except RuntimeError:  # no more threads: the interpreter is ending, and its exit handlers send
-        if or_here:
-            send_and_tell()
-        return or_here
+    except RuntimeError:
+        if not or_here:
+            return flush_all(seconds)
+        send_and_tell()
+        return True
     return done.acquire(timeout=seconds)

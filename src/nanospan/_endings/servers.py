@@ -29,10 +29,11 @@ PAUSE_SECONDS = 1.0
 def send_before_servers_end() -> None:
     """Send when uvicorn's server, in whichever process manager, has finished its requests and its lifespan.
 
-    Send too from the moment at which gunicorn tells a worker to end that does not.
+    Send too from the moment at which gunicorn tells a worker to end that may not.
     """
     after_import("uvicorn.server", _hook_uvicorn)
     after_import("gunicorn.workers.base", _hook_gunicorn)
+    after_import("gunicorn.workers.gthread", _hook_gunicorn_threads)
 
 
 def _hook_uvicorn(module: ModuleType) -> None:
@@ -72,6 +73,26 @@ def _hook_gunicorn(module: ModuleType) -> None:
             _send_until_the_end()
 
     worker.handle_exit = handle_exit_and_send
+
+
+def _hook_gunicorn_threads(module: ModuleType) -> None:
+    """Hook what the worker with threads does at SIGQUIT and SIGINT.
+
+    It takes a lock of its thread pool, and blocks where the signal has interrupted it in a call that holds that lock.
+    """
+    worker = getattr(module, "ThreadWorker", None)
+    handle_quit = getattr(worker, "handle_quit", None)
+    if worker is None or not callable(handle_quit) or hasattr(handle_quit, "__wrapped__"):
+        return
+
+    @functools.wraps(handle_quit)
+    def send_and_handle_quit(self: Any, number: int, frame: Any) -> None:
+        if not getattr(self, "_nanospan_sends", False):
+            self._nanospan_sends = True
+            _send_until_the_end()
+        handle_quit(self, number, frame)
+
+    worker.handle_quit = send_and_handle_quit
 
 
 def _send_until_the_end() -> None:

@@ -9,30 +9,54 @@ from __future__ import annotations
 import atexit
 import logging
 import weakref
+from collections.abc import Callable
 from typing import Protocol
 
 from nanospan._common.clock import monotonic
 
-__all__ = ["end_all", "flush_all", "is_anything_unsent", "send_at_exit"]
+__all__ = ["at_first", "end_all", "flush_all", "is_anything_unsent", "send_at_exit", "through_interrupts"]
 
 logger = logging.getLogger(__name__)
 
 LIMIT_SECONDS = 30.0
 """Of all processors together, as of the shutdown of one."""
 
+INTERRUPTED_SECONDS = 5.0
+"""What is left of it when the user presses Ctrl-C again."""
+
+MAX_INTERRUPTS = 20
+
 
 class EndsAtExit(Protocol):
     def end_at_exit(self, timeout: float) -> None: ...
-    def flush(self, timeout: float) -> bool: ...
+    def flush_at_end(self, timeout: float) -> bool: ...
     def has_unsent(self) -> bool: ...
 
 
 _workers: weakref.WeakSet[EndsAtExit] = weakref.WeakSet()
+_first: list[Callable[[], None]] = []
 
 
 def send_at_exit(worker: EndsAtExit) -> None:
     """Call ``worker.end_at_exit(seconds)`` when the interpreter ends; keeps a weak reference."""
     _workers.add(worker)
+    # Handlers run in the reverse order: before that of the provider, which is made before its processors.
+    atexit.unregister(_call_first)
+    atexit.register(_call_first)
+
+
+def at_first(prepare: Callable[[], None]) -> None:
+    """Call ``prepare()`` before the exit handlers of providers shut the processors down that exist by then."""
+    if prepare not in _first:
+        _first.append(prepare)
+
+
+def _call_first() -> None:
+    for prepare in _first:
+        try:
+            prepare()
+        except Exception:
+            logger.debug("Exception before the last spans are sent", exc_info=True)
 
 
 def flush_all(timeout: float) -> bool:
@@ -40,7 +64,7 @@ def flush_all(timeout: float) -> bool:
     deadline = monotonic() + timeout
     sent = True
     for worker in list(_workers):
-        sent = worker.flush(max(0.0, deadline - monotonic())) and sent
+        sent = worker.flush_at_end(max(0.0, deadline - monotonic())) and sent
     return sent
 
 
@@ -59,7 +83,34 @@ def end_all(timeout: float) -> None:
             logger.exception("Exception while the last spans were sent")
 
 
-# Registered at the import, so that it runs after the handlers of providers that are made later.
-@atexit.register
+def through_interrupts(send: Callable[[float], object], timeout: float) -> None:
+    """Call ``send(seconds)``, at the end of the process, again when the handler of a signal raises in the middle of it.
+
+    A process may get its signal twice: from the terminal or the service manager, which send it to the whole group, and from
+    its parent. The first such exception leaves `INTERRUPTED_SECONDS`, and is raised in the end.
+    """
+    deadline = monotonic() + timeout
+    interrupts: list[BaseException] = []
+    while True:
+        try:
+            send(max(0.0, deadline - monotonic()))
+            break
+        except Exception:
+            raise
+        except BaseException as interrupt:
+            interrupts.append(interrupt)
+            deadline = min(deadline, monotonic() + INTERRUPTED_SECONDS)
+            if len(interrupts) == MAX_INTERRUPTS:
+                break
+    if interrupts:
+        raise interrupts[0]
+
+
 def _send_all() -> None:
-    end_all(LIMIT_SECONDS)
+    through_interrupts(end_all, LIMIT_SECONDS)
+
+
+# Registered at the import, so that it runs after the handlers of providers that are made later. Several times: what the
+# handler of a signal raises when a call begins, before it can catch that, ends only this call.
+for _ in range(3):
+    atexit.register(_send_all)

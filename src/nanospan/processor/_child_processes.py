@@ -8,6 +8,8 @@ import sys
 import weakref
 from typing import Protocol
 
+from nanospan.processor._at_exit import LIMIT_SECONDS, through_interrupts
+
 __all__ = ["shut_down_at_end_of_child"]
 
 logger = logging.getLogger(__name__)
@@ -17,14 +19,14 @@ _LAST = -100
 
 
 class EndsInChildren(Protocol):
-    def end_in_child(self) -> None: ...
+    def end_in_child(self, timeout: float) -> None: ...
 
 
 def shut_down_at_end_of_child(worker: EndsInChildren) -> None:
-    """Call ``worker.end_in_child()`` at the normal end of a child of multiprocessing: this process, or one that it forks.
+    """Call ``worker.end_in_child(seconds)`` at the normal end of a child of multiprocessing.
 
-    It reads `sys.modules` instead of importing: a process that multiprocessing started has its modules. It keeps a weak
-    reference to ``worker``.
+    That is this process, or one that it forks. It reads `sys.modules` instead of importing: a process that multiprocessing
+    started has its modules. It keeps a weak reference to ``worker``.
     """
     util, process = sys.modules.get("multiprocessing.util"), sys.modules.get("multiprocessing.process")
     if util is None or process is None:
@@ -47,7 +49,7 @@ def _in_child(worker: EndsInChildren) -> None:
     def shut_down() -> None:
         if (strong := weak()) is not None:
             try:
-                strong.end_in_child()
+                through_interrupts(strong.end_in_child, LIMIT_SECONDS)
             except Exception:
                 logger.exception("Exception at the end of a child process")
 

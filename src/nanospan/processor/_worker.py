@@ -27,6 +27,7 @@ from nanospan.processor._export_adapter import ExportAdapter
 from nanospan.processor._green_threads import end_in_children, green_sleep
 from nanospan.processor._metrics import ProcessorMetrics
 from nanospan.processor._settings import MAX_REQUEST_BYTES, MAX_REQUEST_SPANS, QueueSettings
+from nanospan.processor._waiters import Waiters
 
 __all__ = ["ExportWorker"]
 
@@ -88,7 +89,9 @@ class ExportWorker:
         """For each reason the drops that are logged, and when."""
         self._shutdown = False
         self._stopped = False
-        self._first_shutdown = [True]  # the first call pops it; a lock could deadlock with a signal handler
+        self._shut_down = False
+        self._shutdown_call: dict[str, object] = {}
+        """The call of `shutdown` that counts, which no exception has ended. No lock: a signal handler may call it."""
         self._give_up = False
         self._left_at_exit = False
         self._reset_state()
@@ -106,15 +109,17 @@ class ExportWorker:
     def _reset_state(self) -> None:
         """Initialise the state of this process; a forked child repeats it."""
         self._pid = os.getpid()
-        # Both without `with`, whose end allocates: without memory for it the lock would stay taken.
-        self._sent = threading.Condition()
+        # Without `with`, whose end allocates: without memory for it the lock would stay taken.
         self._draining = threading.Lock()
+        self._drainer: int | None = None
         # 0 is the first ticket of a queue. In a child, another thread may have advanced the queue already.
         self._sent_ticket = 0
         self._flush_ticket = 0
+        self._waiters = Waiters()
         self._failures = 0
         self._cpu_reported: int | None = None
         # A new object: after a fork without Python's hooks, the parent's thread object still counts as alive.
+        self._has_run = False
         self._worker_thread = lasting_thread(self._run, "OtelBatchSpanRecordProcessor")
 
     def _start_thread(self) -> None:
@@ -152,6 +157,10 @@ class ExportWorker:
             self._queue.check_fork()
             if self._worker_thread is process:
                 raise
+        finally:
+            if self._worker_thread is process:
+                self._has_run = True
+                self._waiters.notify()
         if self._worker_thread is not process:
             # After the fork, threading no longer knows this thread, and its end would raise KeyError; register it again.
             threading.current_thread()
@@ -201,16 +210,22 @@ class ExportWorker:
             add_worker_time(used - self._cpu_reported)
         self._cpu_reported = used
 
-    def _drain(self) -> None:
-        """Send all queued spans without waiting for more."""
+    def _drain(self) -> bool:
+        """Send all queued spans without waiting for more. False: this thread is doing so already, and was interrupted."""
+        me = threading.get_ident()
+        if self._drainer == me:
+            return False
         self._draining.acquire()
         try:
+            self._drainer = me
             while self._send_next(0.0):
                 pass
             if self._stopped:
                 self._queue.close()
         finally:
+            self._drainer = None
             self._draining.release()
+        return True
 
     def _send_next(self, wait: float) -> bool:
         """Wait up to ``wait`` seconds for a batch and send it. False if there was none."""
@@ -268,15 +283,11 @@ class ExportWorker:
             raise interrupt
 
     def _note_sent(self, ticket: int) -> None:
-        self._sent.acquire()
-        try:
-            self._sent_ticket = ticket
-            # Advance it too: after 2**31 spans without a flush it would compare as ahead.
-            if _reached(ticket, self._flush_ticket):
-                self._flush_ticket = ticket
-            self._sent.notify_all()
-        finally:
-            self._sent.release()
+        self._sent_ticket = ticket
+        # Advance it too: after 2**31 spans without a flush it would compare as ahead.
+        if _reached(ticket, self._flush_ticket):
+            self._flush_ticket = ticket
+        self._waiters.notify()
 
     def _report_drops(self, at_the_end: bool = False) -> None:
         """Log the drops since the last line of their kind: once per window, and the rest ``at_the_end``."""
@@ -290,6 +301,16 @@ class ExportWorker:
                 self._reported[reason] = dropped[reason], now
                 logger.warning(message, counted(added, "span"))
 
+    def _is_running(self) -> bool:
+        return self._worker_thread.is_alive() and not self._has_run
+
+    def _wait_for_thread(self, seconds: float) -> bool:
+        """Whether the thread has done all its work within ``seconds``, or does not run.
+
+        For an exception of a signal handler, `threading.Thread.join` of CPython 3.11 takes the thread for dead.
+        """
+        return self._waiters.wait(lambda: not self._is_running(), seconds)
+
     # --- callers --------------------------------------------------------------------------------------------------
 
     def flush(self, timeout: float) -> bool:
@@ -300,32 +321,43 @@ class ExportWorker:
         deadline = monotonic() + timeout
         target = self._queue.ticket
         failures = self._failures
-        self._sent.acquire()
-        try:
-            if not _reached(self._flush_ticket, target):
-                self._flush_ticket = target
-        finally:
-            self._sent.release()
-        self._queue.request()
-        if not self._worker_thread.is_alive():
-            self._drain()
-        self._sent.acquire()
-        try:
-            while not _reached(self._sent_ticket, target):
-                if not self._sent.wait(max(0.0, deadline - monotonic())):
-                    return False
-        finally:
-            self._sent.release()
-        return self._failures == failures
 
-    def end_in_child(self) -> None:
+        def is_sent() -> bool:
+            if _reached(self._sent_ticket, target):
+                return True
+            if not _reached(self._flush_ticket, target):  # at first, and where another thread has written its own
+                self._flush_ticket = target
+                self._queue.request()
+            return False
+
+        self._queue.request()
+        if not self._is_running() and not self._drain():
+            return False
+        return self._waiters.wait(is_sent, max(0.0, deadline - monotonic())) and self._failures == failures
+
+    def flush_at_end(self, timeout: float) -> bool:
+        """As `flush`, for an end of the process that may meet a shutdown: it waits for what that sends.
+
+        The shutdown may be another thread's, or what a signal handler, which calls this, has interrupted.
+        """
+        self._queue.check_fork()
+        if not self._shutdown:
+            return self.flush(timeout)
+        if self._shut_down:
+            return True
+        if threading.current_thread() is self._worker_thread:
+            return False
+        self._queue.request()  # the interrupted shutdown may not have come to it
+        return self._wait_for_thread(timeout) and self._drain() and self._queue.depth == 0
+
+    def end_in_child(self, timeout: float) -> None:
         """Shut down at the end of a child of multiprocessing, if a span has ended in it.
 
         Otherwise the exporter stays untouched: it may be a copy of the parent's, with buffered output of the parent.
         """
         self._queue.check_fork()
         if self._queue.stats()["ended"]:
-            self.shutdown()
+            self.shutdown(timeout * 1e3)
 
     def leave_at_exit(self) -> None:
         """Send nothing at the end of the interpreter unless the owner shuts the processor down."""
@@ -333,31 +365,44 @@ class ExportWorker:
 
     def has_unsent(self) -> bool:
         """Whether `end_at_exit` has something to do. False in a forked child in which no span has ended."""
-        if self._shutdown or self._left_at_exit or self._pid != os.getpid():
+        if self._shut_down or self._left_at_exit or self._pid != os.getpid():
             return False
         stats = self._queue.stats()
         return bool(stats["held"] or stats["queued"])
 
     def end_at_exit(self, timeout: float) -> None:
-        """Send what is queued if the processor was not shut down; decide on traces that tail sampling still holds."""
-        if self._shutdown or self._left_at_exit:
+        """Send what is queued if the processor was not shut down; decide on traces that tail sampling still holds.
+
+        A shutdown that is under way is waited for, and one that an exception has ended is done again.
+        """
+        if self._shut_down or self._left_at_exit:
             return
         self._queue.check_fork()
         stats = self._queue.stats()
-        if stats["held"]:
+        if self._shutdown_call:
+            self.flush_at_end(timeout)
+        elif self._shutdown or stats["held"]:
             self.shutdown(timeout * 1e3)
         elif stats["queued"]:
             self.flush(timeout)
 
     def shutdown(self, timeout_millis: float = 30000) -> None:
-        """Send queued spans for at most ``timeout_millis``, then shut the exporter down.
+        """Send queued spans for at most ``timeout_millis``, then shut the exporter down. Later calls do nothing.
 
-        Spans that are not sent by then are counted as dropped by shutdown.
+        Spans that are not sent by then are counted as dropped by shutdown. A call that an exception ends, such as the
+        KeyboardInterrupt of a second Ctrl-C, does not count: the next one goes on.
         """
+        this_call = object()
         try:
-            self._first_shutdown.pop()
-        except IndexError:
-            return
+            if self._shutdown_call.setdefault("call", this_call) is this_call:
+                self._do_shutdown(timeout_millis)
+                self._shut_down = True
+        except BaseException:
+            if self._shutdown_call.get("call") is this_call:
+                del self._shutdown_call["call"]
+            raise
+
+    def _do_shutdown(self, timeout_millis: float) -> None:
         self._shutdown = True
         self._queue.check_fork()
         deadline = monotonic() + timeout_millis / 1e3
@@ -365,11 +410,11 @@ class ExportWorker:
         self._stopped = True
         self._queue.request()
         from_exporter = threading.current_thread() is self._worker_thread
-        if self._worker_thread.ident is not None and not from_exporter:
-            self._worker_thread.join(timeout_millis / 1e3)
+        if not from_exporter and self._wait_for_thread(timeout_millis / 1e3) and self._worker_thread.ident is not None:
+            self._worker_thread.join(max(0.0, deadline - monotonic()))
         # An exporter that shuts its own processor down receives no more batches: no export() after shutdown().
         self._give_up = from_exporter or monotonic() >= deadline
-        if not self._worker_thread.is_alive():
+        if not self._is_running():
             self._drain()
         try:
             self._adapter.shutdown(max(0.0, (deadline - monotonic()) * 1e3))

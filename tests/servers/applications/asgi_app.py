@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import witness  # noqa: F401
 from opentelemetry import trace
 
 print(f"loaded by {os.getpid()}", flush=True)

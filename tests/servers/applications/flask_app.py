@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import witness  # noqa: F401
 from flask import Flask
 from opentelemetry import trace
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+import witness  # noqa: F401
 from django.conf import settings
 from django.core.management import execute_from_command_line
 from django.http import HttpResponse
