@@ -33,6 +33,8 @@ __all__ = [
     "BOUNDED_LIST_DEQUE",
     "CALLS_ON_ENDING",
     "LEFT_OUT",
+    "LINK_ATTRIBUTES",
+    "LINK_CONTEXT",
     "READABLE_SPAN_FIELDS",
     "RECORDS_NATIVELY",
     "RESOURCE_ATTRIBUTES",
@@ -141,6 +143,10 @@ BOUNDED_ATTRIBUTES_IMMUTABLE = "_immutable"
 
 BOUNDED_LIST_DEQUE = "_dq"
 """The deque inside ``BoundedList``; its length is read without a Python call."""
+
+LINK_CONTEXT = "_context"
+LINK_ATTRIBUTES = "_attributes"
+"""The fields of ``Link`` behind ``context`` and ``attributes``, the second of which the SDK assigns."""
 
 STATUS_CODE = "_status_code"
 STATUS_DESCRIPTION = "_description"

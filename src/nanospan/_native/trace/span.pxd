@@ -100,7 +100,7 @@ cdef class SpanFields(NativeSpanBase):
     cdef TimeState end_state       # read without the section, by is_ended
     cdef bint has_container         # cold_fields.attributes is the SDK's container, or was assigned
     cdef bint has_event_container   # cold_fields.events likewise; before that it is None or a list of NativeEvent
-    cdef bint has_links             # cold_fields.links is the SDK's container, or was assigned
+    cdef bint has_link_container    # cold_fields.links likewise; before that it is None or a list of NativeLink
 
     cdef uint32_t cost  # of a timed span (cost_meter.pxd): nanoseconds spent in its calls; 0: not timed. Atomic
 
@@ -134,6 +134,8 @@ cdef class SpanFields(NativeSpanBase):
     cdef object event_container(self)
     @cython.final
     cdef object link_container(self)
+    @cython.final
+    cdef bint has_links(self) noexcept
 
 
 # What a write that may run Python code writes: key and value, a mapping, an SDK event, a link, status and description.
@@ -176,6 +178,8 @@ cdef class SpanContent(SpanFields):
     cdef object value_limit(self)
     @cython.final
     cdef int set_links(self, object links) except -1
+    @cython.final
+    cdef bint keep_links(self, object links) except -1
 
 
 cdef class NativeSpan(SpanContent):
@@ -210,6 +214,15 @@ cdef class NativeEvent:
     cdef readonly uint32_t dropped_attributes
 
     cdef object as_sdk_event(self, object limits)
+
+
+cdef class NativeLink:
+    cdef readonly object context
+    cdef readonly dict attributes
+    cdef readonly uint32_t dropped_attributes
+    cdef object link
+
+    cdef object as_sdk_link(self, object limits)
 
 
 # A new instance of the public class, without ids, name, kind and shared state.

@@ -20,6 +20,7 @@ from cpython.long cimport PyLong_FromUnsignedLongLong
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject, PyObject_GenericGetAttr, Py_TYPE, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memmove
 
@@ -28,7 +29,7 @@ from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util import BoundedList
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from nanospan._compat import sdk as private
 from nanospan._common.log import WindowedLog, log_callback_error, one_line
@@ -41,7 +42,9 @@ from nanospan._native.base.threads cimport (
     FREE, add_u32, enter, leave, load_flag, load_u32, nspy_section, store_flag, store_u32
 )
 from nanospan._native.context.csrc cimport ns_span_id_store, ns_trace_id, ns_trace_id_store
-from nanospan._native.context cimport BorrowedState, Ids, NativeSpanBase, read_context, set_span_class
+from nanospan._native.context cimport (
+    BorrowedState, Ids, NativeSpanBase, context_is_tuple, read_context, set_span_class
+)
 from nanospan._native.encoding.csrc cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE
 from nanospan._native.encoding cimport dropped_attributes_of, dropped_items_of, fill_from_readable, time_of
 from nanospan._native.encoding.span_view cimport (
@@ -64,6 +67,10 @@ cdef bint calls_on_ending = private.CALLS_ON_ENDING
 cdef str BOUNDED_ATTRIBUTES_DICT = private.BOUNDED_ATTRIBUTES_DICT
 cdef str BOUNDED_ATTRIBUTES_IMMUTABLE = private.BOUNDED_ATTRIBUTES_IMMUTABLE
 cdef str BOUNDED_LIST_DEQUE = private.BOUNDED_LIST_DEQUE
+cdef str LINK_CONTEXT = private.LINK_CONTEXT
+cdef str LINK_ATTRIBUTES = private.LINK_ATTRIBUTES
+cdef object api_link = Link
+cdef object span_context_type = SpanContext
 cdef object sdk_span = sdk.Span
 cdef object readable_span_type = ReadableSpan
 cdef object status_type = Status
@@ -75,6 +82,9 @@ cdef object ERROR = StatusCode.ERROR
 cdef object unset_status = ReadableSpan("", resource=Resource.get_empty()).status
 cdef object internal = SpanKind.INTERNAL
 cdef object concurrent_processor = sdk.ConcurrentMultiSpanProcessor
+
+cdef enum:
+    CONTEXT_IS_VALID = 5  # position in a SpanContext, if context_is_tuple()
 
 cdef str SETTING_ON_ENDED = "Setting attribute on ended span."
 cdef str CALLED_END_ON_ENDED = "Calling end() on an ended span."

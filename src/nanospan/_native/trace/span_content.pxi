@@ -272,7 +272,8 @@ cdef class SpanContent(SpanFields):
     cdef int set_links(self, object links) except -1:
         """The links of a span that starts."""
         try:
-            self._links = self._new_links(links)
+            if not self.keep_links(links):
+                self._links = self._new_links(links)
             return 0
         except Exception as error:
             report_left_out(PARTS[LINK], error)
@@ -289,6 +290,26 @@ cdef class SpanContent(SpanFields):
             except Exception as error:
                 report_left_out(PARTS[LINK], error)
         return 0
+
+    cdef bint keep_links(self, object links) except -1:
+        """Keeps the links as numbers and references until they are read; False if the SDK's code is to take them."""
+        cdef NativeLink made
+        cdef list kept
+        limits = self.shared.limits
+        if not link_is_plain or limits is None or (type(links) is not list and type(links) is not tuple):
+            return False
+        max_links = limits.max_links
+        if max_links is not None and len(links) > max_links:
+            return False
+        max_attributes, max_length = limits.max_link_attributes, limits.max_attribute_length
+        kept = []
+        for link in tuple(links):
+            made = native_link(link, max_attributes, max_length)
+            if made is None:
+                return False
+            kept.append(made)
+        self.cold().links = kept
+        return True
 
     # --- status ---------------------------------------------------------------------------------------------------------
 

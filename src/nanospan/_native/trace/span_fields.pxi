@@ -45,7 +45,7 @@ cdef class SpanFields(NativeSpanBase):
             self.parent_cell = None
         self.has_parent = self.parent_as_numbers = False
         self.cost = 0
-        self.has_container = self.has_event_container = self.has_links = False
+        self.has_container = self.has_event_container = self.has_link_container = False
         self.start_state = self.end_state = NO_TIME
         cdef uint32_t count = self.pair_count
         self.pair_count = 0
@@ -124,14 +124,26 @@ cdef class SpanFields(NativeSpanBase):
         return cold_fields.events
 
     cdef object link_container(self):
-        if self.has_links:
+        """The links in the SDK's container, which replaces the native list."""
+        cdef NativeLink link
+        if self.has_link_container:
             return self.cold_fields.links
         cold_fields = self.cold()
-        made = BoundedList(self.shared.limits.max_links)
-        if not self.has_links:
+        limits = self.shared.limits
+        kept = cold_fields.links  # complete since the start: links that are added go to the container
+        made = BoundedList(limits.max_links)
+        if kept is not None:
+            append = getattr(made, BOUNDED_LIST_DEQUE).append
+            for link in <list> kept:
+                append(link.as_sdk_link(limits))
+        if not self.has_link_container:
             cold_fields.links = made
-            self.has_links = True
+            self.has_link_container = True
         return cold_fields.links
+
+    cdef bint has_links(self) noexcept:
+        """Whether the span has links, or may have."""
+        return self.has_link_container or (self.cold_fields is not None and self.cold_fields.links is not None)
 
     @property
     @cython.critical_section
@@ -248,7 +260,7 @@ cdef class SpanFields(NativeSpanBase):
     @cython.critical_section
     def _links(self, links):
         self.cold().links = links
-        self.has_links = True
+        self.has_link_container = True
 
     @property
     def _resource(self):

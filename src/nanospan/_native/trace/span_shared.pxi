@@ -1,4 +1,4 @@
-# The shared state of a tracer's spans, and the events of a span; included by span.pxi.
+# The shared state of a tracer's spans, and the events and links of a span; included by span.pxi.
 
 cdef Bounds bounds_of(object limits) except *:
     """Reads the bounds for `set_limits`. Separate and first: `limits` may be any object, and reading it may run Python code
@@ -54,3 +54,41 @@ cdef class NativeEvent:
         attributes.dropped = self.dropped_attributes
         setattr(attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
         return Event(self.name, attributes, self.timestamp)
+
+
+cdef bint try_link():
+    """Whether a Link is its two fields."""
+    context, attributes = SpanContext(1, 1, True), {"a": 1}
+    return vars(Link(context, attributes)) == {LINK_CONTEXT: context, LINK_ATTRIBUTES: attributes}
+
+
+# A release in which this fails costs time, not correctness.
+cdef bint link_is_plain = try_link() and context_is_tuple()
+
+
+cdef class NativeLink:
+    """A link with cleaned attributes. `as_sdk_link` gives the caller's own Link, with them in the SDK's container."""
+
+    cdef object as_sdk_link(self, object limits):
+        attributes = bounded_attributes(self.attributes, limits.max_link_attributes, limits.max_attribute_length)
+        attributes.dropped = self.dropped_attributes
+        setattr(attributes, BOUNDED_ATTRIBUTES_IMMUTABLE, True)
+        setattr(self.link, LINK_ATTRIBUTES, attributes)
+        return self.link
+
+
+cdef NativeLink native_link(object link, object max_attributes, object max_length):
+    """None if only the SDK's code can say what becomes of ``link``."""
+    cdef NativeLink made
+    if type(link) is not api_link:
+        return None
+    context = PyObject_GenericGetAttr(link, LINK_CONTEXT)
+    if type(context) is not span_context_type or not <object> PyTuple_GET_ITEM(context, CONTEXT_IS_VALID):
+        return None
+    made = NativeLink.__new__(NativeLink)
+    made.link = link
+    made.context = context
+    attributes = PyObject_GenericGetAttr(link, LINK_ATTRIBUTES)
+    made.attributes = {} if attributes is None or is_empty(attributes) else clean_mapping(
+        attributes, max_attributes, max_length, &made.dropped_attributes)
+    return made

@@ -151,7 +151,7 @@ cdef int notice_start(NativeSpan span, object current) except -1:
         late = (<NativeSpan> current).is_ended()
     try:
         detector.started(&span.ids, &span.parent_ids if span.has_parent else NULL, late, span.name, span.kind,
-                         scope_of(span), span.has_links)
+                         scope_of(span), span.has_links())
     except BaseException:
         span.end()  # nobody else will
         raise
