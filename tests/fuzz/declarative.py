@@ -20,7 +20,7 @@ NAMES = [*MAKERS, "always_on", "always_off", "parent_based", "trace_id_ratio_bas
 PROPERTIES = [
     *("ratio", "precision", "randomness", "traces_per_second", "burst", "consistent", "target_spans_per_second"),
     *("cpu_fraction", "averaging_seconds", "min_probability", "rules", "default", "root", "name", "kind", "attributes"),
-    *("parent", "sampler", "external", "scope", "local_parent_sampled"),
+    *("parent", "sampler", "external", "scope", "local_parent_sampled", "linked_sampled"),
 ]
 
 

@@ -18,7 +18,7 @@ from nanospan.trace._span_limits import span_limits_from_environment
 
 SAMPLERS = [
     *("always_on", "traceidratio", "parentbased_traceidratio", "nanospan_probability", "nanospan_rate_limited"),
-    *("nanospan_rule_based", "nanospan_always_record"),
+    *("nanospan_rule_based", "nanospan_always_record", "nanospan_links_based"),
 ]
 VARIABLES = [
     *("OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),

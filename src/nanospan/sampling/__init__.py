@@ -3,8 +3,8 @@
 The samplers that the SDK has too have its names, arguments, descriptions and decisions, and derive from its classes, so that
 `isinstance` checks hold. nanospan's own samplers keep a share of the traces (`ConsistentProbability`), a number of traces
 per second (`RateLimited`), traces by rules (`RuleBased`), by load (`Adaptive`) or by the cost of tracing
-(`OverheadBudget`); `AlwaysRecord` records the spans that another sampler drops. `LinksBased`, which is Python, decides by
-the links of a span. Wrap them in a `ParentBased`; without one, services that call each other keep incomplete traces::
+(`OverheadBudget`); `AlwaysRecord` records the spans that another sampler drops; `LinksBased` decides by the links of a
+span. Wrap them in a `ParentBased`; without one, services that call each other keep incomplete traces::
 
     from nanospan.sampling import ConsistentProbability, ParentBased
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
-from opentelemetry.trace import Link, SpanKind, TraceFlags, TraceState
-from opentelemetry.util.types import Attributes
+from opentelemetry.sdk.trace.sampling import Sampler
 
 from nanospan._common.arguments import check_has
+from nanospan._native.sampling import NativeLinksBased, native_class
 from nanospan.sampling._copies import Copyable
-from nanospan.sampling._sdk import ALWAYS_OFF, ALWAYS_ON
+from nanospan.sampling._sdk import ALWAYS_OFF, ALWAYS_ON, native_sampler
 
 __all__ = ["LinksBased"]
 
 
-class LinksBased(Copyable, Sampler):
+@native_class
+class LinksBased(Copyable, NativeLinksBased, Sampler):
     """Sampler that samples a span if one of the spans that it links to was sampled.
 
     A consumer's span has links to the spans that made its messages, and begins a trace of its own. Without this sampler that
@@ -45,36 +43,7 @@ class LinksBased(Copyable, Sampler):
         self.root, self.linked_sampled, self.linked_not_sampled = root, linked_sampled, linked_not_sampled
         for name, delegate in self._delegates().items():
             check_has(name, delegate, ("should_sample",), "a Sampler, such as nanospan.sampling.ALWAYS_ON")
-
-    def should_sample(
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
-        delegate = self.root
-        for link in links or ():
-            linked = link.context
-            if linked.is_valid:
-                if linked.trace_flags & TraceFlags.SAMPLED:  # some give a plain int
-                    delegate = self.linked_sampled
-                    break
-                delegate = self.linked_not_sampled
-        # As the SDK calls a delegate, which may know no trace_state.
-        state = {} if trace_state is None else {"trace_state": trace_state}
-        return delegate.should_sample(
-            parent_context=parent_context,
-            trace_id=trace_id,
-            name=name,
-            kind=kind,
-            attributes=attributes,
-            links=links,
-            **state,
-        )
+        self._bind(*(native_sampler(delegate) or delegate for delegate in self._delegates().values()))
 
     def _delegates(self) -> dict[str, Sampler]:
         return {

@@ -94,6 +94,7 @@ def test_the_sdks_configurator_drops_the_properties(file, caplog, node, descript
     [
         (RULES, "nanospan_rule_based: default must be given"),
         ("nanospan_always_record: {root: {always_on: }}", "nanospan_always_record: root must be given"),
+        ("nanospan_links_based: {root: {always_on: }}", "nanospan_links_based: root must be given"),
     ],
 )
 def test_a_sampler_that_needs_its_properties_is_refused_by_the_sdks_configurator(file, node, words):

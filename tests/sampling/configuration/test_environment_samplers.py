@@ -27,6 +27,12 @@ OWN = {
 RULES = json.dumps(
     {"rules": [{"name": "GET /health", "sampler": {"always_off": {}}}], "default": {"trace_id_ratio_based": {"ratio": 0}}}
 )
+BY_JSON = {
+    "nanospan_rule_based": RULES,
+    "nanospan_always_record": '{"root": {"always_on": {}}}',
+    "nanospan_links_based": '{"root": {"nanospan_rate_limited": {}}, "linked_not_sampled": {"always_on": {}}}',
+}
+"""Samplers whose argument is a JSON object, and one of each."""
 STANDARD = {
     "": "DEFAULT_ON",
     " ": "DEFAULT_ON",
@@ -65,9 +71,9 @@ def test_ratios(monkeypatch, caplog, name, argument, rate):
     assert caplog.messages == []
 
 
-@pytest.mark.parametrize("name", [*OWN, "nanospan_rule_based", "nanospan_always_record"])
+@pytest.mark.parametrize("name", [*OWN, *BY_JSON])
 def test_nanospans_names_in_any_case(monkeypatch, caplog, name):
-    argument = {"nanospan_rule_based": RULES, "nanospan_always_record": '{"root": {"always_on": {}}}'}.get(name, "0.5")
+    argument = BY_JSON.get(name, "0.5")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", argument)
     made = set()
     for spelling in (name, name.upper()):
@@ -91,13 +97,14 @@ def test_a_name_of_nobody(monkeypatch, caplog, name):
 
 def test_the_entry_points():
     found = {entry.name: entry for entry in entry_points(group="opentelemetry_traces_sampler")}
-    assert {name for name in found if "nanospan" in name} == {*OWN, "nanospan_rule_based", "nanospan_always_record"}
+    assert {name for name in found if "nanospan" in name} == {*OWN, *BY_JSON}
     for name, cls in OWN.items():
         sampler = found[name].load()("0.25")
         assert type(sampler) is sampling.ParentBased
         assert type(sampler._root) is getattr(sampling, cls)
     assert type(found["nanospan_rule_based"].load()(RULES)) is sampling.ParentBased
     assert type(found["nanospan_always_record"].load()('{"root": {"always_off": {}}}')) is sampling.AlwaysRecord
+    assert type(found["nanospan_links_based"].load()('{"root": {"always_off": {}}}')._root) is sampling.LinksBased
 
 
 @pytest.mark.parametrize(

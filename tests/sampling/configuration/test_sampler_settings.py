@@ -119,6 +119,17 @@ SETTINGS: list[tuple[str, Any, str]] = [
         "AlwaysRecordSampler{ParentBased{root:AlwaysOffSampler,remoteParentSampled:RateLimited{100/s}",
     ),
     ("nanospan_always_record", {"root": {"parent_based": {}}}, "AlwaysRecordSampler{ParentBased{root:AlwaysOnSampler,"),
+    (
+        "nanospan_links_based",
+        {"root": {"nanospan_probability": {"ratio": 0.25}}},
+        "ParentBased{root:LinksBased{root:ConsistentProbability{0.25,th:c},linkedSampled:AlwaysOnSampler,"
+        "linkedNotSampled:AlwaysOffSampler}",
+    ),
+    (
+        "nanospan_links_based",
+        {"root": {"always_off": {}}, "linked_sampled": {"nanospan_rate_limited": {}}, "linked_not_sampled": None},
+        "ParentBased{root:LinksBased{root:AlwaysOffSampler,linkedSampled:RateLimited{100/s},linkedNotSampled:AlwaysOffSampler}",
+    ),
     # A ParentBased would hide every parent from a rule about the parent.
     ("nanospan_rule_based", rules({"parent": "remote", "sampler": {"always_off": {}}}), "RuleBased{[(parent=remote:"),
     ("nanospan_rule_based", rules({"name": "a", "sampler": {"always_off": None}}), "ParentBased{root:RuleBased{[(name=a:"),
@@ -205,6 +216,9 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ),
     ("nanospan_always_record", {}, ["root must be given"]),
     ("nanospan_always_record", {"root": {"nanospan_probability": 7}}, ["nanospan_probability must have a mapping"]),
+    ("nanospan_links_based", {"linked_sampled": {"always_on": {}}}, ["root must be given"]),
+    ("nanospan_links_based", {"root": {"always_on": {}}, "linked": {"always_on": {}}}, ["'linked'", "linked_not_sampled"]),
+    ("nanospan_links_based", {"root": {"always_on": {}}, "linked_sampled": 7}, ["linked_sampled must be a sampler"]),
 ]
 ONLY_JSON: list[tuple[str, Any, list[str]]] = [
     ("nanospan_rate_limited", "{", ["Expecting"]),
@@ -281,7 +295,7 @@ def test_a_wrong_number_counts_as_unset_with_one_warning(
 
 
 @pytest.mark.parametrize("read", [JSON], indirect=True)
-@pytest.mark.parametrize("name", ["nanospan_rule_based", "nanospan_always_record"])
+@pytest.mark.parametrize("name", ["nanospan_rule_based", "nanospan_always_record", "nanospan_links_based"])
 def test_no_rules_keep_everything_with_one_warning(read: Reader, caplog: pytest.LogCaptureFixture, name: str) -> None:
     assert read(name, "") is DEFAULT_ON
     assert caplog.messages == [f"OTEL_TRACES_SAMPLER_ARG is not set; using parentbased_always_on in place of {name}"]

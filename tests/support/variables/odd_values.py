@@ -78,6 +78,7 @@ SAMPLERS = {
     "nanospan_overhead_budget": ("0.5", NUMBER),
     "nanospan_rule_based": (RULES, ()),
     "nanospan_always_record": ('{"root": {"always_off": {}}}', ()),
+    "nanospan_links_based": ('{"root": {"always_off": {}}}', ()),
 }
 """An argument of each, and the forms that are one."""
 

@@ -63,3 +63,9 @@ cdef struct BorrowedState:
 
 # The ids and the trace state of a SpanContext. False: not exactly a SpanContext, or an id is not an int in range.
 cdef bint read_context(object context, Ids *ids, BorrowedState *trace_state) except -1
+
+# Whether a Link is its two fields, LINK_CONTEXT and LINK_ATTRIBUTES; checked at import.
+cdef bint link_is_plain() noexcept
+
+# The context of a link: without Python code if it is exactly a Link.
+cdef object context_of_link(object link)

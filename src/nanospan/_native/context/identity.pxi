@@ -2,23 +2,23 @@
 
 cimport cython
 from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_FromUnsignedLongLong
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyObject_GenericGetAttr
 from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport uint8_t, uint64_t
 
-from opentelemetry.trace import SpanContext, TraceFlags, TraceState
+from opentelemetry.trace import Link, SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from nanospan._native.base.freelist cimport nspy_freelist, nspy_freelist_dealloc, nspy_freelist_install, nspy_freelist_take
 from nanospan._native.base.patches cimport set_attribute
 from nanospan._native.base.pycompat cimport has_weakrefs, nspy_id_halves, nspy_trace_id
 from nanospan._native.base.threads cimport enter, leave, load_flag, nspy_section, store_flag
-from nanospan._compat.sdk import SPAN_FIELDS
+from nanospan._compat import sdk as private
 
 cdef extern from "Python.h":
     object PyObject_GenericGetDict(object, void *)
 
-cdef frozenset own_names = frozenset(SPAN_FIELDS)
+cdef frozenset own_names = frozenset(private.SPAN_FIELDS)
 cdef object span_context_type = SpanContext
 cdef object default_trace_state = DEFAULT_TRACE_STATE
 cdef object new_tuple = tuple.__new__
@@ -86,6 +86,30 @@ cdef bint read_context(object context, Ids *ids, BorrowedState *trace_state) exc
     # Borrowed: an exact SpanContext is immutable. Any other class may return a new object from each read.
     trace_state.state = NULL if state is default_trace_state else <void *> state
     return type(context) is span_context_type
+
+
+cdef object api_link = Link
+cdef str LINK_CONTEXT = private.LINK_CONTEXT
+
+
+cdef bint try_link():
+    context, attributes = SpanContext(1, 1, True), {"a": 1}
+    made = Link(context, attributes)
+    return vars(made) == {LINK_CONTEXT: context, private.LINK_ATTRIBUTES: attributes} and made.context is context
+
+
+# A release in which this fails costs time, not correctness.
+cdef bint link_has_two_fields = try_link()
+
+
+cdef bint link_is_plain() noexcept:
+    return link_has_two_fields
+
+
+cdef object context_of_link(object link):
+    if link_has_two_fields and type(link) is api_link:
+        return PyObject_GenericGetAttr(link, LINK_CONTEXT)
+    return link.context
 
 
 @cython.final

@@ -153,3 +153,11 @@ class NativeRule(NativeOutcome):
 class NativeRuleBased(NativeOwnSampler):
     def _bind(self, rules: tuple[NativeRule, ...], default: Sampler | NativeSampler) -> None: ...
     def outcome_counts(self) -> list[dict[str, int]]: ...
+
+class NativeLinksBased(NativeOwnSampler):
+    def _bind(
+        self,
+        root: Sampler | NativeSampler,
+        linked_sampled: Sampler | NativeSampler,
+        linked_not_sampled: Sampler | NativeSampler,
+    ) -> None: ...

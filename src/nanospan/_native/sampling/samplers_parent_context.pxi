@@ -19,11 +19,15 @@ cdef object current_span_context(object context):
     return span_in(context).get_span_context()
 
 
+cdef bint is_valid(object span_context) except -1:
+    if span_context_is_tuple and type(span_context) is span_context_type:
+        return bool((<tuple>span_context)[IS_VALID])
+    return span_context is not None and bool(span_context.is_valid)
+
+
 cdef object valid_parent(object context):
     span_context = current_span_context(context)
-    if span_context_is_tuple and type(span_context) is span_context_type:
-        return span_context if (<tuple>span_context)[IS_VALID] else None
-    return span_context if span_context is not None and span_context.is_valid else None
+    return span_context if is_valid(span_context) else None
 
 
 cdef int parent_bits(object span_context) except -1:

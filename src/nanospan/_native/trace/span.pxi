@@ -43,7 +43,7 @@ from nanospan._native.base.threads cimport (
 )
 from nanospan._native.context.csrc cimport ns_span_id_store, ns_trace_id, ns_trace_id_store
 from nanospan._native.context cimport (
-    BorrowedState, Ids, NativeSpanBase, context_is_tuple, read_context, set_span_class
+    BorrowedState, Ids, NativeSpanBase, context_is_tuple, context_of_link, link_is_plain, read_context, set_span_class
 )
 from nanospan._native.encoding.csrc cimport NS_FLAGS_HAS_IS_REMOTE, NS_FLAGS_IS_REMOTE
 from nanospan._native.encoding cimport dropped_attributes_of, dropped_items_of, fill_from_readable, time_of
@@ -67,7 +67,6 @@ cdef bint calls_on_ending = private.CALLS_ON_ENDING
 cdef str BOUNDED_ATTRIBUTES_DICT = private.BOUNDED_ATTRIBUTES_DICT
 cdef str BOUNDED_ATTRIBUTES_IMMUTABLE = private.BOUNDED_ATTRIBUTES_IMMUTABLE
 cdef str BOUNDED_LIST_DEQUE = private.BOUNDED_LIST_DEQUE
-cdef str LINK_CONTEXT = private.LINK_CONTEXT
 cdef str LINK_ATTRIBUTES = private.LINK_ATTRIBUTES
 cdef object api_link = Link
 cdef object span_context_type = SpanContext

@@ -56,16 +56,6 @@ cdef class NativeEvent:
         return Event(self.name, attributes, self.timestamp)
 
 
-cdef bint try_link():
-    """Whether a Link is its two fields."""
-    context, attributes = SpanContext(1, 1, True), {"a": 1}
-    return vars(Link(context, attributes)) == {LINK_CONTEXT: context, LINK_ATTRIBUTES: attributes}
-
-
-# A release in which this fails costs time, not correctness.
-cdef bint link_is_plain = try_link() and context_is_tuple()
-
-
 cdef class NativeLink:
     """A link with cleaned attributes. `as_sdk_link` gives the caller's own Link, with them in the SDK's container."""
 
@@ -82,7 +72,7 @@ cdef NativeLink native_link(object link, object max_attributes, object max_lengt
     cdef NativeLink made
     if type(link) is not api_link:
         return None
-    context = PyObject_GenericGetAttr(link, LINK_CONTEXT)
+    context = context_of_link(link)
     if type(context) is not span_context_type or not <object> PyTuple_GET_ITEM(context, CONTEXT_IS_VALID):
         return None
     made = NativeLink.__new__(NativeLink)

@@ -13,7 +13,7 @@ from typing import Any
 from nanospan.sampling import Sampler
 from nanospan.sampling.configuration.nodes import SamplerNodes
 
-__all__ = ["adaptive", "always_record", "overhead_budget", "probability", "rate_limited", "rule_based"]
+__all__ = ["adaptive", "always_record", "links_based", "overhead_budget", "probability", "rate_limited", "rule_based"]
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,11 @@ def rule_based(**properties: Any) -> Sampler:
 def always_record(**properties: Any) -> Sampler:
     """AlwaysRecord; ``root`` is required."""
     return _sampler("nanospan_always_record", properties)
+
+
+def links_based(**properties: Any) -> Sampler:
+    """LinksBased; ``root`` is required."""
+    return _sampler("nanospan_links_based", properties)
 
 
 def _sampler(name: str, properties: Mapping[str, Any]) -> Sampler:

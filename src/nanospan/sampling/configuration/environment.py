@@ -35,6 +35,7 @@ __all__ = [
     "adaptive",
     "always_record",
     "known_sampler",
+    "links_based",
     "overhead_budget",
     "probability",
     "provider_sampler",
@@ -84,6 +85,11 @@ def rule_based(argument: float | str | None = None) -> Sampler:
 def always_record(argument: float | str | None = None) -> Sampler:
     """AlwaysRecord around a ParentBased of the ``root`` in a JSON object; DEFAULT_ON if the argument is not one."""
     return _of_json("nanospan_always_record", argument)
+
+
+def links_based(argument: float | str | None = None) -> Sampler:
+    """LinksBased of the samplers in a JSON object, in a ParentBased; DEFAULT_ON if the argument is not one."""
+    return _of_json("nanospan_links_based", argument)
 
 
 def _parent_based(name: str, setting: SettingOfRoot, argument: float | str | None) -> Sampler:
@@ -146,6 +152,7 @@ _OWN: dict[str, Callable[[str], Sampler]] = {
     "nanospan_overhead_budget": overhead_budget,
     "nanospan_rule_based": rule_based,
     "nanospan_always_record": always_record,
+    "nanospan_links_based": links_based,
 }
 _BY_NAME = _standard(sampling) | _OWN
 _BY_NAME_FOR_PROVIDER = _standard(sdk) | _OWN

@@ -136,10 +136,21 @@ def _always_record(nodes: SamplerNodes, name: str, properties: Mapping[str, Any]
     return sampling.AlwaysRecord(nodes.from_node(properties["root"], f"{name}: root", top=top))
 
 
+def _links_based(nodes: SamplerNodes, name: str, properties: Mapping[str, Any], top: bool) -> Sampler:
+    if "root" not in properties:
+        raise ValueError("root must be given, the sampler for the spans without links")
+    _check_known(properties, sampling.LinksBased)
+    given = {key: node for key, node in properties.items() if node is not None or key == "root"}
+    made = {key: nodes.from_node(node, f"{name}: {key}", top=False) for key, node in given.items()}
+    sampler = sampling.LinksBased(**made)
+    return ParentBased(sampler) if top else sampler
+
+
 MAKERS: dict[str, Callable[[SamplerNodes, str, Mapping[str, Any], bool], Sampler]] = {
     **dict.fromkeys(SIMPLE, _simple),
     "nanospan_rule_based": _rule_based,
     "nanospan_always_record": _always_record,
+    "nanospan_links_based": _links_based,
 }
 """Factories of nanospan's samplers, by their names in the file."""
 
