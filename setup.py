@@ -50,6 +50,7 @@ C_SOURCES = {
         "queue/ns_wake.c",
     ],
     "trace.__init__": [],
+    "messaging.__init__": [],
 }
 
 _RELATIVE_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?://|#)([^)\s]+)\)")

@@ -224,9 +224,9 @@ class TracedClient(Delegate):
             made = headers if old_style else tracing.to_send(sending, headers, payload)
             reply = await self.__wrapped__.request(subject, payload, timeout, old_style, made)
             try:
-                for creation, _ in tracing.messaging._client.creations([reply.headers], None, None):
-                    if creation.is_valid:
-                        sending.span.add_link(creation)
+                creation = tracing.messaging._client.creation(reply.headers)
+                if creation.is_valid:
+                    sending.span.add_link(creation)
             except Exception:
                 log_failure("the link to a reply")
             return reply

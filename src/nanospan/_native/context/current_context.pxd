@@ -3,6 +3,11 @@ from cpython.object cimport PyObject
 # trace.get_current_span: the span in a Context (None: the current one), or the API's INVALID_SPAN.
 cdef object span_in(object context)
 
+# opentelemetry.context.get_current, and attach; `detach_own` is False if the token is to be given to `detach`.
+cdef object current_context()
+cdef object attach_context(object context)
+cdef bint detach_own(object token) noexcept
+
 # trace.set_span_in_context: a new Context with the entries of this one, and the span.
 cdef object context_with(object context, object span)
 

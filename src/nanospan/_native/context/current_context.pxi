@@ -230,6 +230,22 @@ cdef int make_current(object span, Activated *made) except -1:
     return 0
 
 
+cdef object attach_context(object context):
+    own = native_variable()
+    return api.attach(context) if own is None else PyContextVar_Set(own, context)
+
+
+cdef bint detach_own(object token) noexcept:
+    try:
+        own = native_variable()
+        if own is None:
+            return False
+        PyContextVar_Reset(own, token)
+        return True
+    except Exception:  # of another context, of another variable, or used before
+        return False
+
+
 cdef int undo_current(Activated *made) except -1:
     cdef bint foreign = made.context is NULL
     token = <object> made.token

@@ -5,7 +5,8 @@ The common case is handled here: ASCII strings, ids within range. Everything els
 together with the headers read so far, so that no header is read from a carrier twice.
 """
 
-from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem, PyDict_Size
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.tuple cimport PyTuple_GET_ITEM
 
@@ -45,6 +46,7 @@ cdef extern from "Python.h":
     void *PyUnicode_DATA(object)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
 
+cdef object context_type = Context
 cdef object non_recording_type = NonRecordingSpan
 cdef object trace_flags_type = TraceFlags
 cdef object getter_of_mappings = default_getter
@@ -376,6 +378,50 @@ cdef class NativeTraceContextPropagator:
         put(carrier, setter, TRACEPARENT, text)
         if trace_state.state is not NULL and <object> trace_state.state:
             put(carrier, setter, TRACESTATE, (<object> trace_state.state).to_header())
+
+
+# ---- for native code ----
+
+cdef bint is_native_propagator(object propagator):
+    return same_as_api and propagator_class is not None and type(propagator) is propagator_class
+
+
+cdef object remote_context(object traceparent, object tracestate):
+    cdef ns_traceparent parent
+    cdef Ids ids
+    if type(traceparent) is bytes:
+        if PyBytes_GET_SIZE(traceparent) > NS_TRACEPARENT_MAX_LENGTH or not ns_traceparent_read(
+                PyBytes_AS_STRING(traceparent), PyBytes_GET_SIZE(traceparent), &parent):
+            return None
+    elif read_traceparent(traceparent, &parent) != READ:
+        return None
+    state = None
+    if tracestate is not None:
+        if type(tracestate) is not str:
+            return None
+        state = read_tracestate((tracestate,))
+    ids.trace_high, ids.trace_low = parent.trace_id_high, parent.trace_id_low
+    ids.span, ids.flags, ids.is_remote = parent.span_id, parent.flags, True
+    return make_context(&ids, state)
+
+
+cdef str traceparent_in(object context):
+    cdef nspy_section section
+    cdef Ids ids
+    if not context_is_dict() or type(context) is not context_type or PyDict_Size(context) != 1:
+        return None
+    if not get_current_span_is_original():
+        return None
+    span = span_in(context)
+    if not has_native_ids(span):
+        return None
+    enter(&section, span)
+    ids = (<NativeSpanBase> span).ids
+    state = (<NativeSpanBase> span).trace_state
+    leave(&section)
+    if state or not ids_are_valid(&ids):
+        return None
+    return write_traceparent(&ids)
 
 
 # ---- for tests ----

@@ -63,6 +63,9 @@ class Carrier:
     `set` and `get` never raise, and never change an object that they are given.
     """
 
+    shape: str | None = None
+    """How native code may read the headers: as ``"pairs"``, as a ``"mapping"``; None: by the methods alone."""
+
     def __init__(self, name: str) -> None:
         self._name = name
 

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
+from nanospan._native.messaging import set_in_dict
 from nanospan.messaging._carriers.carrier import Carrier, Pair, as_text, write_fields
 
 __all__ = ["MappingCarrier", "copied"]
@@ -57,6 +58,13 @@ class MappingCarrier(Carrier):
         self._max_entries = max_entries
         self._max_value_bytes = max_value_bytes
         self._aliases = aliases or {}
+        bounded = aliases or max_entries is not None or max_value_bytes is not None
+        if type(self) is MappingCarrier and case_sensitive and not prefix and not bounded:
+            self.shape = "mapping"
+
+    def set(self, headers: Any, fields: Mapping[str, str]) -> Any:
+        made = set_in_dict(headers, fields) if self.shape == "mapping" else None
+        return super().set(headers, fields) if made is None else made
 
     def _encode(self, value: str) -> Any:
         return value

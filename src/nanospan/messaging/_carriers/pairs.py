@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from nanospan._native.messaging import set_in_pairs
 from nanospan.messaging._carriers.carrier import Carrier, Pair, write_fields
 
 __all__ = ["PairCarrier"]
@@ -26,6 +27,12 @@ class PairCarrier(Carrier):
     def __init__(self, name: str, prefix: str = "") -> None:
         super().__init__(name)
         self._prefix = prefix
+        if type(self) is PairCarrier and not prefix:
+            self.shape = "pairs"
+
+    def set(self, headers: Any, fields: Mapping[str, str]) -> Any:
+        made = set_in_pairs(headers, fields) if self.shape == "pairs" else None
+        return super().set(headers, fields) if made is None else made
 
     def empty(self) -> Any:
         return []

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from opentelemetry import propagate
-from opentelemetry.context import Context
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context, get_current
+from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_span
 
+from nanospan._compat.sdk import composed_propagators
+from nanospan._native.messaging import SHAPES, bind_propagators, context_of_headers, fields_of_context
 from nanospan.messaging._carriers.carrier import Carrier, fits
 from nanospan.messaging._carriers.counts import count, log_failure
+from nanospan.propagation import TraceContextTextMapPropagator
 
-__all__ = ["INCOMING", "Incoming", "current_fields", "extract", "extract_remote", "inject"]
+__all__ = ["INCOMING", "Incoming", "current_fields", "extract", "extract_remote", "inject", "plain_remote", "remote_in"]
+
+bind_propagators(
+    composite=CompositePropagator,
+    trace=TraceContextTextMapPropagator,
+    baggage=W3CBaggagePropagator,
+    members=composed_propagators,
+)
 
 Incoming = Literal["continue", "restart", "ignore"]
 INCOMING: tuple[Incoming, ...] = ("continue", "restart", "ignore")
@@ -47,6 +59,8 @@ def current_fields(context: Context | None = None) -> dict[str, str]:
     """The fields that the global propagator writes for ``context``, the current one if None. Never raises."""
     fields: dict[str, str] = {}
     try:
+        if (written := fields_of_context(get_current() if context is None else context)) is not None:
+            return written
         propagate.get_global_textmap().inject(fields, context=context)
     except Exception:
         log_failure("the propagator's inject")
@@ -62,6 +76,26 @@ def inject(carrier: Carrier, headers: Any, *, context: Context | None = None) ->
     if fields:
         return carrier.set(headers, fields)
     return carrier.empty() if headers is None else headers
+
+
+def plain_remote(carrier: Carrier, headers: Any, *, with_baggage: bool) -> SpanContext | None:
+    """The span context in the headers where native code can read them; None if only the propagator can.
+
+    ``with_baggage``: the caller needs the baggage too; then headers with baggage are the propagator's.
+    """
+    try:
+        remote = context_of_headers(SHAPES[carrier.shape], headers, with_baggage)
+    except Exception:  # of headers, or of what stands in a propagator's place: the other way counts and logs it
+        return None
+    if remote is NotImplemented:
+        return None
+    return INVALID_SPAN_CONTEXT if remote is None else cast(SpanContext, remote)
+
+
+def remote_in(carrier: Carrier, headers: Any) -> SpanContext:
+    """The span context in the headers, which is not valid if there is none. Never raises."""
+    remote = plain_remote(carrier, headers, with_baggage=False)
+    return extract_remote(carrier, headers)[1] if remote is None else remote
 
 
 def extract_remote(carrier: Carrier, headers: Any) -> tuple[Context, SpanContext]:

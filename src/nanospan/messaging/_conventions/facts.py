@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from nanospan._native.messaging import add_facts, bind_facts, check_facts
 from nanospan.messaging._carriers.carrier import as_text
 from nanospan.messaging._conventions.vocabulary import (
+    BATCH_COUNT,
     BODY_SIZE,
     CONVERSATION_ID,
     ENVELOPE_SIZE,
@@ -35,14 +37,8 @@ class Facts(TypedDict, total=False):
     """Others, such as those of the system: ``{"messaging.kafka.offset": 5}``."""
 
 
-_KNOWN = Facts.__annotations__.keys()
-
-
-def check_facts(facts: Facts) -> None:
-    """Raise TypeError for an unknown keyword, as Python does."""
-    if not facts.keys() <= _KNOWN:
-        name = next(iter(facts.keys() - _KNOWN))
-        raise TypeError(f"unexpected keyword argument {name!r}; accepted are {', '.join(_KNOWN)}")
+def _refuse(name: str) -> None:
+    raise TypeError(f"unexpected keyword argument {name!r}; accepted are {', '.join(Facts.__annotations__)}")
 
 
 def text_of(value: object) -> str:
@@ -53,19 +49,15 @@ def text_of(value: object) -> str:
     return bytes(value).hex() if isinstance(value, bytes | bytearray | memoryview) else str(value)
 
 
-def add_facts(attributes: dict[str, Any], facts: Facts, system: str, both_sets: bool) -> None:
-    """Add what is given to ``attributes``, and the old names if ``both_sets``."""
-    if (message_id := facts.get("message_id")) is not None:
-        attributes[MESSAGE_ID] = text_of(message_id)
-    if (partition := facts.get("partition")) is not None:
-        attributes[PARTITION] = text_of(partition)
-    if (conversation_id := facts.get("conversation_id")) is not None:
-        attributes[CONVERSATION_ID] = text_of(conversation_id)
-    if (body_size := facts.get("body_size")) is not None:
-        attributes[BODY_SIZE] = body_size
-    if (envelope_size := facts.get("envelope_size")) is not None:
-        attributes[ENVELOPE_SIZE] = envelope_size
-    if others := facts.get("attributes"):
-        attributes.update((name, value) for name, value in others.items() if value is not None)
-    if both_sets:
-        add_old_names(system, attributes)
+bind_facts(
+    Facts.__annotations__,
+    _refuse,
+    text_of,
+    add_old_names,
+    message_id=MESSAGE_ID,
+    partition=PARTITION,
+    conversation_id=CONVERSATION_ID,
+    body_size=BODY_SIZE,
+    envelope_size=ENVELOPE_SIZE,
+    batch_count=BATCH_COUNT,
+)

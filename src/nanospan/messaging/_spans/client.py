@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from typing import Any, Literal
 
-from opentelemetry.trace import SpanContext, Tracer
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, Tracer
 
 from nanospan.messaging._carriers.carrier import Carrier
 from nanospan.messaging._carriers.counts import log_failure
-from nanospan.messaging._carriers.propagation import Incoming, extract_remote
+from nanospan.messaging._carriers.propagation import Incoming, remote_in
 from nanospan.messaging._conventions.facts import Facts, add_facts, text_of
 from nanospan.messaging._conventions.metrics import Metrics
 from nanospan.messaging._conventions.operation import Client, Destination, Operation, describe
 from nanospan.messaging._conventions.vocabulary import MESSAGE_ID, OperationType
+from nanospan.messaging._spans.links import LinkList
 
 __all__ = ["RELATIONS", "ClientTracing", "Relation"]
 
@@ -51,8 +52,8 @@ class ClientTracing:
 
     def operation(self, type: OperationType, name: str, destination: str | Destination | None) -> Operation:
         """The description of the operation ``name`` on ``destination``. Never raises."""
+        key = (type, name, destination)
         try:
-            key = (type, name, destination)
             known = self._operations.get(key)
             if known is None:
                 if len(self._operations) >= MAX_OPERATIONS:
@@ -71,19 +72,24 @@ class ClientTracing:
             add_facts(attributes, facts, self.client.system, self.client.both_sets)
         return attributes
 
-    def creations(
+    def creation(self, headers: Any) -> SpanContext:
+        """The context in which a message was made; not valid if there is none, or it is to be ignored."""
+        return INVALID_SPAN_CONTEXT if self.incoming == "ignore" else remote_in(self.carrier, headers)
+
+    def link_creations(
         self,
+        links: LinkList,
         headers_of: Iterable[Any],
         message_ids: Sequence[object] | None,
         attributes_of: Sequence[Mapping[str, Any] | None] | None,
-    ) -> Iterator[tuple[SpanContext, dict[str, Any]]]:
-        """The context in which each message was made, and the attributes of the link to it."""
+    ) -> None:
+        """Link to the contexts in which messages were made; what differs from message to message is on the link."""
         if self.incoming == "ignore":
             return
         ids = chain(message_ids or (), repeat(None))
         others = chain(attributes_of or (), repeat(None))
         for headers, message_id, given in zip(headers_of, ids, others, strict=False):
-            attributes = dict(given or ())
+            attributes = given
             if message_id is not None:
-                attributes[MESSAGE_ID] = text_of(message_id)
-            yield extract_remote(self.carrier, headers)[1], attributes
+                attributes = {**(given or {}), MESSAGE_ID: text_of(message_id)}
+            links.add(remote_in(self.carrier, headers), attributes)

@@ -11,7 +11,7 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span, set_span_in_context
 
 from nanospan.messaging._carriers.counts import log_failure
-from nanospan.messaging._carriers.propagation import extract_remote
+from nanospan.messaging._carriers.propagation import extract_remote, plain_remote
 from nanospan.messaging._conventions.facts import Facts, check_facts, text_of
 from nanospan.messaging._conventions.operation import KINDS, Destination, Operation
 from nanospan.messaging._conventions.vocabulary import BATCH_COUNT, LINKS_LEFT_OUT, MESSAGE_ID
@@ -64,9 +64,9 @@ def _listed(headers_of: Iterable[Any]) -> list[Any]:
 
 def _add_links(links: LinkList, client: ClientTracing, messages: Messages, facts: Facts) -> None:
     if messages.headers_of is not None:
-        links.add_all(client.creations(messages.headers_of, messages.message_ids, messages.attributes_of))
+        client.link_creations(links, messages.headers_of, messages.message_ids, messages.attributes_of)
     elif messages.headers is not None:
-        links.add_all(client.creations([messages.headers], [facts.get("message_id")], None))
+        client.link_creations(links, [messages.headers], [facts.get("message_id")], None)
 
 
 class Receiving(OperationScope):
@@ -149,7 +149,8 @@ class Receiving(OperationScope):
                 self._error_type = mark_failed(self.span, failure)
         finally:
             self.span.end()
-            self._measure(consumed=0 if messages is None else len(messages))
+            if self._client.metrics is not None:
+                self._measure(consumed=0 if messages is None else len(messages))
 
 
 class Processing(OperationScope):
@@ -191,15 +192,17 @@ class Processing(OperationScope):
         client = self._client
         if client.incoming == "ignore" or self._messages.headers is None:
             return current
-        carried, creation = extract_remote(client.carrier, self._messages.headers)
-        context = current
-        if client.incoming == "continue":
-            for name, value in baggage.get_all(carried).items():
-                context = baggage.set_baggage(name, value, context)
+        context, trusted = current, client.incoming == "continue"
+        creation = plain_remote(client.carrier, self._messages.headers, with_baggage=trusted)
+        if creation is None:
+            carried, creation = extract_remote(client.carrier, self._messages.headers)
+            if trusted:
+                for name, value in baggage.get_all(carried).items():
+                    context = baggage.set_baggage(name, value, context)
         if not creation.is_valid:
             return context
         self.creation = creation
-        relation = self._relation if client.incoming == "continue" else "link"
+        relation = self._relation if trusted else "link"
         if relation != "parent":
             message_id = self._facts.get("message_id")
             links.add(creation, None if message_id is None else {MESSAGE_ID: text_of(message_id)})

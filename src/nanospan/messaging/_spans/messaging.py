@@ -136,9 +136,10 @@ class Messaging:
         headers carry. With ``creation="given"`` the context in the headers stays, as for a message from `create`: the span
         is of kind CLIENT and links to it. With ``"create"`` a create span is made first.
         """
-        client = self._client
-        check_choice("creation", creation, CREATIONS)
-        made_by = None if creation == "send" else client.operation("create", "create", destination)
+        client, made_by = self._client, None
+        if creation != "send":
+            check_choice("creation", creation, CREATIONS)
+            made_by = client.operation("create", "create", destination)
         return Sending(client, client.operation("send", operation, destination), made_by, headers, creation, facts)
 
     def send_batch(

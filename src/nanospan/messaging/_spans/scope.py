@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextvars import Token
 from time import perf_counter
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Span, Status, StatusCode
 
+from nanospan._native.messaging import NativeScope, add_facts, bind_scope, check_facts
 from nanospan.messaging._carriers.counts import count, log_failure
-from nanospan.messaging._conventions.facts import Facts, add_facts, check_facts, text_of
+from nanospan.messaging._conventions.facts import Facts, text_of
 from nanospan.messaging._conventions.operation import Operation
-from nanospan.messaging._conventions.vocabulary import BATCH_COUNT, ERROR_TYPE
+from nanospan.messaging._conventions.vocabulary import ERROR_TYPE
 from nanospan.messaging._spans.client import ClientTracing
 
 __all__ = ["OperationScope", "check_first_use", "detach_quietly", "error_type_of", "mark_failed"]
@@ -62,7 +61,10 @@ def check_first_use(entered: bool) -> None:
         raise RuntimeError("it was used before: make one for each operation")
 
 
-class OperationScope:
+bind_scope(failure=log_failure, mark=mark_failed, detach=detach_quietly)
+
+
+class OperationScope(NativeScope):
     """Context manager of one operation. Its span is current inside; it ends with the block.
 
     ``span`` is the span, for attributes and events of the application; one that does nothing before the block, and if the
@@ -74,37 +76,10 @@ class OperationScope:
     does nothing.
     """
 
-    __slots__ = ("_began", "_client", "_ended", "_entered", "_error_type", "_facts", "_operation", "_token", "span")
-
-    def __init__(self, client: ClientTracing, operation: Operation, facts: Facts) -> None:
-        check_facts(facts)
-        self._client = client
-        self._operation = operation
-        self._facts = facts
-        self._token: Token[Context] | None = None
-        self._began = 0.0
-        self._entered = self._ended = False
-        self._error_type: str | None = None
-        self.span: Span = INVALID_SPAN
-
-    def __enter__(self) -> Self:
-        try:
-            check_first_use(self._entered)
-            self._entered = True
-            if self._client.metrics is not None:
-                self._began = perf_counter()
-            self._begin()
-        except Exception:
-            log_failure(f"the start of a {self._operation.type} span")
-        return self
-
-    def __exit__(
-        self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            self._finish(error)
-        except Exception:
-            log_failure(f"the end of a {self._operation.type} span")
+    __slots__ = ()
+    _client: ClientTracing
+    _operation: Operation
+    _facts: Facts
 
     def failed(self, error: BaseException | str) -> None:
         """Mark the operation as failed where no exception leaves the block; the text is `error.type`. Never raises."""
@@ -133,45 +108,8 @@ class OperationScope:
     def _begin(self) -> None:
         raise NotImplementedError
 
-    def _start(
-        self,
-        kind: SpanKind,
-        links: Sequence[Link],
-        *,
-        batch: int | None = None,
-        parent: Context | None = None,
-        more: dict[str, Any] | None = None,
-    ) -> Context:
-        """Start the span, of ``batch`` messages, and return the context with it."""
-        attributes = self._client.attributes(self._operation, self._facts)
-        if batch is not None:
-            attributes[BATCH_COUNT] = batch
-        if more:
-            attributes.update(more)
-        self.span = self._client.tracer.start_span(
-            self._operation.span_name, parent, kind=kind, attributes=attributes, links=links
-        )
-        return set_span_in_context(self.span, parent)
-
-    def _activate(self, context: Context) -> None:
-        self._token = context_api.attach(context)
-
-    def _finish(self, error: BaseException | None) -> None:
-        self._ended, ended = True, self._ended
-        token, self._token = self._token, None
-        if token is not None:
-            detach_quietly(token)
-        if ended:
-            return
-        try:
-            # A generator that is closed has not failed.
-            if error is not None and not isinstance(error, GeneratorExit):
-                self._error_type = mark_failed(self.span, error)
-        finally:
-            self.span.end()
-            self._measure()
-
     def _measure(self, *, sent: int = 0, consumed: int = 0) -> None:
+        """Called at the end where there are metrics."""
         if self._client.metrics is not None:
             partition = self._facts.get("partition")
             self._client.metrics.record(

@@ -8,7 +8,7 @@ from typing import Any, Literal, Unpack
 from opentelemetry.trace import SpanContext, SpanKind, set_span_in_context
 
 from nanospan.messaging._carriers.counts import log_failure
-from nanospan.messaging._carriers.propagation import current_fields, extract_remote
+from nanospan.messaging._carriers.propagation import current_fields, remote_in
 from nanospan.messaging._conventions.facts import Facts, text_of
 from nanospan.messaging._conventions.operation import KINDS, Operation
 from nanospan.messaging._conventions.vocabulary import LINKS_LEFT_OUT, MESSAGE_ID
@@ -150,7 +150,7 @@ def _made(
 ) -> tuple[Any, SpanContext]:
     """The headers with the context in which a message was made: the one in them if that is ``given``, else a new one."""
     if creation == "given":
-        given = extract_remote(client.carrier, headers)[1]
+        given = remote_in(client.carrier, headers)
         if given.is_valid:
             return headers, given
     try:
