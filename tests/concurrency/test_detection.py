@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
@@ -19,6 +20,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import Link, SpanKind, Tracer
 
 from nanospan import TracerProvider, concurrency, messaging
+from nanospan._native.trace import Detector
 from nanospan.propagation import TraceContextTextMapPropagator
 
 TRACEPARENT = "00-11111111111111111111111111111111-2222222222222222-01"
@@ -276,6 +278,27 @@ def test_a_second_detection_takes_the_place_of_the_first(tracer: Tracer) -> None
         stale(tracer)
     assert first.stats()["signals"]["child.stale"] == 0
     assert second.stats()["signals"]["child.stale"] == 1
+
+
+@pytest.mark.parametrize("how", ["stop", "replace"])
+def test_a_detection_that_is_over_goes(tracer: Tracer, how: str) -> None:
+    """It, its detector, and what that knows of the spans that lasted."""
+    detections, spans = [], []
+    for _ in range(3):
+        detection = concurrency.detect(log_first=0)
+        spans.append(tracer.start_span("lasting", kind=SpanKind.SERVER))
+        detections.append(weakref.ref(detection))
+        if how == "stop":
+            detection.stop()
+            # The counts are there as long as the application holds it.
+            assert detection.stats()["completeness"] == {"scope": 1.0}
+    del detection
+    with concurrency.detect(log_first=0):
+        gc.collect()
+        assert [one() for one in detections] == [None] * 3
+        assert sum(type(one) is Detector for one in gc.get_objects()) == 1
+    for span in spans:
+        span.end()
 
 
 def test_many_threads(tracer: Tracer) -> None:

@@ -130,6 +130,7 @@ class Detection:
                 _active = None
                 start_detection(None)
                 report_signals(None)
+        self._detector.close()
 
     def __enter__(self) -> Detection:
         return self

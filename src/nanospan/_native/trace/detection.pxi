@@ -53,6 +53,13 @@ cdef class Detector:
         return {scope: (counts[0], counts[1]) for scope, counts in self.scopes.copy().items()}
 
     @cython.critical_section
+    def close(self):
+        """Forget the spans that last; the counts stay."""
+        self.roots = {}
+        self.traces = {}
+        self.requests = 0
+
+    @cython.critical_section
     cdef list counts_of(self, object scope):
         counts = self.scopes.get(scope)
         if counts is None:
@@ -119,16 +126,27 @@ cdef class Detector:
         return 0
 
 
-# Relaxed. `detector` is set before the flag, and kept alive by `detectors`: a thread may still be using the last one.
-cdef bint detecting = False
-cdef Detector detector = None
-cdef list detectors = []
+# The detector in use. A thread owns a reference while it uses one: it may be replaced meanwhile, and then goes.
+cdef class DetectorSlot:
+    cdef Detector held
+
+    @cython.critical_section
+    cdef Detector taken(self):
+        return self.held
+
+    @cython.critical_section
+    cdef Detector replaced(self, Detector made):
+        """The detector before, which the caller releases outside the section."""
+        was = self.held
+        self.held = made
+        return was
+
+
+cdef bint detecting = False  # relaxed
+cdef DetectorSlot detector_slot = DetectorSlot()
 
 
 def start_detection(Detector made):
     """Let ``made`` look at the spans of native tracers; None: nothing looks at them."""
-    global detector
-    if made is not None:
-        detectors.append(made)
-        detector = made
+    _was = detector_slot.replaced(made)
     store_flag(&detecting, made is not None)

@@ -119,18 +119,26 @@ cdef void notice_abandoned(SpanFields span) noexcept:
     cdef PyObject *error = NULL
     cdef PyObject *value = NULL
     cdef PyObject *traceback = NULL
+    cdef Detector detector
     if span.start_state == NO_TIME or span.is_ended():
         return
     span.set_end_state(TIME_NUMBER)  # once
     PyErr_Fetch(&error, &value, &traceback)  # an exception may be passing by, which frees the span on its way
     try:
         # Where the collector has broken a cycle, the span's references are None.
-        detector.abandoned(
-            &span.ids, has_local_parent(span), span.name, None if span.shared is None else scope_of(span)
-        )
+        detector = detector_slot.taken()
+        if detector is not None:
+            detector.abandoned(
+                &span.ids, has_local_parent(span), span.name, None if span.shared is None else scope_of(span)
+            )
     except BaseException:
         pass  # there is nobody to raise to
     PyErr_Restore(error, value, traceback)
+
+
+cdef int notice_end(SpanFields span) except -1:
+    cdef Detector detector = detector_slot.taken()
+    return 0 if detector is None else detector.ended(&span.ids, has_local_parent(span))
 
 
 cdef class NativeSpan(SpanContent):
@@ -190,7 +198,7 @@ cdef class NativeSpan(SpanContent):
         if afterwards == NOBODY and self.has_container:
             self.seal()
         if load_flag(&detecting):
-            detector.ended(&self.ids, has_local_parent(self))
+            notice_end(self)
         return STOPPED if self.cold_fields is None or self.cold_fields.end_metrics is None else STOPPED_WITH_METRICS
 
     cdef int seal(self) except -1:

@@ -147,6 +147,9 @@ cdef inline int fill_span(NativeSpan span, SpanShared shared, object name, objec
 cdef int notice_start(NativeSpan span, object current) except -1:
     """Shows a started span to the detector; ``current`` is its parent, or INVALID_SPAN."""
     cdef bint late = False
+    cdef Detector detector = detector_slot.taken()
+    if detector is None:
+        return 0
     if type(current) is span_class and not span.parent_ids.is_remote:
         late = (<NativeSpan> current).is_ended()
     try:
