@@ -1,3 +1,4 @@
-"""Shared ground: threads, free lists, the fork generation."""
+"""Shared ground: threads, free lists, the fork generation, attributes of types."""
 
 include "fork.pxi"
+include "type_attributes.pxi"

@@ -1,77 +1,91 @@
-"""gevent's greenlets: each begins with the Context of whoever made it.
+"""gevent: each greenlet begins with the Context of whoever made it, each task of a pool of threads runs with its caller's.
 
-`gevent.Greenlet` is an extension type, whose methods cannot be replaced; a subclass takes its place where gevent and the
-application's pools look for it.
+`gevent.Greenlet` is an extension type, whose methods Python code cannot replace. Its constructor is replaced all the same,
+natively: another class in its place would miss subclasses that exist, functions that were imported before, such as
+`gevent.spawn`, and would not be what `isinstance` is asked for.
 """
 
 from __future__ import annotations
 
 import contextvars
+import functools
+import importlib
+import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.context import get_current
 
-from nanospan._native.context import attach_context
+from nanospan._native.base import replace_on_type
+from nanospan._native.context import attach_context, capture_once
+from nanospan.concurrency._patches.patch import Patch
 
 __all__ = ["GreenletPatch"]
 
+logger = logging.getLogger("nanospan.concurrency")
+
 
 class GreenletPatch:
-    """Replaces `gevent.Greenlet`, if gevent is loaded; greenlets that exist, and references of others, stay as they are."""
+    """Replaces the constructor of `gevent.Greenlet`, and `gevent.threadpool.ThreadPool.spawn`, if gevent is loaded."""
 
     def __init__(self) -> None:
-        self._replaced: list[tuple[Any, str, Any, Any]] = []
+        self._active = False
+        self._greenlet: type | None = None
+        self._before: Any = None
+        self._own: Any = None
+        self._threads: Patch | None = None
 
     def apply(self) -> bool:
-        """Replace the class; False if gevent is not loaded, or it is replaced."""
-        gevent = sys.modules.get("gevent")
-        if gevent is None or self._replaced:
+        """False if gevent is not loaded, or both are replaced already."""
+        if "gevent" not in sys.modules or self._active:
             return False
-        stock = gevent.Greenlet
-        own = _with_context(stock)
-        for module in [module for name, module in list(sys.modules.items()) if name.partition(".")[0] == "gevent"]:
-            for holder in (module, *_classes(module)):
-                if vars(holder).get("Greenlet") is stock:
-                    self._replace(holder, "Greenlet", own)
-                if vars(holder).get("greenlet_class") is stock:
-                    self._replace(holder, "greenlet_class", own)
-        for name in ("spawn", "spawn_later"):
-            self._replace(gevent, name, getattr(own, name))
+        self._active = True
+        # The modules that define them: another package may have put a class of its own in the place of gevent.Greenlet.
+        if self._threads is None:
+            self._threads = Patch(importlib.import_module("gevent.threadpool").ThreadPool, "spawn", _spawn_thread)
+        self._threads.apply()
+        if self._own is None:
+            self._greenlet = importlib.import_module("gevent.greenlet").Greenlet
+            self._before = vars(self._greenlet)["__init__"]
+            self._own = self._with_context(self._before)
+            replace_on_type(self._greenlet, "__init__", self._own)
         return True
 
-    def _replace(self, owner: Any, name: str, new: Any) -> None:
-        self._replaced.append((owner, name, vars(owner)[name], new))
-        setattr(owner, name, new)
-
     def undo(self) -> bool:
-        """Put back what nobody has replaced since."""
-        complete = True
-        for owner, name, before, new in reversed(self._replaced):
-            if vars(owner).get(name) is new:
-                setattr(owner, name, before)
-            else:
-                complete = False
-        self._replaced.clear()
+        """Put back what nobody has replaced since; what stays calls through."""
+        if not self._active:
+            return True
+        self._active = False
+        complete = self._threads is None or self._threads.undo()
+        if self._greenlet is None or vars(self._greenlet).get("__init__") is not self._own:
+            return False
+        replace_on_type(self._greenlet, "__init__", self._before)
+        self._greenlet = self._before = self._own = None
         return complete
 
+    def _with_context(self, original: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(original)
+        def __init__(greenlet: Any, *args: Any, **kwargs: Any) -> None:
+            original(greenlet, *args, **kwargs)
+            current = get_current() if self._active else None
+            if not current:
+                return
+            own = contextvars.Context()
+            own.run(attach_context, current)
+            try:
+                if greenlet.gr_context is None:  # else a subclass has chosen one
+                    greenlet.gr_context = own
+            except Exception:  # it runs already, and its constructor was called again
+                logger.debug("the Context of a greenlet could not be set", exc_info=True)
 
-def _classes(module: Any) -> list[type]:
-    return [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__]
+        return __init__
 
 
-def _with_context(stock: Any) -> Any:
-    class Greenlet(stock):  # type: ignore[misc]
-        """A greenlet that begins with the OpenTelemetry Context of whoever made it, and no other context variable."""
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            current = get_current()
-            if current:
-                own = contextvars.Context()
-                own.run(attach_context, current)
-                self.gr_context = own
-
-    Greenlet.__module__ = stock.__module__
-    Greenlet.__qualname__ = stock.__qualname__
-    return Greenlet
+def _spawn_thread(original: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """``spawn`` of a pool of threads, which `apply` and the `map`s call; its first parameter is ``func``."""
+    if args and callable(args[0]):
+        args = (capture_once(args[0]), *args[1:])
+    elif callable(kwargs.get("func")):
+        kwargs["func"] = capture_once(kwargs["func"])
+    return original(pool, *args, **kwargs)
