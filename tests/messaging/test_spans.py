@@ -14,7 +14,9 @@ from opentelemetry import baggage, context, propagate, trace
 from opentelemetry.trace import SpanKind, StatusCode
 from support.message_spans import Recorder
 
+import nanospan
 from nanospan import messaging
+from nanospan._native.trace import use_python_clock
 from nanospan.messaging import AMQP, AWS_TRACE_HEADER, KAFKA, SQS, Messaging, extract, inject, job_span
 
 Counted = Callable[[], dict[str, int]]
@@ -191,6 +193,32 @@ def test_a_receive_span_has_the_time_of_the_call(kafka: Messaging, spans: Record
     assert received.start_time <= inner.start_time < received.end_time
     assert received.kind is SpanKind.CLIENT
     assert (received.attributes["messaging.message.id"], inner.parent) == ("m", None)
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["", "behind a proxy"])
+@pytest.mark.parametrize("clock", ["system", "python"])
+@pytest.mark.thread_unsafe(reason="replaces the clock of the process")
+def test_a_receive_span_under_frozen_time(
+    provider_class: Any, clean_environment: None, monkeypatch: pytest.MonkeyPatch, clock: str, proxied: bool
+) -> None:
+    """Start and end are of one clock: that of the provider's other spans."""
+    freezegun = pytest.importorskip("freezegun", reason="freezegun is not installed")
+    monkeypatch.setenv("OTEL_PYTHON_NANOSPAN_CLOCK", clock)
+    spans = Recorder(provider_class)
+    kafka = Messaging("kafka", tracer_provider=trace.ProxyTracerProvider() if proxied else spans.provider)
+    try:
+        with freezegun.freeze_time("2020-01-01"):
+            if proxied:
+                monkeypatch.setattr(trace, "_TRACER_PROVIDER", spans.provider)
+            with kafka.receive("orders") as receiving:
+                spans.provider.get_tracer("other").start_span("other").end()
+                receiving.received([])
+    finally:
+        use_python_clock(False)
+    other, received = spans.all()
+    assert received.start_time <= other.start_time <= other.end_time <= received.end_time
+    frozen = provider_class is not nanospan.TracerProvider or clock == "python"
+    assert (received.start_time == received.end_time == 1_577_836_800_000_000_000) == frozen
 
 
 def test_an_empty_poll(kafka: Messaging, spans: Recorder) -> None:

@@ -66,6 +66,7 @@ __all__ = [
     "outlive_its_pool",
     "parent_based_delegates",
     "read_directly",
+    "real_tracer",
     "serving_tracer_provider",
     "set_clean_item",
     "stand_for_no_provider",
@@ -312,6 +313,11 @@ def global_tracer_provider() -> Any:
         return api_trace._TRACER_PROVIDER
     provider = api_trace.get_tracer_provider()
     return None if isinstance(provider, api_trace.ProxyTracerProvider) else provider
+
+
+def real_tracer(tracer: Any) -> Any:
+    """The tracer behind a proxy of the API, or ``tracer`` itself."""
+    return getattr(tracer, "_tracer", tracer) if type(tracer) is api_trace.ProxyTracer else tracer
 
 
 def serving_tracer_provider() -> Any:

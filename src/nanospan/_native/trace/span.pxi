@@ -98,6 +98,11 @@ def use_python_clock(bint enabled):
     store_flag(&python_clock, enabled)
 
 
+def span_time():
+    """Now, in nanoseconds since the epoch, by the clock that native spans read."""
+    return clock.time_ns() if load_flag(&python_clock) else PyLong_FromUnsignedLongLong(ns_clock_wall())
+
+
 include "span_exclusion.pxi"
 include "span_attributes.pxi"
 include "span_shared.pxi"

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, Tracer
 
+from nanospan._compat.sdk import real_tracer
+from nanospan._native.trace import NativeTracer
 from nanospan.messaging._carriers.carrier import Carrier
 from nanospan.messaging._carriers.counts import log_failure
 from nanospan.messaging._carriers.propagation import Incoming, remote_in
@@ -49,6 +51,10 @@ class ClientTracing:
         self.incoming = incoming
         self.max_links = max_links
         self._operations: dict[tuple[OperationType, str, str | Destination | None], Operation] = {}
+
+    def has_native_spans(self) -> bool:
+        """Whether nanospan's tracer makes the spans, perhaps behind a proxy; it may change with the global provider."""
+        return isinstance(getattr(real_tracer(self.tracer).start_span, "__self__", None), NativeTracer)
 
     def operation(self, type: OperationType, name: str, destination: str | Destination | None) -> Operation:
         """The description of the operation ``name`` on ``destination``. Never raises."""

@@ -10,6 +10,7 @@ from opentelemetry import baggage
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span, set_span_in_context
 
+from nanospan._native.trace import span_time
 from nanospan.messaging._carriers.counts import log_failure
 from nanospan.messaging._carriers.propagation import extract_remote, plain_remote
 from nanospan.messaging._conventions.facts import Facts, check_facts, text_of
@@ -76,14 +77,16 @@ class Receiving(OperationScope):
     empty. A batch API says so with ``headers_of=[]``.
     """
 
-    __slots__ = ("_error", "_messages", "_start_time", "_unrecorded")
+    __slots__ = ("_error", "_messages", "_start_times", "_unrecorded")
 
     def __init__(
         self, client: ClientTracing, operation: Operation, messages: Messages | None, unrecorded: bool, facts: Facts
     ) -> None:
         super().__init__(client, operation, facts)
         self._messages = messages
-        self._start_time = 0
+        # By the clock of nanospan's spans, which frozen time may not reach, and by the one of the SDK's: which it is to be is
+        # known when the span is made.
+        self._start_times: tuple[int, int] | None = None
         self._error: BaseException | str | None = None
         self._unrecorded = unrecorded
 
@@ -115,7 +118,13 @@ class Receiving(OperationScope):
         self._error = error
 
     def _begin(self) -> None:
-        self._start_time = time_ns()
+        self._start_times = span_time(), time_ns()
+
+    def _start_time(self) -> int | None:
+        if self._start_times is None:
+            return None
+        native, stock = self._start_times
+        return native if self._client.has_native_spans() else stock
 
     def _finish(self, error: BaseException | None) -> None:
         if self._ended:
@@ -143,7 +152,7 @@ class Receiving(OperationScope):
                 kind=KINDS["receive"],
                 attributes=attributes,
                 links=found,
-                start_time=self._start_time or None,
+                start_time=self._start_time(),
             )
             if failure is not None:
                 self._error_type = mark_failed(self.span, failure)
