@@ -1,4 +1,3 @@
-"""Shared ground: threads, free lists, the fork generation, attributes of types."""
+"""Shared ground: threads, free lists, the fork generation."""
 
 include "fork.pxi"
-include "type_attributes.pxi"

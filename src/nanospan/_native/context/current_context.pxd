@@ -4,7 +4,7 @@ from cpython.object cimport PyObject
 cdef object span_in(object context)
 
 # opentelemetry.context.get_current, and attach; `detach_own` is False if the token is to be given to `detach`.
-cdef object current_context()
+cdef object context_now()
 cdef object attach_context(object context)
 cdef bint detach_own(object token) noexcept
 

@@ -230,6 +230,10 @@ cdef int make_current(object span, Activated *made) except -1:
     return 0
 
 
+cdef object context_now():
+    return current_context()
+
+
 cdef object attach_context(object context):
     own = native_variable()
     return api.attach(context) if own is None else PyContextVar_Set(own, context)

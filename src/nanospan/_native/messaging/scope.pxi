@@ -7,7 +7,7 @@ from time import perf_counter
 
 from opentelemetry.trace import INVALID_SPAN
 
-from nanospan._native.context cimport attach_context, context_with, current_context, detach_own
+from nanospan._native.context cimport attach_context, context_now, context_with, detach_own
 
 cdef object invalid_span = INVALID_SPAN
 
@@ -135,7 +135,7 @@ cdef class NativeScope:
         self.span = client.tracer.start_span(
             self._operation.span_name, parent, kind=kind, attributes=attributes, links=links
         )
-        return context_with(current_context() if parent is None else parent, self.span)
+        return context_with(context_now() if parent is None else parent, self.span)
 
     def _activate(self, context):
         self._token = attach_context(context)

@@ -1,4 +1,4 @@
-"""Rules, and links, that select the sampler of a span."""
+"""Rules that select the sampler of a span."""
 
 from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
@@ -59,9 +59,3 @@ cdef class NativeRuleBased(NativeOwnSampler):
 
     cdef tuple outcomes(self)
     cdef NativeOutcome outcome_for(self, const SamplingInput *given)
-
-
-cdef class NativeLinksBased(NativeOwnSampler):
-    cdef tuple delegates         # the root, then by LINKED_SAMPLED and LINKED_NOT_SAMPLED
-    cdef tuple natives           # of them; foreign_sampler stands for those that are not native
-    cdef tuple counting          # of these the ones with `counts_spans`

@@ -17,8 +17,7 @@ from typing import Any
 
 from opentelemetry.context import get_current
 
-from nanospan._native.base import replace_on_type
-from nanospan._native.context import attach_context, capture_once
+from nanospan._native.context import attach_context, capture_once, replace_on_type
 from nanospan.concurrency._patches.patch import Patch
 
 __all__ = ["GreenletPatch"]

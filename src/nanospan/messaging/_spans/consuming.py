@@ -84,8 +84,8 @@ class Receiving(OperationScope):
     ) -> None:
         super().__init__(client, operation, facts)
         self._messages = messages
-        # By the clock of nanospan's spans, which frozen time may not reach, and by the one of the SDK's: which it is to be is
-        # known when the span is made.
+        # By the clock of nanospan's spans, which frozen time may not reach, and by the SDK's: which it is to be is known when
+        # the span is made.
         self._start_times: tuple[int, int] | None = None
         self._error: BaseException | str | None = None
         self._unrecorded = unrecorded
@@ -112,7 +112,10 @@ class Receiving(OperationScope):
 
     def add(self, **facts: Unpack[Facts]) -> None:
         check_facts(facts)
+        known, more = self._facts.get("attributes"), facts.get("attributes")
         self._facts = {**self._facts, **facts}
+        if known:
+            self._facts["attributes"] = {**known, **(more or {})}
 
     def failed(self, error: BaseException | str) -> None:
         self._error = error

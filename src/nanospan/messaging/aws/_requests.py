@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 from nanospan.messaging._carriers.counts import count, log_failure
 from nanospan.messaging._spans.sending import SendingBatch
 
-__all__ = ["entries_of", "fail_for_entries", "last_part", "send_batch", "send_or_without", "server_of"]
+__all__ = ["entries_of", "fail_for_entries", "last_part", "request_of", "send_batch", "send_or_without", "server_of"]
 
 _REFUSED = ("InvalidParameterValue", "InvalidParameter", "BatchRequestTooLong", "MessageTooLong")
 """Codes of requests that are too large, and of others that are wrong: nothing has been sent."""
+
+REQUEST_ID = "aws.request_id"
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -22,6 +24,15 @@ Request = dict[str, Any]
 def last_part(text: object, separator: str) -> str | None:
     """The name of a queue in its URL, or of a topic in its ARN."""
     return text.rpartition(separator)[2] or None if isinstance(text, str) else None
+
+
+def request_of(answer: Any) -> dict[str, Any]:
+    """The attribute with the id of the request that was answered so. Never raises."""
+    try:
+        found = answer["ResponseMetadata"]["RequestId"]
+    except Exception:  # the answer of a stub
+        return {}
+    return {REQUEST_ID: found} if isinstance(found, str) else {}
 
 
 def server_of(client: Any) -> Callable[[], tuple[str | None, int | None]]:

@@ -17,6 +17,7 @@ from nanospan.messaging.aws._requests import (
     entries_of,
     fail_for_entries,
     last_part,
+    request_of,
     send_batch,
     send_or_without,
     server_of,
@@ -56,7 +57,7 @@ class TracedClient(Delegate):
             if "PhoneNumber" not in kwargs and sending.headers and sending.headers is not given:
                 made = {**kwargs, "MessageAttributes": sending.headers}
             answer = send_or_without(self.__wrapped__.publish, args, made, kwargs)
-            sending.sent(message_id=answer.get("MessageId"))
+            sending.sent(message_id=answer.get("MessageId"), attributes=request_of(answer))
             return answer
 
     def publish_batch(self, *args: Any, **kwargs: Any) -> Any:
@@ -79,6 +80,7 @@ class TracedClient(Delegate):
                 log_failure("the attributes of a batch")
                 made = entries
             answer = send_batch(self.__wrapped__.publish_batch, args, {**kwargs, _ENTRIES: made}, kwargs, _ENTRIES)
+            sending.sent(attributes=request_of(answer))
             fail_for_entries(sending, answer)
             return answer
 

@@ -21,6 +21,7 @@ from nanospan.messaging.aws._requests import (
     entries_of,
     fail_for_entries,
     last_part,
+    request_of,
     send_batch,
     send_or_without,
     server_of,
@@ -55,7 +56,7 @@ class _Tracing:
         try:
             messages = answer.get("Messages") or []
             if messages or self._empty_polls:
-                receiving.received(**_facts_of_batch(messages))
+                receiving.received(**_facts_of_batch(messages), attributes=request_of(answer))
         except Exception:
             log_failure("the messages of a queue")
 
@@ -84,6 +85,12 @@ class _Tracing:
         except Exception:
             log_failure("the queue of a deletion")
             return self.messaging.settle(operation="delete")
+
+
+def _settled(settling: Settling | None, answer: Any) -> Any:
+    if settling is not None:
+        settling.add(attributes=request_of(answer))
+    return answer
 
 
 def _queue(url: Any) -> tuple[str | None, dict[str, Any]]:
@@ -142,7 +149,7 @@ class TracedClient(Delegate):
     def send_message(self, *args: Any, **kwargs: Any) -> Any:
         with self._nanospan.send(kwargs) as sending:
             answer = send_or_without(self.__wrapped__.send_message, args, sending.headers, kwargs)
-            sending.sent(message_id=answer.get("MessageId"))
+            sending.sent(message_id=answer.get("MessageId"), attributes=request_of(answer))
             return answer
 
     def send_message_batch(self, *args: Any, **kwargs: Any) -> Any:
@@ -155,6 +162,7 @@ class TracedClient(Delegate):
         with sending:
             made = {**kwargs, "Entries": sending.headers_of}
             answer = send_batch(self.__wrapped__.send_message_batch, args, made, kwargs, "Entries")
+            sending.sent(attributes=request_of(answer))
             fail_for_entries(sending, answer)
             return answer
 
@@ -170,12 +178,12 @@ class TracedClient(Delegate):
             return answer
 
     def delete_message(self, *args: Any, **kwargs: Any) -> Any:
-        with self._nanospan.settle(kwargs):
-            return self.__wrapped__.delete_message(*args, **kwargs)
+        with self._nanospan.settle(kwargs) as settling:
+            return _settled(settling, self.__wrapped__.delete_message(*args, **kwargs))
 
     def delete_message_batch(self, *args: Any, **kwargs: Any) -> Any:
-        with self._nanospan.settle(kwargs):
-            return self.__wrapped__.delete_message_batch(*args, **kwargs)
+        with self._nanospan.settle(kwargs) as settling:
+            return _settled(settling, self.__wrapped__.delete_message_batch(*args, **kwargs))
 
 
 def wrap_client(

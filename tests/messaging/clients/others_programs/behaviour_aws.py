@@ -167,6 +167,8 @@ async def calls(aws: Aws) -> None:
     assert (received["name"], received["kind"], received["links"]) == ("receive calls", "CLIENT", [sent["id"]])
     assert received["attributes"]["aws.sqs.queue.url"] == url
     assert received["attributes"]["messaging.batch.message_count"] == 1
+    requests_of = [span["attributes"]["aws.request_id"] for span in (sent, received)]
+    assert len(set(requests_of)) == 2 and all(requests_of)
     assert sent["attributes"]["messaging.message.id"] == message["MessageId"]
     assert received["link_attributes"] == [{"messaging.message.id": message["MessageId"]}]
     requests: list[Any] = []
@@ -188,6 +190,7 @@ async def calls(aws: Aws) -> None:
     *created, sent = aws.spans.new()
     assert [(span["name"], span["kind"]) for span in created] == [("create calls", "PRODUCER")] * 3
     assert (sent["kind"], sent["links"]) == ("CLIENT", [span["id"] for span in created])
+    assert sent["attributes"]["aws.request_id"]
     messages = aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
     # moto does not keep the system attributes of a batch.
     carried = {parent_of(message) for message in messages} - {None}
