@@ -13,7 +13,7 @@ from nanospan.messaging._carriers.counts import log_failure
 from nanospan.messaging._clients.delegate import Delegate
 from nanospan.messaging._clients.options import ClientOptions, check_client, described
 from nanospan.messaging._spans.client import Relation
-from nanospan.messaging._spans.consuming import Processing, Receiving
+from nanospan.messaging._spans.consuming import Processing, Receiving, Settling
 from nanospan.messaging._spans.messaging import Messaging, check_choice
 from nanospan.messaging._spans.sending import CREATIONS, Creation, Sending
 from nanospan.messaging.aws._message import MESSAGE, TRACE_HEADER
