@@ -84,8 +84,8 @@ class Receiving(OperationScope):
     ) -> None:
         super().__init__(client, operation, facts)
         self._messages = messages
-        # By the clock of nanospan's spans, which frozen time may not reach, and by the SDK's: which one is known when the span
-        # is made.
+        # By the clock of nanospan's spans, which frozen time may not reach, and by that of the SDK's. Which one it is to be,
+        # is known when the span is made.
         self._start_times: tuple[int, int] | None = None
         self._error: BaseException | str | None = None
         self._unrecorded = unrecorded
