@@ -29,6 +29,7 @@ from support.sdk_releases import constraints_of_older_sdk
 
 import nanospan
 from nanospan.receiver import Receiver, Span, TraceStore
+from nanospan.receiver.store import DEFAULT_MAX_TRACES
 
 
 @contextmanager
@@ -154,11 +155,11 @@ def _install(folder: Path, requirements: Iterable[str], constraints: Iterable[st
 
 
 class Collector(Receiver):
-    """A receiver that keeps whole requests."""
+    """A receiver that keeps whole requests, and the spans of ``max_traces`` traces."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_traces: int = DEFAULT_MAX_TRACES) -> None:
         self.bodies: list[bytes] = []
-        super().__init__(store=_Bodies(self.bodies))
+        super().__init__(store=_Bodies(self.bodies, max_traces))
 
     def spans(self, count: int) -> dict[str, Span]:
         """All ``count`` spans, by name, that a program has sent which has ended and so got its acknowledgements."""
@@ -181,8 +182,8 @@ class Collector(Receiver):
 
 
 class _Bodies(TraceStore):
-    def __init__(self, bodies: list[bytes]) -> None:
-        super().__init__()
+    def __init__(self, bodies: list[bytes], max_traces: int) -> None:
+        super().__init__(max_traces=max_traces)
         self._bodies = bodies
 
     def add(self, body: bytes, *, transport: str, wire_bytes: int | None = None) -> int:

@@ -21,8 +21,8 @@ OF_THE_SDK = f">={BETA.rpartition('b')[0]}b0,<={BETA}"
 """What was released with the SDK's minor release, up to its own release."""
 CONTRIB = tuple(f"opentelemetry-instrumentation-{client}{OF_THE_SDK}" for client in CLIENTS)
 PROGRAMS = Path(__file__).parent / "amqp_programs"
-MESSAGES = {"pika": 10_000, "aio-pika": 4_000}
-PATIENCE = 150
+MESSAGES = 10_000
+PATIENCE = 600
 """Seconds for one program, on a machine that has much else to do."""
 
 pytestmark = pytest.mark.slow("starts RabbitMQ and programs that send many messages")
@@ -60,6 +60,7 @@ def links_of(spans: list[dict[str, Any]]) -> set[str]:
     return {link for span in spans for link in span["links"]}
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("size", [1, 100, 500])
 @pytest.mark.parametrize("name", CLIENTS)
 def test_many_messages(name: str, size: int, clients: Environment, broker: int, tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_many_messages(name: str, size: int, clients: Environment, broker: int, 
 
     By callbacks one by one, by iteration in batches of 100, and by gets in batches of 500.
     """
-    queue, count = f"journey {name} {size}", MESSAGES[name]
+    queue, count = f"journey {name} {size}", MESSAGES
     variables = {
         "OTEL_SPAN_LINK_COUNT_LIMIT": "500",
         "PROVIDER": "stock" if size == 100 else "nanospan",

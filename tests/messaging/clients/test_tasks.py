@@ -17,6 +17,7 @@ from hosts.running import Hosts
 from support.accounting import WAIT, wait_until
 from support.brokers.redis import ask, redis_server
 from support.extra_packages import Collector, environment_with
+from support.selection.many import many
 
 from nanospan.receiver import Span
 
@@ -25,7 +26,7 @@ BETA = version("opentelemetry-semantic-conventions")
 CONTRIB = f"opentelemetry-instrumentation-celery>={BETA.rpartition('b')[0]}b0,<={BETA}"
 REQUIREMENTS = ("celery[redis]", "gevent", "dramatiq[redis]", "taskiq", "taskiq-redis", "rq", "redis")
 
-pytestmark = [pytest.mark.slow("starts redis-server and many workers"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow("starts redis-server and many workers"), pytest.mark.timeout(1800)]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Kind:
     program: str
     worker: tuple[str, ...]
     queue: str
-    tasks: int = 500
+    tasks: int
     traced_worker: tuple[str, ...] = ()
     """More words for a worker with spans."""
 
@@ -49,18 +50,26 @@ CELERY = (
     "--concurrency=2",
     "--loglevel=WARNING",
 )
+DRAMATIQ = ("dramatiq", "dramatiq_app", "--processes=2", "--threads=2")
+RQ = ("rq", "worker", "--with-scheduler", "--url={broker}")
+TRACED_RQ = ("--job-class=rq_app.Job",)
 KINDS = {
-    "celery prefork": Kind("celery_app.py", CELERY, "celery"),
-    "celery threads": Kind("celery_app.py", (*CELERY, "--pool=threads"), "celery"),
-    "celery gevent": Kind("celery_app.py", (*CELERY, "--pool=gevent", "--concurrency=20"), "celery"),
-    "dramatiq": Kind("dramatiq_app.py", ("dramatiq", "dramatiq_app", "--processes=2", "--threads=2"), "default"),
-    "taskiq": Kind("taskiq_app.py", ("taskiq", "worker", "taskiq_app:broker", "--workers=2"), "taskiq"),
-    "rq": Kind(
-        "rq_app.py", ("rq", "worker", "--with-scheduler", "--url={broker}"), "default", 100, ("--job-class=rq_app.Job",)
-    ),
+    "celery prefork": Kind("celery_app.py", CELERY, "celery", many(500)),
+    "celery threads": Kind("celery_app.py", (*CELERY, "--pool=threads"), "celery", many(500)),
+    "celery gevent": Kind("celery_app.py", (*CELERY, "--pool=gevent", "--concurrency=20"), "celery", many(500)),
+    "dramatiq": Kind("dramatiq_app.py", DRAMATIQ, "default", many(500)),
+    "taskiq": Kind("taskiq_app.py", ("taskiq", "worker", "taskiq_app:broker", "--workers=2"), "taskiq", many(500)),
+    # A process for each job.
+    "rq": Kind("rq_app.py", RQ, "default", 100, TRACED_RQ),
+    "rq in one process": Kind("rq_app.py", (*RQ, "--worker-class=rq.SimpleWorker"), "default", many(500), TRACED_RQ),
 }
 DIES = ("celery prefork", "dramatiq", "taskiq", "rq")
 """Whose worker is a process that may be killed, and another takes the task."""
+
+
+def killing(tasks: int) -> range:
+    """The numbers of the tasks that kill their process: see `work.py`."""
+    return range(13, min(tasks, 500), 75)
 
 
 class Tasks(Hosts):
@@ -77,7 +86,7 @@ class Tasks(Hosts):
 
     def produce(self, first: int, last: int, *words: str, **variables: str) -> None:
         process = self.start("python", str(PROGRAMS / self.kind.program), str(first), str(last), *words, **variables)
-        assert process.wait(WAIT) == 0, self.said()
+        assert process.wait(20 * WAIT) == 0, self.said()
 
     def work(self, **variables: str) -> subprocess.Popen[bytes]:
         words = [*self.kind.worker, *(self.kind.traced_worker if variables.get("TRACED", "1") == "1" else ())]
@@ -87,9 +96,15 @@ class Tasks(Hosts):
         return ask(self.broker, *command)
 
     def wait_for_runs(self, worker: subprocess.Popen[bytes], numbers: range) -> None:
-        """Until each task has run to its end, or as often as it may fail."""
-
+        """Until each task has run to its end, or as often as it may fail. In each minute some have to."""
+        expected = sum(number % 25 != 8 for number in numbers)
         asked = count()
+
+        def done() -> set[int]:
+            return {int(number) for number in self.told("SMEMBERS", "done") if number}
+
+        def ended() -> tuple[int, int]:
+            return int(self.told("SCARD", "done")[0]), int(self.told("LLEN", "ran")[0])
 
         def all_ran() -> bool:
             assert worker.poll() is None, self.said()[-8000:]
@@ -97,15 +112,27 @@ class Tasks(Hosts):
             if self.kind.queue == "taskiq" and next(asked) % 50 == 49:
                 # Its worker takes over what a dead one has left when it has got something new, be it unreadable.
                 self.told("XADD", "taskiq", "*", "data", "{}")
-            done = {int(number) for number in self.told("SMEMBERS", "done") if number}
-            failed = Counter(number for number, _, _ in self.ran())
-            return all(number in done or (number % 25 == 8 and failed[number]) for number in numbers)
+            if ended()[0] < expected:
+                return False
+            ran, failed = done(), Counter(number for number, _, _ in self.ran())
+            return all(number in ran or (number % 25 == 8 and failed[number]) for number in numbers)
 
         try:
-            wait_until(all_ran, "all tasks have run")
+            while not all_ran():
+                enough = sum(ended()) + 100
+                wait_until(lambda enough=enough: all_ran() or sum(ended()) >= enough, "all tasks have run")
         except AssertionError as error:
-            done = {int(number) for number in self.told("SMEMBERS", "done") if number}
-            raise AssertionError(f"{error}: {set(numbers) - done}\n{self.said()[-8000:]}") from None
+            left = set(numbers) - done()
+            raise AssertionError(f"{error}: {left}\n{self.state_of(left)}\n{self.said()[-8000:]}") from None
+
+    def state_of(self, numbers: set[int]) -> str:
+        """What is known of tasks that have not run to their end, but should have."""
+        unexpected = {number for number in numbers if number % 25 != 8}
+        runs = [run for run in self.ran() if run[0] in unexpected]
+        raised = [line for line in self.said().splitlines() if "raised unexpected" in line and "fails always" not in line]
+        waiting = {key: self.told("LLEN", key) for key in (self.kind.queue, f"rq:queue:{self.kind.queue}")}
+        unacked = self.told("HKEYS", "unacked")
+        return f"runs of {unexpected}: {runs}; raised: {raised}; waiting: {waiting}; unacked: {unacked}"
 
     def bad(self) -> list[str]:
         return [line for line in self.told("LRANGE", "bad", "0", "-1") if line]
@@ -124,6 +151,9 @@ class Tasks(Hosts):
     def wait_for_spans(self) -> None:
         """Until the span of each run has arrived. What has no end never does."""
         try:
+            # Each look at all spans takes long where they are many.
+            while len(self.ran(of_living=True)) > (before := self.collector.stats().spans):
+                wait_until(lambda before=before: self.collector.stats().spans > before, "more spans have arrived")
             wait_until(lambda: not self.missing(), "each span has arrived")
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.missing()[:9]}\n{self.said()[-4000:]}") from None
@@ -152,7 +182,7 @@ def tasks(request: pytest.FixtureRequest, tmp_path: Path, server: str) -> Iterat
     made: list[Tasks] = []
 
     def of(kind: str) -> Tasks:
-        one = Tasks(environment_with(request.config, *REQUIREMENTS), Collector(), tmp_path)
+        one = Tasks(environment_with(request.config, *REQUIREMENTS), Collector(max_traces=50_000), tmp_path)
         one.kind, one.broker = KINDS[kind], server
         one.told("FLUSHALL")
         made.append(one)
@@ -164,13 +194,7 @@ def tasks(request: pytest.FixtureRequest, tmp_path: Path, server: str) -> Iterat
         one.collector.stop()
 
 
-UNSOLVED = pytest.mark.skip(
-    reason="beside other tests one task of 500 sometimes does not end in gevent's pool: not explained yet"
-)
-JOURNEYS = [pytest.param(kind, marks=UNSOLVED if kind == "celery gevent" else ()) for kind in KINDS]
-
-
-@pytest.mark.parametrize("kind", JOURNEYS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_run_is_linked_to_where_its_task_was_handed_over(tasks: Callable[[str], Tasks], kind: str) -> None:
     """With failures, retries, workers that die, unknown tasks, and producers without spans or with malformed headers."""
     own = tasks(kind)
@@ -182,7 +206,7 @@ def test_each_run_is_linked_to_where_its_task_was_handed_over(tasks: Callable[[s
     worker = own.work(KILLS="1" if kind in DIES else "0")
     if kind == "dramatiq":
         # Its processes end when one of them dies. The tasks of the dead ones come again.
-        while worker.wait(WAIT) and len(own.told("KEYS", "killed *")) < len(range(13, total, 75)):
+        while worker.wait(4 * WAIT) and len(own.told("KEYS", "killed *")) < len(killing(total)):
             worker = own.work(KILLS="1")
         worker = own.work()
     own.wait_for_runs(worker, range(total))
@@ -221,15 +245,19 @@ def test_each_run_is_linked_to_where_its_task_was_handed_over(tasks: Callable[[s
         made = {(send.trace_id, send.span_id) for send in sends[message_id]}
         linked = [(link.trace_id, link.span_id) for link in span.links]
         assert len(linked) == 1 if number < traced else len(linked) <= 1, span
-        assert made.issuperset(linked), span
+        if not made.issuperset(linked):
+            # Handed over again by a process that was killed before the span of that had arrived.
+            assert kind in DIES and number % 25 == 7, span
+            lost += 1
         assert (span.status == "ERROR") == (number % 25 == 8) or number % 25 == 7, (span, number)
     assert lost < total // 10
     if kind in DIES:
-        assert len(own.told("KEYS", "killed *")) == len(range(13, total, 75))
+        assert len(own.told("KEYS", "killed *")) == len(killing(total))
     # A retry that the application sees is handed over inside the run before.
     for span in spans.values():
         if span.kind == "PRODUCER" and span.trace_id != order.trace_id:
-            assert spans[span.parent_span_id].kind == "CONSUMER", span
+            run = spans.get(span.parent_span_id)
+            assert kind in DIES if run is None else run.kind == "CONSUMER", span
 
 
 REFUSED = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}

@@ -10,9 +10,9 @@ from io import BytesIO
 from typing import Any
 
 import boto3
+from aws_clients import AWS, boto3_client
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, ParamValidationError
-from clients import AWS, boto3_client
 from opentelemetry import baggage, context
 from recording import Spans, recording, refused
 

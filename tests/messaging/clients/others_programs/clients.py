@@ -1,29 +1,21 @@
-"""The clients of NATS, Redis streams and SQS behind the same calls, for the programs of the tests."""
+"""The clients of NATS, Redis streams, SQS and SNS behind the same calls, for the programs of the tests."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import importlib
-import os
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
+
+from aws_clients import Sns, SnsInBody, Sqs
+from message import Message
 
 FETCH_SECONDS = 0.5
 MAX_SECONDS = 500.0
 REDELIVERED_AFTER = 1
 """Seconds."""
-
-AWS = {"region_name": "us-east-1", "aws_access_key_id": "id", "aws_secret_access_key": "secret"}
-
-
-class Message(NamedTuple):
-    """A message that has come, and the client's own object."""
-
-    value: bytes
-    headers: dict[str, Any]
-    native: Any
 
 
 def no_change(client: Any, **_: Any) -> Any:
@@ -32,20 +24,13 @@ def no_change(client: Any, **_: Any) -> Any:
 
 def wrapped(name: str, **options: Any) -> Callable[..., Any]:
     """nanospan's function for a client."""
-    module = {"nats": "nats", "sqs": "aws.sqs", "sns": "aws.sns"}.get(name, "redis")
+    module = {"nats": "nats", "sqs": "aws.sqs", "sns": "aws.sns", "sns-in-body": "aws.sns"}.get(name, "redis")
     wrap = importlib.import_module(f"nanospan.messaging.{module}").wrap_client
 
     def call(client: Any, **more: Any) -> Any:
         return wrap(client, **options, **more)
 
     return call
-
-
-def boto3_client(service: str, address: str) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(service, endpoint_url=address, config=Config(retries={"total_max_attempts": 1}), **AWS)
 
 
 class Nats:
@@ -206,83 +191,14 @@ class AsyncRedis(Redis):
         self._loop.close()
 
 
-class Sqs:
-    def __init__(self, address: str, wrap: Any) -> None:
-        self.bare = boto3_client("sqs", address)
-        self.client = wrap(self.bare)
-        self._urls: dict[str, str] = {}
-
-    def _url(self, topic: str) -> str:
-        if topic not in self._urls:
-            self._urls[topic] = self.bare.get_queue_url(QueueName=topic)["QueueUrl"]
-        return self._urls[topic]
-
-    def run(self, result: Any) -> Any:
-        return result
-
-    def create(self, topic: str) -> None:
-        self.bare.create_queue(QueueName=topic, Attributes={"VisibilityTimeout": "2"})
-
-    @staticmethod
-    def _entry(value: bytes, headers: Any) -> dict[str, Any]:
-        entry: dict[str, Any] = {"MessageBody": base64.b64encode(value).decode()}
-        if headers:
-            entry["MessageAttributes"] = {k: {"DataType": "String", "StringValue": v} for k, v in headers.items()}
-        return entry
-
-    def send(self, topic: str, value: bytes, headers: Any, bare: bool = False) -> None:
-        (self.bare if bare else self.client).send_message(QueueUrl=self._url(topic), **self._entry(value, headers))
-
-    def forward(self, topic: str, value: bytes, headers: Any) -> None:
-        self.send(topic, value, headers)
-
-    def send_all(self, topic: str, messages: list[tuple[bytes, Any]]) -> None:
-        for start in range(0, len(messages), 10):
-            entries = [{"Id": str(i), **self._entry(*m)} for i, m in enumerate(messages[start : start + 10])]
-            before = repr(entries)
-            answer = self.client.send_message_batch(QueueUrl=self._url(topic), Entries=entries)
-            assert len(answer["Successful"]) == len(entries)
-            assert repr(entries) == before or self.bare is self.client  # contrib and ddtrace change them
-
-    def consumer(self, topic: str) -> Any:
-        return self._url(topic)
-
-    def fetch(self, consumer: Any, size: int) -> tuple[Any, list[Message]]:
-        asked = ["n", "Trace-Id"]
-        answer = self.client.receive_message(QueueUrl=consumer, MaxNumberOfMessages=size, MessageAttributeNames=asked)
-        assert asked == ["n", "Trace-Id"] or self.bare is self.client  # contrib changes it
-        found = answer.get("Messages", [])
-        messages = []
-        for m in found:
-            headers = {name: value["StringValue"] for name, value in m.get("MessageAttributes", {}).items()}
-            messages.append(Message(base64.b64decode(m["Body"]), headers, m))
-        if not found:
-            time.sleep(0.05)
-        return found, messages
-
-    def process(self, consumer: Any, result: Any) -> Any:
-        return self.client.process(consumer, result[0] if len(result) == 1 else result)
-
-    def acknowledge(self, consumer: Any, messages: list[Message]) -> None:
-        entries = [{"Id": str(i), "ReceiptHandle": m.native["ReceiptHandle"]} for i, m in enumerate(messages)]
-        answer = self.client.delete_message_batch(QueueUrl=consumer, Entries=entries)
-        assert len(answer["Successful"]) == len(entries)
-
-    def again(self, consumer: Any, messages: list[Message]) -> None:
-        for message in messages:
-            handle = message.native["ReceiptHandle"]
-            self.bare.change_message_visibility(QueueUrl=consumer, ReceiptHandle=handle, VisibilityTimeout=0)
-
-    def is_empty(self, consumer: Any) -> bool:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self.bare.get_queue_attributes(QueueUrl=consumer, AttributeNames=names)["Attributes"]
-        return all(found[name] == "0" for name in names)
-
-    def close(self) -> None:
-        self.client.close()
-
-
-CLIENTS: dict[str, Any] = {"nats": Nats, "redis": Redis, "redis-async": AsyncRedis, "sqs": Sqs}
+CLIENTS: dict[str, Any] = {
+    "nats": Nats,
+    "redis": Redis,
+    "redis-async": AsyncRedis,
+    "sqs": Sqs,
+    "sns": Sns,
+    "sns-in-body": SnsInBody,
+}
 
 
 def fetches(client: Any, consumer: Any, size: int) -> Iterator[tuple[Any, list[Message]]]:
@@ -295,6 +211,3 @@ def fetches(client: Any, consumer: Any, size: int) -> Iterator[tuple[Any, list[M
             yield result, messages
         elif client.is_empty(consumer):
             return
-
-
-os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")

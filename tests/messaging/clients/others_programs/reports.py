@@ -8,7 +8,8 @@ import sys
 import threading
 from typing import Any
 
-from clients import boto3_client, no_change, wrapped
+from aws_clients import boto3_client
+from clients import no_change, wrapped
 from opentelemetry import baggage, context, propagate, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.propagators.composite import CompositePropagator
