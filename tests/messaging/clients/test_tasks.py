@@ -50,18 +50,19 @@ CELERY = (
     "--concurrency=2",
     "--loglevel=WARNING",
 )
+TASKS = many(10_000)
 DRAMATIQ = ("dramatiq", "dramatiq_app", "--processes=2", "--threads=2")
 RQ = ("rq", "worker", "--with-scheduler", "--url={broker}")
 TRACED_RQ = ("--job-class=rq_app.Job",)
 KINDS = {
-    "celery prefork": Kind("celery_app.py", CELERY, "celery", many(500)),
-    "celery threads": Kind("celery_app.py", (*CELERY, "--pool=threads"), "celery", many(500)),
-    "celery gevent": Kind("celery_app.py", (*CELERY, "--pool=gevent", "--concurrency=20"), "celery", many(500)),
-    "dramatiq": Kind("dramatiq_app.py", DRAMATIQ, "default", many(500)),
-    "taskiq": Kind("taskiq_app.py", ("taskiq", "worker", "taskiq_app:broker", "--workers=2"), "taskiq", many(500)),
-    # A process for each job.
+    "celery prefork": Kind("celery_app.py", CELERY, "celery", TASKS),
+    "celery threads": Kind("celery_app.py", (*CELERY, "--pool=threads"), "celery", TASKS),
+    "celery gevent": Kind("celery_app.py", (*CELERY, "--pool=gevent", "--concurrency=20"), "celery", TASKS),
+    "dramatiq": Kind("dramatiq_app.py", DRAMATIQ, "default", TASKS),
+    "taskiq": Kind("taskiq_app.py", ("taskiq", "worker", "taskiq_app:broker", "--workers=2"), "taskiq", TASKS),
+    # A process for each job: the many jobs run in the worker's own.
     "rq": Kind("rq_app.py", RQ, "default", 100, TRACED_RQ),
-    "rq in one process": Kind("rq_app.py", (*RQ, "--worker-class=rq.SimpleWorker"), "default", many(500), TRACED_RQ),
+    "rq in one process": Kind("rq_app.py", (*RQ, "--worker-class=rq.SimpleWorker"), "default", TASKS, TRACED_RQ),
 }
 DIES = ("celery prefork", "dramatiq", "taskiq", "rq")
 """Whose worker is a process that may be killed, and another takes the task."""
