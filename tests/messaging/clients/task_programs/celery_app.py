@@ -14,9 +14,9 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=4,
     worker_cancel_long_running_tasks_on_connection_loss=True,
-    # 20 greenlets acknowledge at once, each with a connection of kombu's pool. By default it has ten: more are an error,
-    # upon which the worker drops what runs, and that comes again after an hour.
-    broker_transport_options={"max_connections": 100, "visibility_timeout": 20},
+    # 20 greenlets acknowledge at once, each with a connection of kombu's pool. With ten, its default, Celery takes the
+    # eleventh for a lost broker, cancels the tasks that run, and loses some of them, with spans or without.
+    broker_transport_options={"max_connections": 100},
     result_backend=os.environ["BROKER"],
     task_publish_retry=False,
     broker_connection_retry_on_startup=True,
