@@ -128,7 +128,7 @@ def test_every_entry_point_is_what_its_group_expects():
         return {entry.name: entry.load() for entry in entries if find_spec("grpc") or ".grpc:" not in entry.value}
 
     samplers = loaded("opentelemetry_traces_sampler")
-    assert len(samplers) == 6
+    assert len(samplers) == 7
     for argument in (None, "0.5"):
         assert all(isinstance(factory(argument), Sampler) for factory in samplers.values())
     assert "root:ConsistentProbability{0.5" in samplers["nanospan_probability"]("0.5").get_description()

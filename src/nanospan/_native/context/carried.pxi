@@ -256,12 +256,6 @@ cdef class SubmitSwitch:
         return self.seen
 
 
-def attach_context(context):
-    """`opentelemetry.context.attach` past a replacement of it, as `detach_context` is past that of ``detach``."""
-    own = native_variable()
-    return api.attach(context) if own is None else PyContextVar_Set(own, context)
-
-
 def detach_context(token):
     """`opentelemetry.context.detach` without its complaint about a token of another context, which is counted."""
     own = native_variable()

@@ -5,7 +5,7 @@ cdef object span_in(object context)
 
 # opentelemetry.context.get_current, and attach; `detach_own` is False if the token is to be given to `detach`.
 cdef object context_now()
-cdef object attach_context(object context)
+cpdef object attach_context(object context)
 cdef bint detach_own(object token) noexcept
 
 # trace.set_span_in_context: a new Context with the entries of this one, and the span.

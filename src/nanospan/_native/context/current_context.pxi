@@ -234,7 +234,8 @@ cdef object context_now():
     return current_context()
 
 
-cdef object attach_context(object context):
+cpdef object attach_context(object context):
+    """`opentelemetry.context.attach` past a replacement of it, as `detach_context` is past that of ``detach``."""
     own = native_variable()
     return api.attach(context) if own is None else PyContextVar_Set(own, context)
 
