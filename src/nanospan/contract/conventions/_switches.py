@@ -1,0 +1,46 @@
+"""Which instrumentations of opentelemetry-python-contrib give the new names, and by which switch."""
+
+from __future__ import annotations
+
+__all__ = ["READ_RELEASE", "remedy", "switches_of"]
+
+READ_RELEASE = "0.66b2"
+"""The release of the instrumentations whose sources this table was read from."""
+
+_PREFIX = "opentelemetry.instrumentation."
+_HTTP = "aiohttp_client aiohttp_server asgi django falcon fastapi flask httpx pyramid requests starlette tornado urllib urllib3 wsgi"
+_DATABASE = (
+    "aiopg asyncpg cassandra dbapi mysql mysqlclient psycopg psycopg2 pymemcache pymongo pymssql pymysql redis sqlalchemy"
+    " sqlite3 tortoiseorm"
+)
+_DATABASE_WITH_HTTP = ("aiopg dbapi mysql mysqlclient psycopg psycopg2 pymssql pymysql redis sqlalchemy sqlite3").split()
+_SWITCHES = {name: ("http",) for name in _HTTP.split()}
+_SWITCHES |= {name: ("database",) for name in _DATABASE.split()}
+_SWITCHES |= {name: ("database", "http") for name in _DATABASE_WITH_HTTP}
+
+_DOMAINS = {"db": "database", "http": "http", "net": "http"}
+"""By first part of a deprecated key the switch that gives the new one, where the instrumentation reads it."""
+
+
+def switches_of(scope: str) -> tuple[str, ...] | None:
+    """The values of ``OTEL_SEMCONV_STABILITY_OPT_IN`` that the instrumentation with this scope reads.
+
+    Empty if it reads none; None if the scope is not one of an instrumentation of opentelemetry-python-contrib.
+    """
+    if not scope.startswith(_PREFIX):
+        return None
+    return _SWITCHES.get(scope.removeprefix(_PREFIX).rstrip("/").partition(".")[0], ())
+
+
+def remedy(scope: str, key: str) -> str:
+    """What gives the new name in place of ``key`` in spans of this scope, as one sentence."""
+    switches = switches_of(scope)
+    if switches is None:
+        return f"Set the new name where {scope or 'the application'} sets this one, or use the mode 'rename' or 'dup'."
+    switch = _DOMAINS.get(key.partition(".")[0])
+    if switch is not None and switch in switches:
+        return (
+            f"Start the process with OTEL_SEMCONV_STABILITY_OPT_IN={switch} ({switch}/dup for both names); "
+            f"release {READ_RELEASE} of this instrumentation reads it."
+        )
+    return f"Release {READ_RELEASE} of this instrumentation has no switch for it: use the mode 'rename' or 'dup'."
