@@ -1,7 +1,7 @@
 """What the packages of OpenTelemetry's semantic conventions for JavaScript, Java and Python say about attributes.
 
-None of them carries the registry's YAML. The one for JavaScript has every deprecation, stability and enum member, as text; the
-one for Java has the types; the one for Python is compared with both. Each is fetched by the client of its own registry.
+None of them carries the registry's YAML. The one for JavaScript has every deprecation, stability and enum member, as text;
+the one for Java has the types; the one for Python is compared with both. Each is fetched by the client of its own registry.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ def sentry_types(folder: Path) -> dict[str, str]:
         source = wheel.read("sentry_conventions/attributes.py").decode()
     types = {"BOOLEAN": "boolean", "DOUBLE": "double", "INTEGER": "int", "STRING": "string", "STRING_ARRAY": "string[]"}
     entry = re.compile(
-        r'^    "([^"]+)": AttributeMetadata\((?:(?!^    \),).)*?type=AttributeType\.([A-Z_]+),(?:(?!^    \),).)*?is_in_otel=True',
+        r'^    "([^"]+)": AttributeMetadata\((?:(?!^    \),).)*?type=AttributeType\.([A-Z_]+),'
+        r"(?:(?!^    \),).)*?is_in_otel=True",
         re.DOTALL | re.MULTILINE,
     )
     return {key: types[kind] for key, kind in entry.findall(source) if kind in types}
@@ -127,8 +128,7 @@ def _npm_constants(folder: Path, part: str) -> Iterator[tuple[str, str, str]]:
         member = archive.extractfile(f"package/dist/{part}_attributes.mjs")
         assert member is not None
         source = member.read().decode()
-    for comment, name, value in _NPM_CONSTANT.findall(source):
-        yield comment, name, value
+    yield from _NPM_CONSTANT.findall(source)
 
 
 def _deprecation(comment: str) -> str | None:

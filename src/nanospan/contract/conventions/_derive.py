@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -98,4 +98,8 @@ def _split(url: str) -> Any:
         return None
 
 
-_DERIVED = {"http.status_code": _status_code, "http.target": _target, "http.url": _url}
+_DERIVED: dict[str, Callable[[Any, int], Pairs]] = {
+    "http.status_code": _status_code,
+    "http.target": _target,
+    "http.url": _url,
+}

@@ -24,7 +24,7 @@ _BY_KIND: dict[str, dict[int, str]] = {
     "net.peer.ip": {_SERVER: "client.address"},
     "server.socket.address": {_SERVER: "network.local.address", _CLIENT: "network.peer.address"},
 }
-"""New names that hold on spans of one kind, where the registry names them without a rule, or Python's instrumentations do."""
+"""New names that hold on spans of one kind, where the registry gives no rule, or Python's instrumentations have another."""
 
 _DERIVED = ("http.status_code", "http.target", "http.url")
 """Keys of which `derive` makes more than one attribute; each has its rule in `_derive.py`."""
@@ -42,7 +42,7 @@ class KeyRule(NamedTuple):
     """The name of now, if the attribute may be renamed to it on every span; else empty."""
     expected: str = "any"
     """The value's type: ``any``, ``string``, ``int``, ``double``, ``boolean``, ``string[]``, ``int[]``, ``double[]`` or
-    ``boolean[]``. A double may be an int. With ``new_keys``, ``by_kind`` or ``derive``: a value of another type is not renamed."""
+    ``boolean[]``. A double may be an int. A value of another type is not renamed."""
     members: frozenset[str | int] | None = None
     """The values of an enum; another one is the finding ``undefined_enum_variant``."""
     value_renames: dict[str, str | None] | None = None

@@ -100,7 +100,10 @@ class Conventions:
 
     @classmethod
     def from_environment(cls) -> Conventions | None:
-        """What ``OTEL_PYTHON_NANOSPAN_SEMCONV`` asks for: one of the modes. None if unset, or if it is none, with a warning."""
+        """What ``OTEL_PYTHON_NANOSPAN_SEMCONV`` asks for, one of the modes; None if it is unset, or none of them.
+
+        A value that is none of them is warned about once.
+        """
 
         def parse(text: str) -> Conventions:
             return cls(mode=text.lower())  # type: ignore[arg-type]

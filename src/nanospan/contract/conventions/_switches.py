@@ -8,15 +8,17 @@ READ_RELEASE = "0.66b2"
 """The release of the instrumentations whose sources this table was read from."""
 
 _PREFIX = "opentelemetry.instrumentation."
-_HTTP = "aiohttp_client aiohttp_server asgi django falcon fastapi flask httpx pyramid requests starlette tornado urllib urllib3 wsgi"
-_DATABASE = (
-    "aiopg asyncpg cassandra dbapi mysql mysqlclient psycopg psycopg2 pymemcache pymongo pymssql pymysql redis sqlalchemy"
-    " sqlite3 tortoiseorm"
+_HTTP = (
+    "aiohttp_client aiohttp_server asgi django falcon fastapi flask httpx pyramid requests starlette tornado urllib urllib3"
+    " wsgi"
 )
-_DATABASE_WITH_HTTP = ("aiopg dbapi mysql mysqlclient psycopg psycopg2 pymssql pymysql redis sqlalchemy sqlite3").split()
-_SWITCHES = {name: ("http",) for name in _HTTP.split()}
-_SWITCHES |= {name: ("database",) for name in _DATABASE.split()}
-_SWITCHES |= {name: ("database", "http") for name in _DATABASE_WITH_HTTP}
+_DATABASE = "asyncpg cassandra pymemcache pymongo tortoiseorm"
+_DATABASE_AND_HTTP = "aiopg dbapi mysql mysqlclient psycopg psycopg2 pymssql pymysql redis sqlalchemy sqlite3"
+_SWITCHES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_HTTP.split(), ("http",)),
+    **dict.fromkeys(_DATABASE.split(), ("database",)),
+    **dict.fromkeys(_DATABASE_AND_HTTP.split(), ("database", "http")),
+}
 
 _DOMAINS = {"db": "database", "http": "http", "net": "http"}
 """By first part of a deprecated key the switch that gives the new one, where the instrumentation reads it."""
