@@ -122,7 +122,7 @@ class Findings:
                     return f"a value of {key!r} is deprecated"
                 return f"{key!r} is deprecated: {hint}. {remedy(scope, key)}"
             case "type_mismatch":
-                return f"{key!r} must be of type {rule.expected if rule is not None else 'of the conventions'}"
+                return f"{key!r} must be of the type {rule.expected if rule is not None else 'of the conventions'}"
             case "undefined_enum_variant":
                 return f"{key!r} has a value that the conventions do not list"
             case "concrete_path":
@@ -131,6 +131,12 @@ class Findings:
                 return f"{key!r} has more different values than names and routes may have"
             case "limit_reached":
                 return f"spans reach the limit of {key}: what is beyond it is lost"
+            case "baggage_limit":
+                return f"the baggage is more than propagators have to pass on: {key}"
+            case "baggage_growth":
+                return f"this process adds to the baggage of its callers: {key}"
+            case "baggage_personal_data":
+                return f"the baggage entry {key!r} holds personal data, which every service behind this one receives"
         return f"{key!r}: {hint or finding}"
 
     def _new_scope(self, scope: Scope | str | None) -> _OfScope:

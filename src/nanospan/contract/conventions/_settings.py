@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from nanospan._common.arguments import check_texts, constructor_text, safe_repr
 from nanospan._common.environment import parsed_variable
 from nanospan.contract.conventions._derive import Pairs, derive
+from nanospan.contract.conventions._paths import check_name, check_route
 from nanospan.contract.conventions._registry import NEWEST, OLDEST, Registry, registry
 from nanospan.contract.conventions._rules import KeyRule, rule_of
 
@@ -30,6 +31,9 @@ LEVELS: Final = {
     "concrete_path": "violation",
     "too_many_values": "violation",
     "limit_reached": "violation",
+    "baggage_limit": "violation",
+    "baggage_personal_data": "violation",
+    "baggage_growth": "improvement",
     "missing_namespace": "improvement",
     "not_stable": "improvement",
     "undefined_enum_variant": "information",
@@ -38,7 +42,7 @@ LEVELS: Final = {
 }
 """The level of each finding. Those that Weaver has too have its name and its level."""
 
-CHECKS: Final = tuple(LEVELS)
+CHECKS: Final = tuple(name for name in LEVELS if not name.startswith("baggage"))
 DEFAULT_CHECKS: Final = (
     "deprecated",
     "type_mismatch",
@@ -119,6 +123,14 @@ class Conventions:
             if len(self._rules) < _MAX_KEYS:
                 self._rules[key] = rule
             return rule
+
+    def _check_name(self, name: str, kind: int, attributes: Mapping[str, Any]) -> str | None:
+        """The finding about the name of a span of this kind, the number of the `SpanKind`."""
+        return check_name(name, kind, attributes) if "concrete_path" in self.checks else None
+
+    def _check_route(self, route: str, path: str | None) -> str | None:
+        """The finding about an ``http.route``, given the path of the request, if it is known."""
+        return check_route(route, path) if "concrete_path" in self.checks else None
 
     def _derive(self, key: str, value: Any, kind: int) -> Pairs:
         """The attributes that take the place of ``key`` on a span of this kind; empty if it keeps its name.
