@@ -16,8 +16,10 @@ _GROWTH_BYTES = 1024
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _PERSONAL = frozenset(
-    ("birth", "birthday", "dob", "email", "firstname", "iban", "lastname", "mail", "msisdn", "passport", "password", "phone")
-    + ("secret", "ssn", "surname", "token", "username")
+    (
+        *("birth", "birthday", "dob", "email", "firstname", "iban", "lastname", "mail", "msisdn", "passport", "password"),
+        *("phone", "secret", "ssn", "surname", "token", "username"),
+    )
 )
 _PERSONAL_PAIRS = frozenset(("first name", "last name", "full name", "credit card", "card number", "user name", "api key"))
 _EMAIL = re.compile(r"[^@\s]{1,64}(?:@|%40)[^@\s]{1,255}\.[A-Za-z]{2,}")

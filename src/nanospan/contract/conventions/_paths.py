@@ -21,7 +21,7 @@ _VALUE = re.compile(
     r"""
     \d+                                                                   # a number
     | [0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}                # a UUID
-    | (?=[a-fA-F]*\d)[0-9a-fA-F]{16,}                                     # an id, a digest
+    | [0-9a-fA-F]{16,}                                                    # an id, a digest
     | (?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9_+=-]{20,}  # base64
     | [^@\s/]+@[^@\s/]+\.[A-Za-z]{2,}                                     # an e-mail address
     | \d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:?\d{2})?)?               # a date
