@@ -7,6 +7,7 @@ import click
 from nanospan._common.version import own_version
 from nanospan.cli.cost.command import cost
 from nanospan.cli.doctor.command import doctor
+from nanospan.cli.lint.command import lint
 from nanospan.cli.numbers import Count, Number
 from nanospan.cli.receive.command import receive
 from nanospan.cli.run.command import HELP
@@ -23,6 +24,7 @@ def nanospan() -> None:
 
 nanospan.add_command(cost)
 nanospan.add_command(doctor)
+nanospan.add_command(lint)
 nanospan.add_command(receive)
 
 

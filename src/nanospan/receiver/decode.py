@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-__all__ = ["Event", "Link", "Span", "decode_span", "service_name", "spans_from_json", "spans_to_json"]
+__all__ = ["Event", "Link", "Span", "attribute_values", "decode_span", "service_name", "spans_from_json", "spans_to_json"]
 
 KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 STATUSES = ("UNSET", "OK", "ERROR")
@@ -76,9 +76,9 @@ def decode_span(message: trace_pb2.Span, service: str = UNKNOWN_SERVICE, scope: 
         end_unix_nano=message.end_time_unix_nano,
         status=_named(STATUSES, message.status.code),
         status_message=message.status.message,
-        attributes=_attributes(message.attributes),
-        events=tuple(Event(event.name, event.time_unix_nano, _attributes(event.attributes)) for event in message.events),
-        links=tuple(Link(link.trace_id.hex(), link.span_id.hex(), _attributes(link.attributes)) for link in message.links),
+        attributes=attribute_values(message.attributes),
+        events=tuple(Event(one.name, one.time_unix_nano, attribute_values(one.attributes)) for one in message.events),
+        links=tuple(Link(one.trace_id.hex(), one.span_id.hex(), attribute_values(one.attributes)) for one in message.links),
         service=service,
         scope=scope,
     )
@@ -113,7 +113,8 @@ def _named(names: tuple[str, ...], number: int) -> str:
     return names[number] if 0 <= number < len(names) else names[0]
 
 
-def _attributes(attributes: Iterable[KeyValue]) -> dict[str, Any]:
+def attribute_values(attributes: Iterable[KeyValue]) -> dict[str, Any]:
+    """Attributes as Python's values: lists and dicts for arrays and maps."""
     return {attribute.key: _value(attribute.value) for attribute in attributes}
 
 
@@ -124,5 +125,5 @@ def _value(value: AnyValue) -> Any:
     if which == "array_value":
         return [_value(item) for item in value.array_value.values]
     if which == "kvlist_value":
-        return _attributes(value.kvlist_value.values)
+        return attribute_values(value.kvlist_value.values)
     return getattr(value, which)

@@ -11,7 +11,7 @@ from nanospan.cli.numbers import Count, Port
 __all__ = ["receive"]
 
 # With --read there is nothing to listen for.
-_OF_LISTENING = ("http_port", "grpc_port", "no_grpc", "host", "cors_origin", "forward", "save")
+_OF_LISTENING = ("http_port", "grpc_port", "no_grpc", "host", "cors_origin", "forward", "save", "check")
 
 
 @click.command()
@@ -28,6 +28,9 @@ _OF_LISTENING = ("http_port", "grpc_port", "no_grpc", "host", "cors_origin", "fo
 )
 @click.option("--forward", metavar="URL", help="Pass each request on to this OTLP/HTTP receiver, as http://host:4318.")
 @click.option("--save", metavar="FILE", help="Append each request to this file, one line of OTLP JSON each.")
+@click.option(
+    "--check", is_flag=True, help="Check the semantic conventions, and print the findings; exit with 1 on a violation."
+)
 @click.option("--read", metavar="FILE", help="Show what --save or the Collector's file exporter wrote, and end.")
 @click.option("--service", metavar="NAME", help="Show only traces in which this service took part.")
 @click.option("--once", is_flag=True, help="End after the first trace; the same as --max-traces 1.")
@@ -44,6 +47,7 @@ def receive(
     cors_origin: tuple[str, ...],
     forward: str | None,
     save: str | None,
+    check: bool,
     read: str | None,
     service: str | None,
     once: bool,
@@ -68,7 +72,7 @@ def receive(
             _refuse_options_of_listening(context)
             run.read(run.ReadOptions(read, view))
             return
-        run.run(
+        kept = run.run(
             run.ReceiveOptions(
                 host=host,
                 http_port=http_port,
@@ -76,9 +80,12 @@ def receive(
                 cors_origins=cors_origin or LOCALHOST_ORIGINS,
                 forward=forward,
                 save=save,
+                check=check,
                 view=view,
             )
         )
+        if not kept:
+            raise SystemExit(1)
     except run.ListenError as error:
         raise click.ClickException(f"{error} ({_other_address(host, error)})") from error
     except run.ReceiveError as error:

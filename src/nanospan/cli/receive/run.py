@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -22,6 +23,9 @@ from nanospan.cli.receive.waterfall import DEFAULT_MAX_ROWS
 from nanospan.receiver.cors import LOCALHOST_ORIGINS
 from nanospan.receiver.server import GRPC_MISSING, Receiver, grpc_is_installed
 from nanospan.receiver.store import TraceStore
+
+if TYPE_CHECKING:
+    from nanospan.cli.lint.received import Checking
 
 __all__ = ["ListenError", "ReadOptions", "ReceiveError", "ReceiveOptions", "ViewOptions", "read", "run"]
 
@@ -48,6 +52,7 @@ class ReceiveOptions:
     cors_origins: tuple[str, ...] = LOCALHOST_ORIGINS
     forward: str | None = None
     save: str | None = None
+    check: bool = False
     view: ViewOptions = ViewOptions()
 
 
@@ -59,8 +64,11 @@ class ListenError(ReceiveError):
     """An address cannot be listened on; the message names it."""
 
 
-def run(options: ReceiveOptions, console: Console | None = None) -> None:
-    """Serve until Ctrl-C, SIGTERM or the number of traces asked for; ReceiveError when it cannot start."""
+def run(options: ReceiveOptions, console: Console | None = None) -> bool:
+    """Serve until Ctrl-C, SIGTERM or the number of traces asked for; False if ``check`` has found a violation.
+
+    Raises ReceiveError when it cannot start.
+    """
     console = Console(highlight=False) if console is None else console
     if options.grpc_port is not None and not grpc_is_installed():
         console.print(GRPC_MISSING, style="yellow", markup=False)
@@ -68,7 +76,8 @@ def run(options: ReceiveOptions, console: Console | None = None) -> None:
     with ExitStack() as stack:
         saver = _saver(options.save, stack)
         forwarder = _forwarder(options, stack)
-        sinks = [sink.put for sink in (saver, forwarder) if sink is not None]
+        checking = _checking(options, stack)
+        sinks = [sink.put for sink in (saver, forwarder, checking) if sink is not None]
 
         def pass_on(body: bytes, spans: int) -> None:
             for put in sinks:
@@ -96,6 +105,7 @@ def run(options: ReceiveOptions, console: Console | None = None) -> None:
     console.print(
         received(receiver.stats(), viewer, highest_rate=rate.highest, seconds=seconds, forwarder=forwarder, saver=saver)
     )
+    return checking is None or not checking.show(console)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,16 @@ def _saver(path: str | None, stack: ExitStack) -> Saver | None:
         raise ReceiveError(f"cannot write {path}: {error.strerror or error}") from error
     stack.callback(saver.close)
     return saver
+
+
+def _checking(options: ReceiveOptions, stack: ExitStack) -> Checking | None:
+    if not options.check:
+        return None
+    from nanospan.cli.lint.received import Checking  # for this option only
+
+    checking = Checking()
+    stack.callback(checking.close)
+    return checking
 
 
 def _forwarder(options: ReceiveOptions, stack: ExitStack) -> Forwarder | None:

@@ -19,7 +19,7 @@ _SCALARS: dict[str, tuple[type, ...]] = {"string": (str,), "int": (int,), "doubl
 
 def fits(value: Any, expected: str) -> bool:
     """Whether ``value`` has the type ``expected``, as `KeyRule.expected` names it."""
-    if expected == "any":
+    if expected == "any" or value is None:
         return True
     if expected.endswith("[]"):
         if isinstance(value, str | bytes) or not isinstance(value, Sequence):

@@ -6,6 +6,7 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from nanospan.contract.conventions._rules import NO_NEW_NAME
 from nanospan.contract.conventions._settings import LEVELS, Conventions
 from nanospan.contract.conventions._switches import remedy
 
@@ -17,6 +18,8 @@ MAX_SCOPES = 256
 MAX_KEYS = 512
 """Pairs of finding and key that are counted of one scope; others are counted together."""
 MAX_WARNINGS = 512
+OF_THE_SDK = frozenset(("exception.escaped",))
+"""Deprecated keys that the SDK itself writes, whatever the scope: information."""
 OTHER = "(other)"
 """The key, and the scope, under which findings beyond these bounds are counted."""
 
@@ -42,6 +45,11 @@ class Finding:
     key: str
     count: int
     hint: str
+
+
+def level_of(finding: str, key: str) -> str:
+    """The level of a finding about ``key``."""
+    return "information" if key in OF_THE_SDK else LEVELS.get(finding, "violation")
 
 
 class _OfScope:
@@ -92,7 +100,7 @@ class Findings:
                 place = (of_scope.name, of_scope.version, finding, key)
                 found[place] = found.get(place, 0) + count
         return [
-            Finding(finding, LEVELS.get(finding, "violation"), name, version, key, count, self.message(finding, name, key))
+            Finding(finding, level_of(finding, key), name, version, key, count, self.message(finding, name, key))
             for (name, version, finding, key), count in sorted(found.items())
         ]
 
@@ -120,7 +128,10 @@ class Findings:
             case "deprecated":
                 if rule is None or rule.finding != "deprecated":
                     return f"a value of {key!r} is deprecated"
-                return f"{key!r} is deprecated: {hint}. {remedy(scope, key)}"
+                if key in OF_THE_SDK:
+                    return f"{key!r} is deprecated: the SDK's record_exception writes it; there is nothing to change"
+                mends = remedy(scope, key, has_new_name=rule.hint != NO_NEW_NAME, renames=rule.renames)
+                return f"{key!r} is deprecated: {hint}. {mends}"
             case "type_mismatch":
                 return f"{key!r} must be of the type {rule.expected if rule is not None else 'of the conventions'}"
             case "undefined_enum_variant":
@@ -150,7 +161,7 @@ class Findings:
         return self._scopes.setdefault(id(scope), _OfScope(scope))
 
     def _warn(self, finding: str, of_scope: _OfScope, key: str) -> None:
-        if LEVELS.get(finding) == "information" or len(self._warned) > MAX_WARNINGS:
+        if level_of(finding, key) == "information" or len(self._warned) > MAX_WARNINGS:
             return
         place = (finding, of_scope.name, key)
         if place in self._warned:

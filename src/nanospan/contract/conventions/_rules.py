@@ -10,7 +10,10 @@ from opentelemetry.trace import SpanKind
 
 from nanospan.contract.conventions._registry import Change, Registry
 
-__all__ = ["KINDS", "KeyRule", "rule_of"]
+__all__ = ["KINDS", "NO_NEW_NAME", "KeyRule", "rule_of"]
+
+NO_NEW_NAME = "it has no new name"
+"""The hint for a key that nothing has taken the place of."""
 
 KINDS = (SpanKind.INTERNAL, SpanKind.SERVER, SpanKind.CLIENT, SpanKind.PRODUCER, SpanKind.CONSUMER)
 """The kinds in the order of `KeyRule.by_kind`: the numbers of `SpanKind`."""
@@ -139,7 +142,7 @@ def _hint(change: Change, new: tuple[str, ...]) -> str:
             return f"the value belongs into {names}"
         case "split":
             return f"the value belongs into {names}"
-    return "it has no new name"
+    return NO_NEW_NAME
 
 
 def _rule_of_unknown(key: str, registry: Registry, namespaces: Collection[str], checks: Collection[str]) -> KeyRule | None:

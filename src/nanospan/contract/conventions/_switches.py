@@ -34,15 +34,22 @@ def switches_of(scope: str) -> tuple[str, ...] | None:
     return _SWITCHES.get(scope.removeprefix(_PREFIX).rstrip("/").partition(".")[0], ())
 
 
-def remedy(scope: str, key: str) -> str:
-    """What gives the new name in place of ``key`` in spans of this scope, as one sentence."""
+def remedy(scope: str, key: str, *, has_new_name: bool, renames: bool) -> str:
+    """What mends the use of the deprecated ``key`` in spans of this scope, as one sentence.
+
+    ``renames`` tells whether the modes ``rename`` and ``dup`` give the new name.
+    """
     switches = switches_of(scope)
+    by_mode = "use the mode 'rename' or 'dup'" if renames else "no mode of the contract can give the new name"
     if switches is None:
-        return f"Set the new name where {scope or 'the application'} sets this one, or use the mode 'rename' or 'dup'."
+        place = f"where {scope or 'the application'} sets this one"
+        if not has_new_name:
+            return f"Leave it out {place}."
+        return f"Set the new name {place}, or {by_mode}." if renames else f"Set the new name {place}."
     switch = _DOMAINS.get(key.partition(".")[0])
     if switch is not None and switch in switches:
         return (
             f"Start the process with OTEL_SEMCONV_STABILITY_OPT_IN={switch} ({switch}/dup for both names); "
             f"release {READ_RELEASE} of this instrumentation reads it."
         )
-    return f"Release {READ_RELEASE} of this instrumentation has no switch for it: use the mode 'rename' or 'dup'."
+    return f"Release {READ_RELEASE} of this instrumentation has no switch for it: {by_mode}."

@@ -1,0 +1,1 @@
+"""``nanospan lint``: findings in source code and in captured spans."""

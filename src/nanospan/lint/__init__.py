@@ -1,0 +1,1 @@
+"""What `nanospan lint` finds in source code, and how findings are written down."""
