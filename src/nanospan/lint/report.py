@@ -53,8 +53,12 @@ def fails(findings: Iterable[Finding], fail_on: str) -> bool:
 
 def as_text(findings: Sequence[Finding]) -> str:
     """``path:line:column: rule message`` lines, and their number."""
-    lines = [f"{one.path}:{one.line}:{one.column}: {one.rule} {one.message}" for one in findings]
+    lines = [f"{one.path}:{one.line}:{one.column}: {one.rule}{_less_grave(one)} {one.message}" for one in findings]
     return "\n".join([*lines, f"{len(findings)} finding{'' if len(findings) == 1 else 's'}"])
+
+
+def _less_grave(one: Finding) -> str:
+    return "" if one.level == LEVELS[0] else f" ({one.level})"
 
 
 def as_json(findings: Sequence[Finding]) -> str:

@@ -97,7 +97,8 @@ def _rule_of_deprecated(key: str, change: Change, suffix: str, registry: Registr
     new = tuple(name.replace("<key>", suffix) for name in change.new)
     target = registry.attributes.get(change.new[0]) if change.new else None
     # A name that the registry has forgotten has the type of its new name, else the step would be of kind "type".
-    expected = old.type if old is not None else target.type if target is not None and change.how == "renamed" else "any"
+    same_type = change.how in ("renamed", "by_span")
+    expected = old.type if old is not None else target.type if target is not None and same_type else "any"
     derive, by_kind = key in _DERIVED, None
     if key in _BY_KIND and change.how in ("renamed", "by_span"):
         rest = new[0] if change.how == "renamed" else None
