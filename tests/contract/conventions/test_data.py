@@ -17,8 +17,8 @@ DATA = Path(conventions.__file__).with_name("data")
 TYPES = {"any", "boolean", "double", "int", "int[]", "string", "string[]"}
 HOWS = {"renamed", "by_span", "type", "merged", "split", "removed", "moved", "metric"}
 
-# Renames that the package for Python, of version 1.44, does not have: two whose constants have one name in Python, and those of
-# version 1.45.
+# Renames that the package for Python, of version 1.44, does not have: two whose constants have one name in Python, and those
+# of version 1.45.
 NOT_IN_PYTHON = {
     *("android.state", "ios.state"),
     *("messaging.eventhubs.message.enqueued_time", "messaging.system", "system.device"),

@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanKind
 
-from nanospan.contract.conventions import CHECKS, DEFAULT_CHECKS, LEVELS, Cardinality, Checker, Conventions, Findings
+from nanospan.contract.conventions import (
+    CHECKS,
+    DEFAULT_CHECKS,
+    LEVELS,
+    Cardinality,
+    Checker,
+    Conventions,
+    Findings,
+    check_baggage,
+)
 from nanospan.contract.conventions import _findings as bounds
-from nanospan.contract.conventions import check_baggage
 from nanospan.contract.conventions._cardinality import EXACT, MAX_SKETCHES, Sketch
 
 SERVER, CLIENT, INTERNAL = SpanKind.SERVER.value, SpanKind.CLIENT.value, SpanKind.INTERNAL.value

@@ -1,4 +1,4 @@
-"""Twelve instrumentations at work, with the names that ``OTEL_SEMCONV_STABILITY_OPT_IN`` asks for; prints the spans as JSON."""
+"""Twelve instrumentations at work, with the names of ``OTEL_SEMCONV_STABILITY_OPT_IN``; prints the spans as JSON."""
 
 import asyncio
 import json
