@@ -78,7 +78,7 @@ class TestCommand:
     def test_help_names_the_commands(self):
         result = run("--help")
         assert result.returncode == 0
-        assert re.search(r"demo .*\n.*doctor .*\n.*receive ", result.stdout)
+        assert re.search(r"demo .*\n.*doctor .*\n.*lint .*\n.*receive ", result.stdout)
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
