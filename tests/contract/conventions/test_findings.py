@@ -201,12 +201,20 @@ def test_counts_by_scope_version_and_key() -> None:
     assert findings.report() == []
 
 
-def test_equal_scopes_are_one() -> None:
+def test_one_key_with_several_findings() -> None:
     findings = Findings()
-    for _ in range(3):
+    for finding in ("type_mismatch", "undefined_enum_variant", "type_mismatch", "undefined_enum_variant", "deprecated"):
+        findings.add(finding, REQUESTS, "cpu.mode")
+    assert findings.totals() == {"deprecated": 1, "type_mismatch": 2, "undefined_enum_variant": 2}
+
+
+@pytest.mark.parametrize("times", [3, 3 * bounds.MAX_SCOPES])
+def test_equal_scopes_are_one(times: int) -> None:
+    findings = Findings()
+    for _ in range(times):
         findings.add("deprecated", "".join(["sh", "op"]), "http.method")
         findings.add("deprecated", InstrumentationScope("lib", "1"), "http.method")
-    assert [(one.scope, one.count) for one in findings.report()] == [("lib", 3), ("shop", 3)]
+    assert [(one.scope, one.count) for one in findings.report()] == [("lib", times), ("shop", times)]
 
 
 def test_findings_are_bounded_and_none_is_lost() -> None:

@@ -53,51 +53,86 @@ def level_of(finding: str, key: str) -> str:
 
 
 class _OfScope:
-    """The counts of one scope object, which is kept so that its identity cannot be another's."""
+    """The counts of the scopes of one name and version."""
 
-    __slots__ = ("counts", "name", "scope", "version")
+    __slots__ = ("cells", "name", "version")
 
-    def __init__(self, scope: Scope | str | None) -> None:
-        self.scope = scope
-        self.name = scope if isinstance(scope, str) else getattr(scope, "name", None) or ""
-        self.version = "" if isinstance(scope, str) else getattr(scope, "version", None) or ""
-        self.counts: dict[tuple[str, str], int] = {}
+    def __init__(self, name: str, version: str = "") -> None:
+        self.name = name
+        self.version = version
+        self.cells: dict[str | tuple[str, str], list[Any]] = {}
+        """Finding and count by key, and by key and finding if the key has another finding already."""
 
 
 class Findings:
     """The findings of one process; bounded, and without a lock, which a fork or a finalizer could leave locked.
 
-    A count may miss one of two findings that two threads add at the same moment.
+    Without the GIL a count may miss one of two findings that two threads add at the same moment. A forked child starts with
+    its parent's counts, until `clear`.
     """
 
     def __init__(self, conventions: Conventions | None = None) -> None:
         self._conventions = conventions
         self._warns = conventions is not None and conventions.mode == "warn"
-        self._scopes: dict[int, _OfScope] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all findings and warnings."""
+        self._by_name: dict[tuple[str, str], _OfScope] = {}
+        # Scopes are kept, so that no identity is another's later.
+        self._by_identity: dict[int, tuple[Scope | str | None, _OfScope]] = {}
         self._others = _OfScope(OTHER)
+        self._last: tuple[Any, dict[str | tuple[str, str], list[Any]]] = (object(), {})
         self._warned: set[tuple[str, str, str]] = set()
 
     def add(self, finding: str, scope: Scope | str | None, key: str) -> None:
         """Count one finding about ``key`` in a span of ``scope``; in the mode ``warn`` log the first of each."""
-        of_scope = self._scopes.get(id(scope))
-        if of_scope is None:
-            of_scope = self._new_scope(scope)
-        counts, pair = of_scope.counts, (finding, key)
-        try:
-            counts[pair] += 1
-        except KeyError:
-            if len(counts) >= MAX_KEYS:
-                pair = (finding, OTHER)
-            counts[pair] = counts.get(pair, 0) + 1
+        last = self._last
+        if last[0] is scope:
+            cell = last[1].get(key)
+            if cell is not None and cell[0] == finding:
+                # No other thread runs within this line, as long as there is a GIL.
+                cell[1] += 1
+                return
+        self._add_slowly(finding, scope, key)
+
+    def _add_slowly(self, finding: str, scope: Scope | str | None, key: str) -> None:
+        of_scope = self._of(scope)
+        cells = of_scope.cells
+        self._last = (scope, cells)
+        cell = cells.get(key)
+        if cell is not None and cell[0] != finding:
+            cell = cells.get((key, finding))
+        if cell is None:
+            if len(cells) >= MAX_KEYS:
+                cell = cells.setdefault((OTHER, finding), [finding, 0])
+            else:
+                cell = cells.setdefault((key, finding) if key in cells else key, [finding, 0])
             if self._warns:
                 self._warn(finding, of_scope, key)
+        cell[1] += 1
+
+    def _of(self, scope: Scope | str | None) -> _OfScope:
+        known = self._by_identity.get(id(scope))
+        if known is not None and known[0] is scope:
+            return known[1]
+        name = scope if isinstance(scope, str) else getattr(scope, "name", None) or ""
+        version = "" if isinstance(scope, str) else getattr(scope, "version", None) or ""
+        of_scope = self._by_name.get((name, version))
+        if of_scope is None:
+            if len(self._by_name) >= MAX_SCOPES:
+                return self._others
+            of_scope = self._by_name.setdefault((name, version), _OfScope(name, version))
+        if len(self._by_identity) < MAX_SCOPES:
+            self._by_identity[id(scope)] = (scope, of_scope)
+        return of_scope
 
     def report(self) -> list[Finding]:
         """Every finding with its count, by scope, finding and key."""
         found: dict[tuple[str, str, str, str], int] = {}
-        for of_scope in (*list(self._scopes.values()), self._others):
-            for (finding, key), count in list(of_scope.counts.items()):
-                place = (of_scope.name, of_scope.version, finding, key)
+        for of_scope in (*list(self._by_name.values()), self._others):
+            for at, (finding, count) in list(of_scope.cells.items()):
+                place = (of_scope.name, of_scope.version, finding, at if isinstance(at, str) else at[0])
                 found[place] = found.get(place, 0) + count
         return [
             Finding(finding, level_of(finding, key), name, version, key, count, self.message(finding, name, key))
@@ -114,11 +149,6 @@ class Findings:
         for finding in self.report():
             found[finding.id] = found.get(finding.id, 0) + finding.count
         return found
-
-    def clear(self) -> None:
-        self._scopes.clear()
-        self._others = _OfScope(OTHER)
-        self._warned.clear()
 
     def message(self, finding: str, scope: str, key: str) -> str:
         """What is wrong, and what mends it."""
@@ -149,16 +179,6 @@ class Findings:
             case "baggage_personal_data":
                 return f"the baggage entry {key!r} holds personal data, which every service behind this one receives"
         return f"{key!r}: {hint or finding}"
-
-    def _new_scope(self, scope: Scope | str | None) -> _OfScope:
-        if isinstance(scope, str):
-            # Equal strings need not be one object.
-            for of_scope in list(self._scopes.values()):
-                if of_scope.scope == scope:
-                    return of_scope
-        if len(self._scopes) >= MAX_SCOPES:
-            return self._others
-        return self._scopes.setdefault(id(scope), _OfScope(scope))
 
     def _warn(self, finding: str, of_scope: _OfScope, key: str) -> None:
         if level_of(finding, key) == "information" or len(self._warned) > MAX_WARNINGS:
