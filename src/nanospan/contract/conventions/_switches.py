@@ -41,6 +41,8 @@ def remedy(scope: str, key: str, *, has_new_name: bool, renames: bool) -> str:
     """
     switches = switches_of(scope)
     by_mode = "use the mode 'rename' or 'dup'" if renames else "no mode of the contract can give the new name"
+    if scope.partition(".")[0] == "nanospan":
+        return f"This release of nanospan gives the names of an older version: {by_mode}."
     if switches is None:
         place = f"where {scope or 'the application'} sets this one"
         if not has_new_name:
