@@ -134,6 +134,7 @@ def test_a_name_that_repeats_the_route_is_not_found_twice() -> None:
     attributes = {"http.route": "/users/42", "url.path": "/users/42"}
     checker = Checker(Conventions())
     assert checker.check_span("", "GET /users/42", SERVER, attributes) == [("concrete_path", "http.route")]
+    assert checker.check_names("", "GET /users/42", SERVER, attributes) == [("concrete_path", "http.route")]
 
 
 def test_too_many_different_names() -> None:
@@ -236,6 +237,11 @@ WARNED = [
     (InstrumentationScope("opentelemetry.instrumentation.pymongo"), "net.peer.name", "has no switch for it: use the mode"),
     (InstrumentationScope("opentelemetry.instrumentation.celery"), "messaging.destination", "has no switch for it: use the"),
     (InstrumentationScope("shop"), "http.method", "Set the new name where shop sets this one, or use the mode 'rename'"),
+    (
+        InstrumentationScope("nanospan.messaging"),
+        "messaging.system",
+        "nanospan gives the names of an older version: use the",
+    ),
     (InstrumentationScope("shop"), "db.user", "it has no new name. Leave it out where shop sets this one."),
     (InstrumentationScope("shop"), "code.function", "Set the new name where shop sets this one."),
 ]

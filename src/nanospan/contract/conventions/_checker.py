@@ -47,20 +47,26 @@ class Checker:
             others: The attributes of its events and links.
             dropped: The numbers of attributes, events and links that the span's limits have dropped.
         """
-        found = [*self._names(scope, name, kind, attributes), *check_limits(name, *dropped)]
+        found = [*self._of_names(scope, name, kind, attributes), *check_limits(name, *dropped)]
         for group in (attributes, *others):
             for key, value in group.items():
                 finding = check_attribute(self.conventions, key, value)
                 if finding is not None:
                     found.append((finding, key))
-        return self._add(scope, (pair for pair in found if pair[0] in self.conventions.checks))
+        return self._add(scope, found)
+
+    def check_names(
+        self, scope: Scope | str | None, name: str, kind: int, attributes: Mapping[str, Any]
+    ) -> list[tuple[str, str]]:
+        """As `check_span`, of the span's name and its ``http.route`` alone."""
+        return self._add(scope, self._of_names(scope, name, kind, attributes))
 
     def check_attributes(self, scope: Scope | str | None, attributes: Mapping[str, Any]) -> list[tuple[str, str]]:
         """As `check_span`, of the attributes of a resource or a scope."""
         found = ((check_attribute(self.conventions, key, value), key) for key, value in attributes.items())
         return self._add(scope, ((finding, key) for finding, key in found if finding is not None))
 
-    def _names(
+    def _of_names(
         self, scope: Scope | str | None, name: str, kind: int, attributes: Mapping[str, Any]
     ) -> list[tuple[str, str]]:
         scope_name = scope if isinstance(scope, str) else scope.name if scope is not None else ""
@@ -73,7 +79,7 @@ class Checker:
         return [(finding, key) for finding, key in found if finding is not None]
 
     def _add(self, scope: Scope | str | None, found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        added = list(dict.fromkeys(found))
+        added = [pair for pair in dict.fromkeys(found) if pair[0] in self.conventions.checks]
         for finding, key in added:
             self.findings.add(finding, scope, key)
         return added
