@@ -209,6 +209,17 @@ def test_a_baseline_leaves_out_what_is_known(tmp_path: Path) -> None:
         assert (result.exit_code, "is no baseline" in result.output) == (2, True)
 
 
+def test_a_baseline_knows_how_often_a_finding_is_known(tmp_path: Path) -> None:
+    file, baseline = tmp_path / "shop.py", tmp_path / "baseline"
+    call = "span.set_attribute('http.method', 1)\n"
+    file.write_text(call)
+    arguments = ["lint", str(file), "--json"]
+    assert CliRunner().invoke(command, [*arguments, "--write-baseline", str(baseline)]).exit_code == 0
+    file.write_text(f"\n{call}{call}")
+    result = CliRunner().invoke(command, [*arguments, "--baseline", str(baseline)])
+    assert [one["line"] for one in found(result)] == [3]
+
+
 def test_source_code(tmp_path: Path) -> None:
     file = tmp_path / "shop.py"
     file.write_text(

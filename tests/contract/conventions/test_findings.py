@@ -242,6 +242,7 @@ WARNED = [
         "messaging.system",
         "nanospan gives the names of an older version: use the",
     ),
+    (InstrumentationScope("(resource)"), "deployment.environment", "Set the new name where the resource sets this one, or"),
     (InstrumentationScope("shop"), "db.user", "it has no new name. Leave it out where shop sets this one."),
     (InstrumentationScope("shop"), "code.function", "Set the new name where shop sets this one."),
 ]
@@ -252,8 +253,8 @@ def test_warns_once_of_a_scope_and_key_and_says_what_mends_it(
     scope: InstrumentationScope, key: str, expected: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     findings = Findings(Conventions(mode="warn"))
-    for _ in range(3):
-        findings.add("deprecated", scope, key)
+    for each in (scope, scope, InstrumentationScope(scope.name, "another version"), scope.name):
+        findings.add("deprecated", each, key)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert scope.name in record.getMessage() and f"{key!r} is deprecated" in record.getMessage()

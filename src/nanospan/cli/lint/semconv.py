@@ -14,14 +14,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from nanospan.cli.receive.save import read_lines
-from nanospan.contract.conventions import Checker, Conventions, Findings
+from nanospan.contract.conventions import RESOURCE, Checker, Conventions, Findings
 from nanospan.lint.report import Finding
 from nanospan.receiver.decode import KINDS, attribute_values, decode_span
 
 __all__ = ["CaptureError", "RequestChecker", "check_files"]
 
-RESOURCE = "(resource)"
-"""The scope under which findings about resources are counted."""
 _LENGTH_BYTES = 4
 
 
@@ -137,13 +135,11 @@ def _requests(path: str) -> Iterator[tuple[int, bytes]]:
 def _protobuf_requests(path: str) -> list[bytes]:
     with open(path, "rb") as file:
         body = file.read()
-    # A message begins with the tag of its first field; a length that begins so is of a request of 160 MiB and more.
-    if body[:1] == b"\n":
-        return [body]
     parts, place = [], 0
     while place + _LENGTH_BYTES <= len(body):
         length = int.from_bytes(body[place : place + _LENGTH_BYTES])
         place += _LENGTH_BYTES
         parts.append(body[place : place + length])
         place += length
+    # A message begins with the tag of its first field, which as a length is more than the file has.
     return parts if parts and place == len(body) else [body]

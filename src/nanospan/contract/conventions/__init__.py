@@ -6,12 +6,14 @@ from nanospan.contract.conventions._checker import Checker
 from nanospan.contract.conventions._findings import Finding, Findings
 from nanospan.contract.conventions._rules import KeyRule
 from nanospan.contract.conventions._settings import CHECKS, DEFAULT_CHECKS, LEVELS, MODES, Conventions
+from nanospan.contract.conventions._switches import RESOURCE
 
 __all__ = [
     "CHECKS",
     "DEFAULT_CHECKS",
     "LEVELS",
     "MODES",
+    "RESOURCE",
     "Cardinality",
     "Checker",
     "Conventions",

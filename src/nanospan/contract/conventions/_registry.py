@@ -81,7 +81,7 @@ class Registry:
         step = self._steps.get(key)
         if step is None or step[2] == _MOVED:
             return None
-        first, seen, old = step[0], {key}, self.attributes.get(key)
+        first, seen = step[0], {key}
         while True:
             _, new, how = step
             names = () if new == "-" else tuple(new.split("|"))
@@ -90,10 +90,6 @@ class Registry:
                 break
             seen.add(new)
             step = after
-        if how == "renamed":
-            target = self.attributes.get(names[0])
-            if old is not None and target is not None and old.type != target.type:
-                how = "type"
         return Change("" if first == "0" else first, names, how)
 
     def value_changes(self, key: str) -> dict[str, str | None]:

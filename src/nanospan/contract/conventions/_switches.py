@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["READ_RELEASE", "remedy", "switches_of"]
+__all__ = ["READ_RELEASE", "RESOURCE", "remedy", "switches_of"]
 
+RESOURCE = "(resource)"
+"""The scope under which findings about resources are counted."""
 READ_RELEASE = "0.66b2"
 """The release of the instrumentations whose sources this table was read from."""
 
@@ -44,7 +46,7 @@ def remedy(scope: str, key: str, *, has_new_name: bool, renames: bool) -> str:
     if scope.partition(".")[0] == "nanospan":
         return f"This release of nanospan gives the names of an older version: {by_mode}."
     if switches is None:
-        place = f"where {scope or 'the application'} sets this one"
+        place = f"where {'the resource' if scope == RESOURCE else scope or 'the application'} sets this one"
         if not has_new_name:
             return f"Leave it out {place}."
         return f"Set the new name {place}, or {by_mode}." if renames else f"Set the new name {place}."
