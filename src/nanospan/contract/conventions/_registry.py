@@ -62,6 +62,8 @@ class Registry:
         for key, value, since, _, new_value in _rows("values.tsv"):
             if _version(since) <= version:
                 self._values.setdefault(key, {})[value] = None if new_value == "-" else new_value
+        self.roots = frozenset(key.partition(".")[0] for key in self.attributes if "." in key)
+        """The first parts of all names."""
         for key in (*self.attributes, *self._steps):
             if key.endswith(".<key>"):
                 self._templates[key.removesuffix("<key>")] = key

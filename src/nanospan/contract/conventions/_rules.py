@@ -158,7 +158,7 @@ def _rule_of_unknown(key: str, registry: Registry, namespaces: Collection[str], 
         finding, hint = "missing_attribute", f"it is not in the conventions, nor below {' or '.join(namespaces)}"
     elif "missing_namespace" in checks and "." not in key:
         finding, hint = "missing_namespace", "it has no namespace"
-    elif "extends_namespace" in checks and key.partition(".")[0] in _roots(registry):
+    elif "extends_namespace" in checks and key.partition(".")[0] in registry.roots:
         finding, hint = "extends_namespace", f"the namespace {key.partition('.')[0]!r} belongs to the conventions"
     return KeyRule(finding, hint=hint) if finding is not None else None
 
@@ -172,7 +172,3 @@ def _attribute_above(key: str, registry: Registry) -> str | None:
             return above
         end = key.rfind(".", 0, end)
     return None
-
-
-def _roots(registry: Registry) -> frozenset[str]:
-    return frozenset(key.partition(".")[0] for key in registry.attributes if "." in key)
