@@ -53,6 +53,7 @@ def test_its_form() -> None:
     assert {len(row) for row in rows("values.tsv")} == {5}
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.slow("downloads the packages of four registries")
 def test_it_is_what_the_packages_say(tmp_path: Path) -> None:
     if not SCRIPT.exists():
@@ -61,7 +62,7 @@ def test_it_is_what_the_packages_say(tmp_path: Path) -> None:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     command = [sys.executable, "-B", str(SCRIPT), str(tmp_path / "packages"), "--fetch", "--output", str(tmp_path)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=170)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=580)
     if run.returncode and "CalledProcessError" in run.stderr:
         pytest.skip(f"the packages cannot be had: {run.stderr.splitlines()[-1]}")
     assert run.returncode == 0, run.stderr

@@ -19,7 +19,7 @@ LIBRARIES = ("aiohttp", "falcon", "fastapi", "flask", "httpx", "jinja2", "sqlalc
 SCOPES = {f"opentelemetry.instrumentation.{name.replace('-', '_')}" for name in NAMES}
 OF_NO_CONVENTION = {"opentelemetry.instrumentation.jinja2"}
 
-pytestmark = pytest.mark.slow("installs twelve instrumentations with their libraries")
+pytestmark = [pytest.mark.slow("installs twelve instrumentations with their libraries"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,9 @@ def environment(request: pytest.FixtureRequest) -> Environment:
 
 
 def violations(environment: Environment, switch: str | None) -> list[Finding]:
-    spans: list[dict[str, Any]] = environment.run("python", PROGRAM, OTEL_SEMCONV_STABILITY_OPT_IN=switch).report
+    spans: list[dict[str, Any]] = environment.run(
+        "python", PROGRAM, timeout=500, OTEL_SEMCONV_STABILITY_OPT_IN=switch
+    ).report
     assert {span["scope"].rstrip("/") for span in spans} == SCOPES
     checker = Checker(Conventions())
     for span in spans:

@@ -32,13 +32,14 @@ def spans(request: pytest.FixtureRequest) -> dict[str, list[dict[str, Any]]]:
     environment = environment_with(request.config, "fastapi", "flask", "sqlalchemy<2.1", "uvicorn", *INSTRUMENTATIONS)
     switches = {"": None, "new": "http,database", "dup": "http/dup,database/dup"}
     runs = {
-        name: environment.run("python", PROGRAM, OTEL_SEMCONV_STABILITY_OPT_IN=switch).report
+        name: environment.run("python", PROGRAM, timeout=180, OTEL_SEMCONV_STABILITY_OPT_IN=switch).report
         for name, switch in switches.items()
     }
     # Servers end their spans when the client has its answer already.
     return {name: sorted(run, key=_place) for name, run in runs.items()}
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.slow("installs fastapi, flask and sqlalchemy with their instrumentations")
 @pytest.mark.parametrize(("mode", "switch"), [("rename", "new"), ("dup", "dup")])
 def test_gives_what_the_instrumentations_give(spans: dict[str, list[dict[str, Any]]], mode: Any, switch: str) -> None:
