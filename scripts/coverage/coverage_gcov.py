@@ -177,7 +177,8 @@ def _path_below_root(name: str) -> str | None:
     if "_native" in path.parts and path.suffix in (*CYTHON, ".h"):
         return "/".join([NATIVE, *path.parts[path.parts.index("_native") + 1 :]])
     if path.name.startswith("ns_") and not {"tests", "_native"} & set(path.parts):
-        return f"csrc/{path.parent.name}/{path.name}"
+        below = path.parts[len(path.parts) - path.parts[::-1].index("csrc") :] if "csrc" in path.parts else path.parts
+        return "/".join(["csrc", *below])
     return None
 
 
