@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SYMBOLS = 36, MAX_NODES = 8192 };
+enum { MAX_NODES = 8192 };
 
 typedef struct node {
-    uint16_t next[SYMBOLS];
+    uint16_t next[NS_KEY_SYMBOLS];
     uint8_t flags;
 } node;
 
@@ -16,10 +16,21 @@ struct ns_keys {
     size_t count, room;
 };
 
-static int symbol_of(uint8_t folded) {
-    if (folded >= 'a') return folded - 'a';
-    return folded > NS_FOLD_MARK ? 26 + folded - '0' : -1;
-}
+/* Places in node.next, from 1 on; MARK for a mark, 0 for everything else. */
+enum { MARK = 0xFF };
+
+#define LETTER(upper, lower) [upper] = lower - 'a' + 1, [lower] = lower - 'a' + 1
+#define DIGIT(digit)         [digit] = digit - '0' + 27
+
+static const uint8_t symbols[256] = {
+    ['-'] = MARK, ['_'] = MARK, ['.'] = MARK,
+    LETTER('A', 'a'), LETTER('B', 'b'), LETTER('C', 'c'), LETTER('D', 'd'), LETTER('E', 'e'), LETTER('F', 'f'),
+    LETTER('G', 'g'), LETTER('H', 'h'), LETTER('I', 'i'), LETTER('J', 'j'), LETTER('K', 'k'), LETTER('L', 'l'),
+    LETTER('M', 'm'), LETTER('N', 'n'), LETTER('O', 'o'), LETTER('P', 'p'), LETTER('Q', 'q'), LETTER('R', 'r'),
+    LETTER('S', 's'), LETTER('T', 't'), LETTER('U', 'u'), LETTER('V', 'v'), LETTER('W', 'w'), LETTER('X', 'x'),
+    LETTER('Y', 'y'), LETTER('Z', 'z'),
+    DIGIT('0'), DIGIT('1'), DIGIT('2'), DIGIT('3'), DIGIT('4'), DIGIT('5'), DIGIT('6'), DIGIT('7'), DIGIT('8'), DIGIT('9'),
+};
 
 ns_keys *ns_keys_new(void) {
     ns_keys *keys = calloc(1, sizeof *keys);
@@ -53,18 +64,18 @@ static bool make_room(ns_keys *keys, size_t extra) {
 }
 
 bool ns_keys_add(ns_keys *keys, const char *key, size_t size, uint32_t flags) {
-    uint8_t symbols[NS_KEY_MAX];
+    uint8_t folded[NS_KEY_MAX];
     size_t count = 0;
     for (size_t i = 0; i < size; i++) {
-        uint8_t folded = ns_fold_byte[(uint8_t)key[i]];
-        if (folded == NS_FOLD_MARK) continue;
-        if (folded == 0 || count == NS_KEY_MAX) return false;
-        symbols[count++] = (uint8_t)symbol_of(folded);
+        uint8_t symbol = symbols[(uint8_t)key[i]];
+        if (symbol == MARK) continue;
+        if (symbol == 0 || count == NS_KEY_MAX) return false;
+        folded[count++] = symbol - 1;
     }
     if (count == 0 || !make_room(keys, count)) return false;
     size_t at = 0;
     while (count-- > 0) {
-        uint16_t *next = &keys->nodes[at].next[symbols[count]];
+        uint16_t *next = &keys->nodes[at].next[folded[count]];
         if (*next == 0) *next = (uint16_t)keys->count++;
         at = *next;
     }
@@ -86,8 +97,8 @@ int ns_hex_pair(const uint8_t *at) {
 }
 
 /* Takes the byte before `*end`, or the percent-encoded one, and moves `*end` before it. */
-static uint8_t byte_before(const uint8_t *data, size_t *end) {
-    if (*end >= 3 && data[*end - 3] == '%') {
+static inline uint8_t byte_before(const uint8_t *data, size_t *end) {
+    if (NS_UNLIKELY(*end >= 3 && data[*end - 3] == '%')) {
         int decoded = ns_hex_pair(data + *end - 2);
         if (decoded >= 0) {
             *end -= 3;
@@ -112,13 +123,13 @@ uint32_t ns_keys_find(const ns_keys *keys, const uint8_t *data, size_t end, size
     uint32_t found = 0;
     const node *here = keys->nodes;
     while (at > lowest) {
-        uint8_t byte = byte_before(data, &at), folded = ns_fold_byte[byte];
-        if (folded == NS_FOLD_MARK) continue;
-        if (folded == 0) break;
-        uint16_t next = here->next[symbol_of(folded)];
+        uint8_t byte = byte_before(data, &at), symbol = symbols[byte];
+        if (symbol == MARK) continue;
+        if (symbol == 0) break;
+        uint16_t next = here->next[symbol - 1];
         if (next == 0) break;
         here = keys->nodes + next;
-        if (here->flags && agrees(data, at, byte, here->flags)) {
+        if (NS_UNLIKELY(here->flags) && agrees(data, at, byte, here->flags)) {
             found = here->flags;
             *begin = at;
             if (!(found & NS_KEY_WEAK)) break;
@@ -128,7 +139,7 @@ uint32_t ns_keys_find(const ns_keys *keys, const uint8_t *data, size_t end, size
     return found;
 }
 
-static void add_symbol(ns_scan_class *set, int symbol) {
+static void add_symbol(ns_scan_class *set, unsigned symbol) {
     if (symbol >= 26) {
         ns_scan_class_add(set, (uint8_t)('0' + symbol - 26));
     } else {
@@ -137,15 +148,16 @@ static void add_symbol(ns_scan_class *set, int symbol) {
     }
 }
 
-void ns_keys_last_bytes(const ns_keys *keys, ns_scan_class *last, ns_scan_class *before_last) {
-    for (int i = 0; i < SYMBOLS; i++) {
-        const node *child = keys->nodes + keys->nodes[0].next[i];
-        if (child == keys->nodes) continue;
-        add_symbol(last, i);
-        /* Anything may stand before a key of one letter. */
-        if (child->flags) memset(before_last, 0xFF, sizeof *before_last);
-        for (int k = 0; k < SYMBOLS; k++) {
-            if (child->next[k]) add_symbol(before_last, k);
-        }
+bool ns_keys_last_bytes(const ns_keys *keys, unsigned which, ns_scan_class *before, ns_scan_class *last) {
+    const node *child = keys->nodes + keys->nodes[0].next[which];
+    memset(before, 0, sizeof *before);
+    memset(last, 0, sizeof *last);
+    if (child == keys->nodes) return false;
+    add_symbol(last, which);
+    /* Anything may stand before a key of one letter. */
+    if (child->flags) memset(before, 0xFF, sizeof *before);
+    for (unsigned symbol = 0; symbol < NS_KEY_SYMBOLS; symbol++) {
+        if (child->next[symbol]) add_symbol(before, symbol);
     }
+    return true;
 }

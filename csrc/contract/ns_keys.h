@@ -8,7 +8,7 @@
 #define NS_KEYS_H
 
 #include "base/ns_base.h"
-#include "contract/scan/ns_scan.h"
+#include "contract/scan/ns_scan_tables.h"
 
 /* How a key of a text must agree with one of the set, from loose to strict. For "token":
  *
@@ -29,7 +29,7 @@ enum {
     NS_KEY_LINE = 16,
 };
 
-enum { NS_KEY_MAX = 64 };
+enum { NS_KEY_MAX = 64, NS_KEY_SYMBOLS = 36 };
 
 typedef struct ns_keys ns_keys;
 
@@ -45,8 +45,9 @@ bool ns_keys_add(ns_keys *keys, const char *key, size_t size, uint32_t flags);
  * bytes looked at. */
 uint32_t ns_keys_find(const ns_keys *keys, const uint8_t *data, size_t end, size_t *begin, size_t *steps);
 
-/* The bytes that can be the last one of a key, and those before the last one, in both cases; marks not included. */
-void ns_keys_last_bytes(const ns_keys *keys, ns_scan_class *last, ns_scan_class *before_last);
+/* The last byte of a key and those that can stand before it, in both cases; marks not included. `which` goes from 0 to
+ * NS_KEY_SYMBOLS - 1. False if no key ends with this one. */
+bool ns_keys_last_bytes(const ns_keys *keys, unsigned which, ns_scan_class *before, ns_scan_class *last);
 
 /* The value of two hexadecimal digits, or -1. */
 int ns_hex_pair(const uint8_t *at);

@@ -48,44 +48,14 @@ bool ns_literals_add(ns_literals *literals, const ns_token *token) {
     return true;
 }
 
-/* How often a byte is met in values of attributes, in thousandths, roughly. */
-static unsigned weight_of(unsigned byte) {
-    static const uint8_t letters[] = {70, 16, 32, 35, 95, 16, 20, 28, 65, 4, 9, 42, 28, 60, 65, 26, 2, 65, 60, 75, 28, 10, 11, 4, 14, 3};
-    if (byte >= 'a' && byte <= 'z') return letters[byte - 'a'];
-    if (byte >= 'A' && byte <= 'Z') return 2 + letters[byte - 'A'] / 12;
-    if (byte >= '0' && byte <= '9') return 20;
-    return byte == '/' || byte == ' ' || byte == '.' || byte == '-' ? 30 : byte >= 0x80 || byte < ' ' ? 1 : 6;
-}
-
-static unsigned weight_of_class(const ns_scan_tables *tables, unsigned place, unsigned kind, ns_scan_class added) {
-    unsigned lows = 0, highs = 0, weight = 1;
-    for (unsigned half = 0; half < 16; half++) {
-        lows |= (unsigned)(tables->half[place][0][half] >> kind & 1) << half;
-        highs |= (unsigned)(tables->half[place][1][half] >> kind & 1) << half;
-    }
-    for (unsigned byte = 0; byte < 256; byte++) {
-        if (ns_scan_class_has(&added, (uint8_t)byte)) lows |= 1u << (byte & 15), highs |= 1u << (byte >> 4);
-    }
-    for (unsigned byte = 0; byte < 256; byte++) {
-        if (lows >> (byte & 15) & 1 && highs >> (byte >> 4) & 1) weight += weight_of(byte);
-    }
-    return weight;
-}
-
-/* How often windows pass that are of this kind: a product of shares. */
-static uint64_t passes(const ns_scan_tables *tables, unsigned kind, const ns_scan_class classes[NS_SCAN_WINDOW]) {
-    uint64_t product = 1;
-    for (unsigned place = 0; place < NS_SCAN_WINDOW; place++) product *= weight_of_class(tables, place, kind, classes[place]);
-    return product;
-}
-
-static void window_classes(const ns_token *token, size_t offset, ns_scan_class classes[NS_SCAN_WINDOW]) {
-    memset(classes, 0, NS_SCAN_WINDOW * sizeof *classes);
+static ns_scan_pattern window_pattern(const ns_token *token, size_t offset) {
+    ns_scan_pattern pattern = {{{{0}}}};
     for (unsigned place = 0; place < NS_SCAN_WINDOW; place++) {
         uint8_t byte = (uint8_t)token->text[offset + place];
-        ns_scan_class_add(&classes[place], byte);
-        if (token->any_case && ns_is_letter(byte)) ns_scan_class_add(&classes[place], byte ^ 0x20);
+        ns_scan_class_add(&pattern.classes[place], byte);
+        if (token->any_case && ns_is_letter(byte)) ns_scan_class_add(&pattern.classes[place], byte ^ 0x20);
     }
+    return pattern;
 }
 
 static uint32_t window_at(const uint8_t *at) {
@@ -96,31 +66,19 @@ static uint32_t window_at(const uint8_t *at) {
 
 static unsigned chain_of(uint32_t window) { return window * UINT32_C(2654435761) >> 25; }
 
-void ns_literals_finish(ns_literals *literals, ns_scan_tables *tables) {
-    const ns_scan_class nothing[NS_SCAN_WINDOW] = {0};
-    uint64_t passing[NS_LITERAL_KINDS];
-    for (unsigned kind = 0; kind < NS_LITERAL_KINDS; kind++) passing[kind] = passes(tables, NS_LITERAL_KIND + kind, nothing);
+void ns_literals_finish(ns_literals *literals, ns_scan_pattern *patterns) {
     memset(literals->chains, 0xFF, sizeof literals->chains);
     for (size_t i = 0; i < literals->count; i++) {
         literal *here = &literals->all[i];
-        uint64_t best = UINT64_MAX;
-        unsigned best_kind = 0;
-        size_t windows = here->token.size - NS_SCAN_WINDOW + 1;
-        ns_scan_class classes[NS_SCAN_WINDOW];
-        for (size_t offset = 0; offset < windows && offset < WINDOWS_TRIED; offset++) {
-            window_classes(&here->token, offset, classes);
-            for (unsigned kind = 0; kind < NS_LITERAL_KINDS; kind++) {
-                uint64_t more = passes(tables, NS_LITERAL_KIND + kind, classes) - passing[kind];
-                if (more < best) {
-                    best = more;
-                    best_kind = kind;
-                    here->offset = (uint16_t)offset;
-                }
-            }
+        uint64_t least = UINT64_MAX;
+        for (size_t offset = 0; offset + NS_SCAN_WINDOW <= here->token.size && offset < WINDOWS_TRIED; offset++) {
+            ns_scan_pattern pattern = window_pattern(&here->token, offset);
+            uint64_t weight = ns_scan_pattern_weight(&pattern);
+            if (weight >= least) continue;
+            least = weight;
+            patterns[i] = pattern;
+            here->offset = (uint16_t)offset;
         }
-        passing[best_kind] += best;
-        window_classes(&here->token, here->offset, classes);
-        ns_scan_tables_add(tables, NS_LITERAL_KIND + best_kind, classes);
         here->window = window_at((const uint8_t *)here->token.text + here->offset);
         uint16_t *chain = &literals->chains[chain_of(here->window)];
         here->next = *chain;
@@ -136,6 +94,14 @@ static bool stands_at(const ns_find *find, const ns_token *token, size_t at) {
         if (text[i] != byte && (!ns_is_letter(byte) || (text[i] ^ byte) != 0x20)) return false;
     }
     return true;
+}
+
+bool ns_literals_has(const ns_literals *literals, const uint8_t *window) {
+    uint32_t folded = window_at(window);
+    for (unsigned i = literals->chains[chain_of(folded)]; i != NO_LITERAL; i = literals->all[i].next) {
+        if (literals->all[i].window == folded) return true;
+    }
+    return false;
 }
 
 void ns_literals_examine(const ns_literals *literals, ns_find *find, size_t at) {

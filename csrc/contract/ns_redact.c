@@ -8,13 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Kinds of places; those from NS_LITERAL_KIND on are for literals. */
-enum { BEFORE_SIGN = 0, BEFORE_QUOTE = 1, AT_SIGN = 2, ENCODED = 3 };
 enum { WIDE_ON_STACK = 1024, KEY_SEARCH = 4 * NS_KEY_MAX };
 
 struct ns_redactor {
     ns_scan_tables tables;
-    ns_scan_next_fn *next;
+    ns_scan_version scan;
     uint32_t detectors;
     size_t max_bytes;
     ns_keys *keys;
@@ -28,9 +26,9 @@ ns_redactor *ns_redactor_new(uint32_t detectors, size_t max_bytes) {
     if (posix_memalign(&memory, 64, sizeof(ns_redactor)) != 0) return NULL;
     ns_redactor *redactor = memset(memory, 0, sizeof *redactor);
     ns_scan_version versions[NS_SCAN_VERSIONS];
-    redactor->next = versions[ns_scan_versions(versions) - 1].next;
+    redactor->scan = versions[ns_scan_versions(versions) - 1];
     redactor->detectors = detectors;
-    redactor->max_bytes = max_bytes;
+    redactor->max_bytes = max_bytes > NS_SCAN_SHORT ? max_bytes : NS_SCAN_SHORT;
     redactor->keys = ns_keys_new();
     redactor->literals = ns_literals_new();
     bool made = redactor->keys && redactor->literals && ns_redactor_set_marker(redactor, "REDACTED", 8);
@@ -71,7 +69,7 @@ bool ns_redactor_use_scan(ns_redactor *redactor, const char *name) {
     ns_scan_version versions[NS_SCAN_VERSIONS];
     for (size_t i = ns_scan_versions(versions); i-- > 0;) {
         if (strcmp(versions[i].name, name) != 0) continue;
-        redactor->next = versions[i].next;
+        redactor->scan = versions[i];
         return true;
     }
     return false;
@@ -83,38 +81,45 @@ static ns_scan_class class_of(const char *bytes) {
     return set;
 }
 
-static ns_scan_class both(ns_scan_class one, ns_scan_class other) {
-    for (size_t i = 0; i < 4; i++) one.bits[i] |= other.bits[i];
-    return one;
+/* The last two bytes of a key and what may follow a key: token= token: token[]= user[token]= "token": \"token\": token%3D */
+static size_t ends_of_keys(const ns_redactor *redactor, ns_scan_pattern *patterns) {
+    const ns_scan_class blanks = class_of(" \t"), signs = class_of("=:");
+    size_t count = 0;
+    bool ends_with_digit = false;
+    for (unsigned which = 0; which < NS_KEY_SYMBOLS; which++) {
+        ns_scan_class before, last;
+        if (!ns_keys_last_bytes(redactor->keys, which, &before, &last)) continue;
+        ends_with_digit = ends_with_digit || which >= 26;
+        patterns[count++] = (ns_scan_pattern){{before, last, class_of("=:[]\\")}};
+        patterns[count++] = (ns_scan_pattern){{before, last, class_of("\"'%")}};
+        patterns[count++] = (ns_scan_pattern){{last, blanks, signs}}; /* token = */
+    }
+    patterns[count++] = (ns_scan_pattern){{blanks, blanks, signs}};
+    /* A byte of the key may be percent-encoded. */
+    patterns[count++] =
+        (ns_scan_pattern){{class_of("%"), class_of(ends_with_digit ? "34567" : "4567"), class_of("0123456789abcdefABCDEF")}};
+    /* --token value */
+    patterns[count++] = (ns_scan_pattern){{class_of("-"), class_of("-"), class_of("abcdefghijklmnopqrstuvwxyz")}};
+    return count;
 }
 
-void ns_redactor_finish(ns_redactor *redactor) {
+bool ns_redactor_finish(ns_redactor *redactor) {
     const ns_scan_class any = {{~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)}};
-    ns_scan_tables *tables = &redactor->tables;
-    ns_scan_tables_clear(tables);
-    if (redactor->detectors >> NS_RULE_PAIR & 1) {
-        ns_scan_class last = {{0}}, before_last = {{0}}, brackets = class_of("[]0123456789");
-        ns_keys_last_bytes(redactor->keys, &last, &before_last);
-        /* token= token[]= token[0]= user[token]= token = */
-        before_last = both(both(before_last, class_of("-_.[0123456789")), last);
-        ns_scan_tables_add(tables, BEFORE_SIGN, (ns_scan_class[]){before_last, both(last, class_of("] \t")), class_of("=:")});
-        /* "token": "token" : \"token\": token%3D token%5D= ('token', */
-        ns_scan_tables_add(tables, BEFORE_QUOTE,
-                           (ns_scan_class[]){both(last, class_of("]")), class_of("\"'\\%"), class_of(":= \"'\\235,")});
-        /* The last or the last but one byte of a key may be percent-encoded. */
-        bool has_digits = false;
-        for (uint8_t digit = '0'; digit <= '9'; digit++) has_digits |= ns_scan_class_has(&last, digit);
-        ns_scan_tables_add(tables, ENCODED,
-                           (ns_scan_class[]){class_of("%"), class_of(has_digits ? "34567" : "4567"), class_of("0123456789abcdefABCDEF")});
-        (void)brackets;
-    } else if (redactor->detectors >> NS_RULE_EMAIL & 1) {
-        ns_scan_tables_add(tables, ENCODED, (ns_scan_class[]){class_of("%"), class_of("4"), class_of("0")});
-    }
+    size_t count = 0;
+    ns_scan_pattern *patterns = malloc((3 * NS_KEY_SYMBOLS + 4 + ns_literals_count(redactor->literals)) * sizeof *patterns);
+    if (!patterns) return false;
     if (redactor->detectors & (1u << NS_RULE_USERINFO | 1u << NS_RULE_EMAIL)) {
-        ns_scan_tables_add(tables, AT_SIGN, (ns_scan_class[]){any, class_of("@"), any});
+        patterns[count++] = (ns_scan_pattern){{any, class_of("@"), any}};
     }
-    ns_literals_finish(redactor->literals, tables);
-    ns_scan_tables_finish(tables);
+    if (redactor->detectors >> NS_RULE_PAIR & 1) {
+        count += ends_of_keys(redactor, patterns + count);
+    } else if (redactor->detectors >> NS_RULE_EMAIL & 1) {
+        patterns[count++] = (ns_scan_pattern){{class_of("%"), class_of("4"), class_of("0")}};
+    }
+    ns_literals_finish(redactor->literals, patterns + count);
+    bool made = ns_scan_tables_make(&redactor->tables, patterns, count + ns_literals_count(redactor->literals));
+    free(patterns);
+    return made;
 }
 
 /* A percent-encoded byte: an "@", or one of a key, whose sign is then looked for. */
@@ -135,12 +140,23 @@ static void encoded(ns_find *find, size_t at) {
 }
 
 static void examine(const ns_redactor *redactor, ns_find *find, size_t at) {
-    uint8_t kinds = ns_scan_kinds(&redactor->tables, find->data + at);
-    if (kinds & 1 << BEFORE_SIGN) ns_find_pair_before(find, at + 2);
-    if (kinds & 1 << BEFORE_QUOTE) ns_find_pair(find, at + 1);
-    if (kinds & 1 << AT_SIGN) ns_find_at_sign(find, at + 1, 1);
-    if (kinds & 1 << ENCODED) encoded(find, at);
-    if (kinds >> NS_LITERAL_KIND) ns_literals_examine(redactor->literals, find, at);
+    const uint8_t *window = find->data + at;
+    if (window[1] == '@') ns_find_at_sign(find, at + 1, 1);
+    if (window[0] == '%') encoded(find, at);
+    if (redactor->detectors >> NS_RULE_PAIR & 1) {
+        if (window[0] == '-' && window[1] == '-') ns_find_option(find, at);
+        else if (ns_is_blank(window[1])) ns_find_pair_before(find, at + 2);
+        else if (ns_fold_is_word(window[1]) && !ns_fold_is_word(window[2])) ns_find_pair(find, at + 2);
+    }
+    ns_literals_examine(redactor->literals, find, at);
+}
+
+/* Whether examining the place can find anything: a cheaper question, and almost always the last one. */
+static bool is_worth(const ns_redactor *redactor, const uint8_t *data, size_t at) {
+    const uint8_t *window = data + at;
+    if (window[1] == '@' || window[0] == '%' || window[0] == '-' || ns_is_blank(window[0])) return true;
+    size_t end = at + 1 + !ns_is_blank(window[1]), begin, steps = 0;
+    return ns_keys_find(redactor->keys, data, end, &begin, &steps) != 0 || ns_literals_has(redactor->literals, window);
 }
 
 static void examine_block(const ns_redactor *redactor, ns_find *find, const ns_scan *scan) {
@@ -153,14 +169,11 @@ static void examine_block(const ns_redactor *redactor, ns_find *find, const ns_s
     }
 }
 
-static bool begins_with_option(const uint8_t *data, size_t size) { return size > 4 && data[0] == '-' && data[1] == '-'; }
-
 /* Examines everything; `scan` has found its first block already if `has_block`. */
 static void find_all(const ns_redactor *redactor, ns_find *find, ns_scan *scan, bool has_block) {
-    if (begins_with_option(find->data, find->size)) ns_find_option(find, 0);
     while (has_block && !(find->any && find->only_whether)) {
         examine_block(redactor, find, scan);
-        has_block = redactor->next(&redactor->tables, scan);
+        has_block = redactor->scan.next(&redactor->tables, scan);
     }
     if (find->as & NS_AS_OPEN_END && find->size > 0) {
         ns_find_cut_authority(find);
@@ -182,12 +195,25 @@ static __attribute__((noinline)) bool is_found(const ns_redactor *redactor, ns_s
     return find.any;
 }
 
-static inline bool suspect_bytes(const ns_redactor *redactor, const uint8_t *data, size_t size, uint32_t as) {
-    if (NS_UNLIKELY(size > redactor->max_bytes)) return true;
+/* Blocks of which no place is worth being examined are passed over. */
+static inline bool next_worth(const ns_redactor *redactor, ns_scan *scan) {
+    while (redactor->scan.next(&redactor->tables, scan)) {
+        uint64_t worth = 0;
+        for (uint64_t starts = scan->starts; starts; starts &= starts - 1) {
+            if (is_worth(redactor, scan->data, scan->base + (size_t)__builtin_ctzll(starts))) worth |= starts & -starts;
+        }
+        scan->starts = worth;
+        if (worth | scan->digits) return true;
+    }
+    return false;
+}
+
+static __attribute__((noinline)) bool suspect_long(const ns_redactor *redactor, const uint8_t *data, size_t size, uint32_t as) {
+    if (size > redactor->max_bytes) return true;
     ns_scan scan;
     ns_scan_begin(&scan, data, size);
-    bool has_block = redactor->next(&redactor->tables, &scan);
-    if (NS_LIKELY(!has_block && !(as & NS_AS_OPEN_END) && !begins_with_option(data, size))) return false;
+    bool has_block = next_worth(redactor, &scan);
+    if (!has_block && !(as & NS_AS_OPEN_END)) return false;
     return is_found(redactor, &scan, as, has_block);
 }
 
@@ -195,20 +221,23 @@ static inline bool suspect_bytes(const ns_redactor *redactor, const uint8_t *dat
 static __attribute__((noinline)) bool suspect_wide(const ns_redactor *redactor, const ns_text *value, uint32_t as) {
     size_t size = value->length;
     if (size > redactor->max_bytes) return true;
-    uint8_t stack[WIDE_ON_STACK], *bytes = size <= sizeof stack ? stack : malloc(size);
+    uint8_t stack[WIDE_ON_STACK];
+    uint8_t *bytes = size <= sizeof stack ? memset(stack, 0, size) : malloc(size ? size : 1);
     if (!bytes) return true;
     for (size_t i = 0; i < size; i++) {
         uint32_t point = value->width == NS_TEXT_UCS2 ? ((const uint16_t *)value->data)[i] : ((const uint32_t *)value->data)[i];
         bytes[i] = point < 0x80 ? (uint8_t)point : 0xFF;
     }
-    bool found = suspect_bytes(redactor, bytes, size, as);
+    bool found = suspect_long(redactor, bytes, size, as);
     if (bytes != stack) free(bytes);
     return found;
 }
 
 bool ns_redact_suspect(const ns_redactor *redactor, const ns_text *value, uint32_t as) {
     if (NS_UNLIKELY(value->width > NS_TEXT_LATIN1)) return suspect_wide(redactor, value, as);
-    return suspect_bytes(redactor, value->data, value->length, as);
+    if (NS_LIKELY(value->length <= NS_SCAN_SHORT && !(as & NS_AS_OPEN_END)) &&
+        NS_LIKELY(!redactor->scan.any_in_short(&redactor->tables, value->data, value->length))) return false;
+    return suspect_long(redactor, value->data, value->length, as);
 }
 
 static void append(ns_buf *out, const void *bytes, size_t size) {
@@ -232,7 +261,7 @@ size_t ns_redact_utf8(const ns_redactor *redactor, const char *in, size_t size, 
     begin_find(redactor, &find, (const uint8_t *)in, size, as);
     find.found = found;
     ns_scan_begin(&scan, find.data, size);
-    find_all(redactor, &find, &scan, redactor->next(&redactor->tables, &scan));
+    find_all(redactor, &find, &scan, redactor->scan.next(&redactor->tables, &scan));
     hits->visited += find.visited;
     if (find.too_many) return mask_all(redactor, out, hits);
     size_t done = 0;

@@ -47,8 +47,8 @@ bool ns_redactor_add_literal(ns_redactor *redactor, const char *text, size_t siz
 /* "REDACTED" unless set. False for more than NS_MARKER_MAX bytes, and for none. */
 bool ns_redactor_set_marker(ns_redactor *redactor, const char *marker, size_t size);
 
-/* Call after the last addition and before the first use. */
-void ns_redactor_finish(ns_redactor *redactor);
+/* Call after the last addition and before the first use. False without memory. */
+bool ns_redactor_finish(ns_redactor *redactor);
 
 /* Of the versions of the scan that this CPU can run (ns_scan.h), uses this one. For tests; the fastest is used otherwise. */
 bool ns_redactor_use_scan(ns_redactor *redactor, const char *name);

@@ -1,27 +1,33 @@
-/* The search for places in a text where something may stand that has to be masked: three bytes in a row, each of a class.
+/* The search for places in a text where something may stand that has to be masked: three bytes in a row, a window, that agree
+ * with one of many patterns. A pattern is three classes of bytes.
  *
- * There are eight kinds of places. A kind is three classes of bytes, one for each of three bytes in a row; as in the search
- * for several literals known as Teddy, a class is stored by the two halves of a byte, so that two table look-ups find the
- * kinds of sixteen bytes at once. A class may so let more bytes pass than were put in, never fewer. The second thing that is
- * looked for is twelve digits, in groups of four or more with at most one byte between groups.
+ * The first step is the one of Teddy, a search for several literals at once: patterns are put into eight kinds, the classes
+ * of a kind are stored by the two halves of a byte, and table look-ups find the kinds of 16 or 32 windows at once. A kind so
+ * lets more windows pass than its patterns, never fewer. The second step looks each window that passed up in a set of hashes,
+ * which lets about one of fifteen others pass. The caller examines what is left.
  *
- * The caller examines each place. All versions, one per instruction set, find the same places.
+ * Besides windows the scan looks for thirteen digits, in groups of four or more with at most one byte between groups.
+ *
+ * All versions of the scan, one an instruction set, find the same places.
  */
 #ifndef NS_SCAN_H
 #define NS_SCAN_H
 
 #include "base/ns_base.h"
 
-enum { NS_SCAN_WINDOW = 3, NS_SCAN_KINDS = 8 };
+enum { NS_SCAN_WINDOW = 3, NS_SCAN_KINDS = 8, NS_SCAN_HASH_BITS = 14 };
 
 typedef struct ns_scan_tables {
     /* [byte of the window][half][value of the half], a bit a kind; twice, because 32 bytes are looked up at once */
     uint8_t half[NS_SCAN_WINDOW][2][32] __attribute__((aligned(32)));
+    /* A byte plus `to_top`, as a signed number, is above `below_top` if it is a digit. Constants, here to be loaded at once. */
+    uint8_t low_half[32], to_top[32], below_top[32];
     uint8_t whole[NS_SCAN_WINDOW][256];
+    uint64_t hashes[(1 << NS_SCAN_HASH_BITS) / 64];
 } ns_scan_tables;
 
 /* One search. A block of places: bit i of `starts` is the window that begins at base + i, bit i of `digits` a run of digits
- * that begins near digits_base + i. A run may be reported several times. */
+ * that begins at digits_base + i or before. A run may be reported several times. */
 typedef struct ns_scan {
     const uint8_t *data;
     size_t size;
@@ -36,31 +42,21 @@ typedef struct ns_scan {
 /* Finds the next block with a place in it; false at the end of the text. */
 typedef bool ns_scan_next_fn(const ns_scan_tables *tables, ns_scan *scan);
 
+/* Whether there is a place in a text of at most NS_SCAN_SHORT bytes. */
+typedef bool ns_scan_short_fn(const ns_scan_tables *tables, const uint8_t *data, size_t size);
+
+enum { NS_SCAN_SHORT = 33 };
+
 typedef struct ns_scan_version {
     const char *name;
     ns_scan_next_fn *next;
+    ns_scan_short_fn *any_in_short;
 } ns_scan_version;
 
 enum { NS_SCAN_VERSIONS = 3 };
 
 /* Fills in the versions that this CPU can run, the plain one first and the fastest last. Returns how many. */
 size_t ns_scan_versions(ns_scan_version versions[NS_SCAN_VERSIONS]);
-
-void ns_scan_tables_clear(ns_scan_tables *tables);
-
-/* Adds to a kind: `classes` are sets of bytes, a bit a byte. */
-typedef struct ns_scan_class {
-    uint64_t bits[4];
-} ns_scan_class;
-
-static inline void ns_scan_class_add(ns_scan_class *set, uint8_t byte) { set->bits[byte >> 6] |= UINT64_C(1) << (byte & 63); }
-
-static inline bool ns_scan_class_has(const ns_scan_class *set, uint8_t byte) { return set->bits[byte >> 6] >> (byte & 63) & 1; }
-
-void ns_scan_tables_add(ns_scan_tables *tables, unsigned kind, const ns_scan_class classes[NS_SCAN_WINDOW]);
-
-/* Call after the last addition. */
-void ns_scan_tables_finish(ns_scan_tables *tables);
 
 static inline void ns_scan_begin(ns_scan *scan, const uint8_t *data, size_t size) {
     scan->data = data;
@@ -69,18 +65,45 @@ static inline void ns_scan_begin(ns_scan *scan, const uint8_t *data, size_t size
     scan->seen_digits = 0;
 }
 
-/* The kinds of the window at `at`, which must lie inside the text as a whole. */
+static inline unsigned ns_scan_hash(const uint8_t *at) {
+    uint32_t window = at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16;
+    return window * UINT32_C(0x9E3779B1) >> (32 - NS_SCAN_HASH_BITS);
+}
+
+/* The first step, for the window at `at`. */
 static inline uint8_t ns_scan_kinds(const ns_scan_tables *tables, const uint8_t *at) {
     return tables->whole[0][at[0]] & tables->whole[1][at[1]] & tables->whole[2][at[2]];
 }
 
-/* Where twelve digits begin, of the bytes whose bits say that they are digits: four, then four, then four, with at most one
+/* The second step, for the window at `at`. An "@" stands between any other bytes: its windows are in no set. */
+static inline bool ns_scan_is_place(const ns_scan_tables *tables, const uint8_t *at) {
+    unsigned hash = ns_scan_hash(at);
+    return at[1] == '@' || tables->hashes[hash / 64] >> (hash % 64) & 1;
+}
+
+/* Of the windows that passed the first step, those that pass the second. */
+static inline uint64_t ns_scan_places(const ns_scan_tables *tables, const uint8_t *base, uint64_t starts) {
+    uint64_t places = 0;
+    for (uint64_t left = starts; left; left &= left - 1) {
+        if (NS_UNLIKELY(ns_scan_is_place(tables, base + __builtin_ctzll(left)))) places |= left & -left;
+    }
+    return places;
+}
+
+/* Where thirteen digits begin, of the bytes whose bits say that they are digits: four, four, four and one, with at most one
  * byte between them, or two between the second and the third (4-6-5, as on some cards). */
 static inline uint64_t ns_scan_digit_runs(uint64_t digits) {
     uint64_t two = digits & digits >> 1, four = two & two >> 2;
-    return four & (four >> 4 | four >> 5) & (four >> 8 | four >> 9 | four >> 10 | four >> 12);
+    if (NS_LIKELY(four == 0)) return 0;
+    uint64_t eight = four & (four >> 4 | four >> 5);
+    if (NS_LIKELY(eight == 0)) return 0;
+    uint64_t one_more = digits >> 12 | digits >> 13 | digits >> 14 | digits >> 15;
+    return eight & (four >> 8 | four >> 9 | four >> 10 | four >> 12) & one_more;
 }
 
+static inline bool ns_scan_is_digit(uint8_t byte) { return (uint8_t)(byte - '0') <= 9; }
+
 ns_scan_next_fn ns_scan_next_plain;
+ns_scan_short_fn ns_scan_short_plain;
 
 #endif

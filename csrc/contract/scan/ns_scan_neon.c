@@ -30,37 +30,50 @@ static inline uint32_t starts_16(const ns_scan_tables *tables, const uint8_t *at
     return bits_of(vtstq_u8(found, found));
 }
 
-static bool short_text(const ns_scan_tables *tables, ns_scan *scan) {
-    size_t size = scan->size;
+/* At most eighteen bytes, in a copy with zeros behind them. A window with such a zero is not one of the text. */
+static uint64_t in_copy(const ns_scan_tables *tables, const uint8_t *data, size_t size, uint64_t *runs) {
     uint8_t copy[48] = {0};
-    ns_copy_short(copy, scan->data, size);
-    scan->next = size;
-    if (size < NS_SCAN_WINDOW) return false;
-    uint64_t digits = digits_16(copy) | (uint64_t)digits_16(copy + 16) << 16;
+    ns_copy_short(copy, data, size);
+    *runs = ns_scan_digit_runs(digits_16(copy) | (uint64_t)digits_16(copy + 16) << 16);
     uint64_t starts = starts_16(tables, copy) & ((UINT64_C(1) << (size - 2)) - 1);
-    return ns_scan_found(scan, 0, starts, 0, ns_scan_digit_runs(digits));
+    return ns_scan_places(tables, copy, starts);
 }
 
 bool ns_scan_next_neon(const ns_scan_tables *tables, ns_scan *scan) {
     size_t at = scan->next, size = scan->size;
+    const uint8_t *data = scan->data;
     if (at >= size) return false;
-    if (size <= NS_SCAN_SHORT) return short_text(tables, scan);
+    scan->next = size;
+    if (size < NS_SCAN_WINDOW) return false;
+    uint64_t seen = scan->seen_digits, runs = 0;
+    if (size <= NS_SCAN_COPIED) {
+        uint64_t places = in_copy(tables, data, size, &runs);
+        return ns_scan_found(scan, 0, places, 0, runs);
+    }
     for (; size - at >= 18; at += 16) {
-        uint32_t starts = starts_16(tables, scan->data + at);
-        uint64_t digits = digits_16(scan->data + at), runs = 0;
-        scan->seen_digits = scan->seen_digits >> 16 | digits << 48;
-        if (digits) runs = ns_scan_digit_runs(scan->seen_digits);
-        if (starts | runs) {
-            scan->next = at + 16;
-            return ns_scan_found(scan, at, starts, (int64_t)at - 48, runs);
-        }
+        uint64_t starts = starts_16(tables, data + at), digits = digits_16(data + at);
+        seen = seen >> 16 | digits << 48;
+        runs = digits ? ns_scan_digit_runs(seen) : 0;
+        if (NS_LIKELY((starts | runs) == 0)) continue;
+        starts = ns_scan_places(tables, data + at, starts);
+        if ((starts | runs) == 0) continue;
+        scan->next = at + 16;
+        scan->seen_digits = seen;
+        return ns_scan_found(scan, at, starts, (int64_t)at - 48, runs);
     }
     size_t last = size - 18, left = size - at; /* at most 17: the last sixteen bytes and one before them */
-    uint32_t starts = at - last < 16 ? starts_16(tables, scan->data + last) >> (at - last) << (at - last) : 0;
-    uint64_t digits = (uint64_t)digits_16(scan->data + size - 16) << 48 |
-                      (uint64_t)((uint8_t)(scan->data[size - 17] - '0') <= 9) << 47 | scan->seen_digits >> left;
-    scan->next = size;
-    return ns_scan_found(scan, last, starts, (int64_t)size - 64, ns_scan_digit_runs(digits));
+    uint64_t starts = at - last < 16 ? starts_16(tables, data + last) >> (at - last) << (at - last) : 0;
+    uint64_t digits = (uint64_t)digits_16(data + size - 16) << 48 | (uint64_t)ns_scan_is_digit(data[size - 17]) << 47 | seen >> left;
+    return ns_scan_found(scan, last, ns_scan_places(tables, data + last, starts), (int64_t)size - 64, ns_scan_digit_runs(digits));
+}
+
+bool ns_scan_short_neon(const ns_scan_tables *tables, const uint8_t *data, size_t size) {
+    ns_scan scan;
+    ns_scan_begin(&scan, data, size);
+    while (scan.next < size) {
+        if (ns_scan_next_neon(tables, &scan)) return true;
+    }
+    return false;
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* The versions of ns_scan_next for instruction sets that look up sixteen or more bytes at once. */
+/* The versions of the scan for instruction sets that look up sixteen or more bytes at once. */
 #ifndef NS_SCAN_SIMD_H
 #define NS_SCAN_SIMD_H
 
@@ -7,13 +7,15 @@
 #if defined(__x86_64__)
 #define NS_SCAN_X86 1
 ns_scan_next_fn ns_scan_next_ssse3, ns_scan_next_avx2;
+ns_scan_short_fn ns_scan_short_ssse3, ns_scan_short_avx2;
 #elif defined(__aarch64__)
 #define NS_SCAN_NEON 1
 ns_scan_next_fn ns_scan_next_neon;
+ns_scan_short_fn ns_scan_short_neon;
 #endif
 
-/* For 18 windows or fewer the vector versions copy the text: reading beyond its end could reach a page that is not there. */
-enum { NS_SCAN_SHORT = 18 };
+/* Up to this size the text is copied: reading sixteen bytes and two more could reach a page that is not there. */
+enum { NS_SCAN_COPIED = 18 };
 
 static inline bool ns_scan_found(ns_scan *scan, size_t base, uint64_t starts, int64_t digits_base, uint64_t digits) {
     scan->base = base;

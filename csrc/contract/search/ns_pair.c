@@ -148,21 +148,12 @@ void ns_find_pair(ns_find *find, size_t key_end) { pair(find, key_end, false); }
 
 void ns_find_pair_before(ns_find *find, size_t sign) {
     size_t end = sign;
-    const uint8_t *data = find->data;
-    for (size_t left = MAX_BLANKS; left > 0 && end > 0 && ns_is_blank(data[end - 1]); left--) end--;
-    for (int depth = 0; depth < 2 && end > 0 && data[end - 1] == ']'; depth++) {
-        size_t inner = end - 1;
-        for (size_t left = MAX_INDEX; left > 0 && inner > 0 && ns_is_digit(data[inner - 1]); left--) inner--;
-        if (inner == 0 || data[inner - 1] != '[') {
-            end--;
-            break;
-        }
-        end = inner - 1;
-    }
+    for (size_t left = MAX_BLANKS; left > 0 && end > 0 && ns_is_blank(find->data[end - 1]); left--) end--;
     pair(find, end, false);
 }
 
 void ns_find_option(ns_find *find, size_t dashes) {
+    if (dashes > 0 && !ns_is_space(find->data[dashes - 1]) && !ns_is_quote(find->data[dashes - 1])) return;
     size_t end = dashes + 2, limit = end + NS_KEY_MAX;
     while (end < find->size && end < limit && ns_fold_byte[find->data[end]]) end++;
     find->visited += end - dashes;

@@ -7,7 +7,7 @@
 /* Masks the value of the pair whose key ends before `key_end`, if the key is sensitive. */
 void ns_find_pair(ns_find *find, size_t key_end);
 
-/* The same for a key that a sign follows at `sign`, with brackets or blanks in between. */
+/* The same for a key that a sign follows at `sign`, with blanks in between. */
 void ns_find_pair_before(ns_find *find, size_t sign);
 
 /* The same for an option, `--key value`, whose dashes are at `dashes`. */

@@ -1,6 +1,5 @@
 #define _GNU_SOURCE /* memmem */
 #include "contract/search/ns_tokens.h"
-#include "contract/search/ns_pair.h"
 
 #include <string.h>
 
@@ -13,7 +12,6 @@ const ns_token ns_tokens[] = {
     {TEXT("Bearer"), NS_TOKEN_SCHEME, NS_RULE_CREDENTIALS, true, true, NS_ALPHABET_BASE64, 0},
     {TEXT("Basic"), NS_TOKEN_BASIC, NS_RULE_CREDENTIALS, true, true, NS_ALPHABET_BASE64, 0},
     {TEXT("-----BEGIN"), NS_TOKEN_PEM, NS_RULE_PRIVATE_KEY, false, false, NS_ALPHABET_BASE64, 0},
-    {TEXT(" --"), NS_TOKEN_OPTION, NS_RULE_PAIR, false, false, NS_ALPHABET_BASE64, 0},
     /* AWS: ids of access keys */
     SERVICE_WORD("AKIA", NS_ALPHABET_UPPER, 16),
     SERVICE_WORD("ASIA", NS_ALPHABET_UPPER, 16),
@@ -216,9 +214,6 @@ void ns_find_token(ns_find *find, const ns_token *token, size_t at) {
         break;
     case NS_TOKEN_SERVICE:
         service(find, token, at);
-        break;
-    case NS_TOKEN_OPTION:
-        ns_find_option(find, at + 1);
         break;
     default:
         ns_find_add(find, at, at + token->size, NS_RULE_LITERAL);

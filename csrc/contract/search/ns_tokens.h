@@ -11,7 +11,6 @@ typedef enum ns_token_kind {
     NS_TOKEN_BASIC,   /* Basic */
     NS_TOKEN_PEM,     /* -----BEGIN */
     NS_TOKEN_SERVICE, /* at least `least` bytes of `alphabet` follow */
-    NS_TOKEN_OPTION,  /* --key value */
     NS_TOKEN_LITERAL, /* a text that the user named */
 } ns_token_kind;
 

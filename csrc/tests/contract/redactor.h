@@ -33,7 +33,7 @@ static inline ns_redactor *redactor_with(uint32_t detectors, const char *scan) {
     for (size_t i = 0; i < sizeof default_keys / sizeof *default_keys; i++) {
         REQUIRE(ns_redactor_add_key(made, default_keys[i].key, strlen(default_keys[i].key), default_keys[i].flags));
     }
-    ns_redactor_finish(made);
+    REQUIRE(ns_redactor_finish(made));
     if (scan) REQUIRE(ns_redactor_use_scan(made, scan));
     return made;
 }

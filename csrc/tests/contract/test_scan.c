@@ -1,7 +1,7 @@
 /* All versions of the scan find the same places, in texts of every length that the versions treat differently. */
 #include <string.h>
 
-#include "contract/scan/ns_scan.h"
+#include "contract/scan/ns_scan_tables.h"
 #include "ns_test.h"
 
 enum { LONGEST = 200 };
@@ -31,7 +31,7 @@ static void find(ns_scan_next_fn *next, const ns_scan_tables *tables, const uint
                 before = scan.base + bit + 1; /* each place once, in ascending order */
             }
             if (scan.digits >> bit & 1) {
-                CHECK(scan.digits_base + bit >= 0 && (size_t)scan.digits_base + bit + 12 <= size);
+                CHECK(scan.digits_base + bit >= 0 && (size_t)scan.digits_base + bit + 13 <= size);
                 found->digits[scan.digits_base + bit] = true;
             }
         }
@@ -51,7 +51,9 @@ static bool four_at(const uint8_t *data, size_t size, size_t at) {
 static bool run_at(const uint8_t *data, size_t size, size_t at) {
     bool second = four_at(data, size, at + 4) || four_at(data, size, at + 5);
     bool third = four_at(data, size, at + 8) || four_at(data, size, at + 9) || four_at(data, size, at + 10) || four_at(data, size, at + 12);
-    return four_at(data, size, at) && second && third;
+    bool more = false;
+    for (size_t i = 12; i <= 15; i++) more |= is_digit_at(data, size, at + i);
+    return four_at(data, size, at) && second && third && more;
 }
 
 static void fill(uint8_t *data, size_t size, unsigned style) {
@@ -69,12 +71,13 @@ static ns_scan_class one(const char *bytes) {
 }
 
 static void make_tables(ns_scan_tables *tables) {
-    ns_scan_class any = {{~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)}};
-    ns_scan_tables_clear(tables);
-    ns_scan_tables_add(tables, 0, (ns_scan_class[]){one("eE"), one("nN"), one("=:")});
-    ns_scan_tables_add(tables, 2, (ns_scan_class[]){any, one("@"), any});
-    ns_scan_tables_add(tables, 7, (ns_scan_class[]){one("\xff"), one("\x80"), any});
-    ns_scan_tables_finish(tables);
+    const ns_scan_class any = {{~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)}};
+    const ns_scan_pattern patterns[] = {
+        {{one("eE"), one("nN"), one("=:")}},
+        {{any, one("@"), any}},
+        {{one("\xff"), one("\x80"), any}},
+    };
+    CHECK(ns_scan_tables_make(tables, patterns, sizeof patterns / sizeof *patterns));
 }
 
 static void test_versions(void) {
@@ -90,25 +93,29 @@ static void test_versions(void) {
             places plain, other;
             find(versions[0].next, &tables, exact, size, &plain);
             for (size_t i = 0; i < size; i++) {
-                CHECK(plain.starts[i] == (i + 3 <= size && ns_scan_kinds(&tables, exact + i) != 0));
+                CHECK(plain.starts[i] == (i + 3 <= size && ns_scan_kinds(&tables, exact + i) && ns_scan_is_place(&tables, exact + i)));
                 CHECK(plain.digits[i] == run_at(exact, size, i));
             }
             for (size_t version = 1; version < count; version++) {
                 find(versions[version].next, &tables, exact, size, &other);
                 CHECK(memcmp(&plain, &other, sizeof plain) == 0);
+                bool any = memchr(&plain, 1, sizeof plain) != NULL;
+                if (size <= NS_SCAN_SHORT) CHECK(versions[version].any_in_short(&tables, exact, size) == any);
             }
             free(exact);
         }
     }
 }
 
-/* What was put into a class passes; nothing passes an empty kind. */
+static bool is_place(const ns_scan_tables *tables, const char *window) {
+    return ns_scan_kinds(tables, (const uint8_t *)window) && ns_scan_is_place(tables, (const uint8_t *)window);
+}
+
 static void test_tables(void) {
     ns_scan_tables tables;
     make_tables(&tables);
-    CHECK(ns_scan_kinds(&tables, (const uint8_t *)"en=") == 1 && ns_scan_kinds(&tables, (const uint8_t *)"EN:") == 1);
-    CHECK(ns_scan_kinds(&tables, (const uint8_t *)"x@\xff") == 4 && ns_scan_kinds(&tables, (const uint8_t *)"\xff\x80z") == 128);
-    CHECK(ns_scan_kinds(&tables, (const uint8_t *)"xyz") == 0);
+    CHECK(is_place(&tables, "en=") && is_place(&tables, "EN:") && is_place(&tables, "x@\xff") && is_place(&tables, "\xff\x80z"));
+    CHECK(!is_place(&tables, "xyz") && !is_place(&tables, "en-") && !is_place(&tables, "on="));
 }
 
 int main(void) {
