@@ -72,7 +72,7 @@ bool ns_keys_add(ns_keys *keys, const char *key, size_t size, uint32_t flags) {
         if (symbol == 0 || count == NS_KEY_MAX) return false;
         folded[count++] = symbol - 1;
     }
-    if (count == 0 || !make_room(keys, count)) return false;
+    if (count < 2 || !make_room(keys, count)) return false;
     size_t at = 0;
     while (count-- > 0) {
         uint16_t *next = &keys->nodes[at].next[folded[count]];
@@ -154,8 +154,6 @@ bool ns_keys_last_bytes(const ns_keys *keys, unsigned which, ns_scan_class *befo
     memset(last, 0, sizeof *last);
     if (child == keys->nodes) return false;
     add_symbol(last, which);
-    /* Anything may stand before a key of one letter. */
-    if (child->flags) memset(before, 0xFF, sizeof *before);
     for (unsigned symbol = 0; symbol < NS_KEY_SYMBOLS; symbol++) {
         if (child->next[symbol]) add_symbol(before, symbol);
     }

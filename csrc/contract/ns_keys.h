@@ -37,7 +37,7 @@ ns_keys *ns_keys_new(void);
 
 void ns_keys_free(ns_keys *keys);
 
-/* Adds a key. False if it is empty, longer than NS_KEY_MAX when folded, or has bytes that are no letters, digits or marks of
+/* Adds a key. False if it has less than two bytes when folded, or more than NS_KEY_MAX, or has bytes that are no letters, digits or marks of
  * ASCII, and when memory or the room for keys is used up. */
 bool ns_keys_add(ns_keys *keys, const char *key, size_t size, uint32_t flags);
 

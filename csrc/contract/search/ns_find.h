@@ -55,9 +55,10 @@ typedef struct ns_find {
     ns_found *found;   /* room for NS_FOUND_MAX */
     size_t visited;    /* bytes looked at by the searches; for tests */
 
-    size_t pair_until, percent_until, token_until, basic_until, card_until;
+    size_t pair_until, weak_until, percent_until, token_until, basic_until, service_until, card_until;
     size_t authority_until, part_begin, part_until;
-    bool part_is_authority;
+    size_t part_colon; /* no colon stands before it in the part */
+    bool part_is_authority, pair_is_plain;
 } ns_find;
 
 /* Masks [begin, end) of the text. What overlaps an earlier finding is joined with it. */

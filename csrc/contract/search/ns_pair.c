@@ -120,7 +120,8 @@ static void look_before(const ns_find *find, size_t begin, ns_pair_form *form) {
 }
 
 static void pair(ns_find *find, size_t key_end, bool is_option) {
-    if (key_end < find->pair_until || !ns_find_wants(find, NS_RULE_PAIR)) return;
+    bool is_inside = key_end < find->pair_until;
+    if ((is_inside && !find->pair_is_plain) || !ns_find_wants(find, NS_RULE_PAIR)) return;
     size_t begin = 0;
     uint32_t flags = ns_keys_find(find->keys, find->data, key_end, &begin, &find->visited);
     if (flags == 0) return;
@@ -134,6 +135,8 @@ static void pair(ns_find *find, size_t key_end, bool is_option) {
     } else if (!read_form(find, &value, &form)) {
         return;
     }
+    /* A value without quotes may have taken a key with it, but not what stands behind a blank: a&token: b */
+    if (is_inside && value < find->pair_until) return;
     look_before(find, begin, &form);
     form.is_in_url = (form.is_in_url && !form.key_is_quoted) || find->as & NS_AS_URL;
     form.key_flags = flags;
@@ -142,6 +145,7 @@ static void pair(ns_find *find, size_t key_end, bool is_option) {
     if (!ns_value_end(find, &value, &end, &form)) return;
     ns_find_add(find, value, end, NS_RULE_PAIR);
     find->pair_until = end;
+    find->pair_is_plain = !form.is_quoted && !is_inside;
 }
 
 void ns_find_pair(ns_find *find, size_t key_end) { pair(find, key_end, false); }

@@ -74,6 +74,7 @@ static size_t run_end(ns_find *find, size_t at, ns_alphabet alphabet, size_t lim
 }
 
 static void service(ns_find *find, const ns_token *token, size_t at) {
+    if (at < find->service_until) return;
     size_t begin = at + token->size, end = run_end(find, begin, token->alphabet, token->least);
     if (end - begin < token->least && !ns_find_is_cut(find, end)) return;
     end = run_end(find, end, token->alphabet, 0);
@@ -84,6 +85,7 @@ static void service(ns_find *find, const ns_token *token, size_t at) {
         }
     }
     ns_find_add(find, token->alphabet == NS_ALPHABET_PATH ? begin : at, end, token->rule);
+    find->service_until = end;
 }
 
 /* Two parts at least, and as many as follow: a signed token has three, an encrypted one five. */

@@ -17,7 +17,7 @@ static void find_part(ns_find *find, size_t at) {
     find->visited += at - begin;
     find->part_until = at;
     if (begin == known && known > 0) return;
-    find->part_begin = begin;
+    find->part_begin = find->part_colon = begin;
     find->part_is_authority = begin > 1 && find->data[begin - 1] == '/' && find->data[begin - 2] == '/';
 }
 
@@ -109,10 +109,11 @@ void ns_find_at_sign(ns_find *find, size_t at, size_t size) {
             return;
         }
         /* Without a scheme: user:password@host, at the start of a word. */
-        size_t begin = find->part_begin, colon = begin;
+        size_t begin = find->part_begin, colon = find->part_colon;
         bool starts_word = begin == 0 || find->data[begin - 1] != '/';
-        while (colon < at && at - begin <= DOMAIN_MAX && find->data[colon] != ':') colon++;
-        find->visited += colon - begin;
+        while (colon < at && find->data[colon] != ':') colon++;
+        find->visited += colon - find->part_colon;
+        find->part_colon = colon;
         if (starts_word && colon > begin && colon + 1 < at && at - begin <= DOMAIN_MAX && at + 1 < find->size &&
             is_host_byte(find->data[at + 1]) && !is_scheme_of_address(find, begin, colon) &&
             !ns_find_has(find, at + 1, "sha256:")) { /* image:tag@sha256:... is an image by its digest */

@@ -67,12 +67,13 @@ static bool is_code(ns_find *find, size_t begin) {
            (has_dot && end - begin > 3 && ns_find_has(find, end - 3, ".id"));
 }
 
-/* Whether `key=` follows. */
+/* Whether `key=` or `key: ` follows. */
 static bool pair_follows(ns_find *find, size_t at) {
     size_t key = at;
-    while (at < find->size && at - key < WORD_MAX && (is_name_byte(find->data[at]) || find->data[at] == '-')) at++;
+    while (at < find->size && at - key < WORD_MAX && (is_name_byte(find->data[at]) || (find->data[at] && strchr("-%[]", find->data[at])))) at++;
     find->visited += at - key;
-    return at > key && at < find->size && find->data[at] == '=';
+    if (at == key || at >= find->size) return false;
+    return find->data[at] == '=' || (find->data[at] == ':' && at + 1 < find->size && ns_is_blank(find->data[at + 1]));
 }
 
 static size_t quoted_end(ns_find *find, size_t begin, const ns_quote *quote) {
@@ -198,6 +199,8 @@ bool ns_value_end(ns_find *find, size_t *begin, size_t *end, const ns_pair_form 
         return !is_placeholder(find, at, *end);
     }
     if (!form->is_in_url && is_code(find, at)) return false;
+    /* Of a longer value with the same end it is known that it has no digit, or is too short. */
+    if (is_weak && at < find->weak_until) return false;
     bool has_digit = false;
     size_t secret = form->is_in_url ? at : behind_scheme(find, at);
     if (secret == at && form->key_flags & NS_KEY_LINE && !form->is_in_url && !form->key_is_quoted) {
@@ -212,5 +215,7 @@ bool ns_value_end(ns_find *find, size_t *begin, size_t *end, const ns_pair_form 
     bool may_be_port = form->is_colon && !form->key_is_quoted && !form->has_blank && digits && digits <= PORT_DIGITS &&
                        (at + digits == *end || find->data[at + digits] == '/');
     if (may_be_port && (form->is_after_slashes || form->key_flags & NS_KEY_WEAK)) return false;
-    return !is_weak || (has_digit && *end - secret >= CHANCE_MIN);
+    if (!is_weak || (has_digit && *end - secret >= CHANCE_MIN)) return true;
+    find->weak_until = *end;
+    return false;
 }

@@ -27,8 +27,8 @@ static const default_key default_keys[] = {
     {"authorization", NS_KEY_ANY_END | NS_KEY_LINE}, {"cookie", NS_KEY_WORD_END | NS_KEY_LINE},
 };
 
-static inline ns_redactor *redactor_with(uint32_t detectors, const char *scan) {
-    ns_redactor *made = ns_redactor_new(detectors, NS_MAX_BYTES_DEFAULT);
+static inline ns_redactor *redactor_of(uint32_t detectors, const char *scan, size_t max_bytes) {
+    ns_redactor *made = ns_redactor_new(detectors, max_bytes);
     REQUIRE(made != NULL);
     for (size_t i = 0; i < sizeof default_keys / sizeof *default_keys; i++) {
         REQUIRE(ns_redactor_add_key(made, default_keys[i].key, strlen(default_keys[i].key), default_keys[i].flags));
@@ -37,6 +37,12 @@ static inline ns_redactor *redactor_with(uint32_t detectors, const char *scan) {
     if (scan) REQUIRE(ns_redactor_use_scan(made, scan));
     return made;
 }
+
+static inline ns_redactor *redactor_with(uint32_t detectors, const char *scan) {
+    return redactor_of(detectors, scan, NS_MAX_BYTES_DEFAULT);
+}
+
+static inline ns_redactor *capped_redactor(size_t max_bytes) { return redactor_of(NS_DETECT_ALL, NULL, max_bytes); }
 
 static inline ns_redactor *default_redactor(void) { return redactor_with(NS_DETECT_ALL, NULL); }
 

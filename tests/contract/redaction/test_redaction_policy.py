@@ -223,8 +223,8 @@ def test_plain_texts_are_searched_natively() -> None:
     [
         ({"keys": "token"}, TypeError, "keys must be a collection"),
         ({"keys": [1]}, TypeError, r"keys\[0\] must be a string"),
-        ({"extra_keys": ["a b"]}, ValueError, r"extra_keys\[0\]: name must have 1 to 64 letters"),
-        ({"extra_keys": ["x" * 65]}, ValueError, "1 to 64"),
+        ({"extra_keys": ["a b"]}, ValueError, r"extra_keys\[0\]: name must have 2 to 64 letters"),
+        ({"extra_keys": ["x" * 65]}, ValueError, "2 to 64"),
         ({"detectors": ["jwt", "phone"]}, ValueError, rf"detectors\[1\] must be one of {', '.join(DETECTORS)}, not 'phone'"),
         ({"action": "delete"}, ValueError, 'action must be one of "mask", "hash", "drop", "drop_span", "keep_last_N"'),
         ({"action": "keep_last_9"}, ValueError, "N from 1 to 8"),

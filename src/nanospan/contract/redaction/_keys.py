@@ -12,7 +12,7 @@ __all__ = ["MATCHES", "KeySet", "SensitiveKey", "fold"]
 
 MATCHES: Final = ("any_end", "word_end", "whole")
 _MARKS: Final = "-_."
-MAX_KEY: Final = 64
+MIN_KEY, MAX_KEY = 2, 64
 
 
 def fold(key: str) -> str:
@@ -39,9 +39,10 @@ class SensitiveKey:
     def __post_init__(self) -> None:
         check_text("name", self.name)
         folded = fold(self.name)
-        if not folded.isalnum() or not folded.isascii() or len(folded) > MAX_KEY:
+        if not folded.isalnum() or not folded.isascii() or not MIN_KEY <= len(folded) <= MAX_KEY:
             raise ValueError(
-                f"name must have 1 to {MAX_KEY} letters and digits of ASCII, with - _ . between them, not {safe_repr(self.name)}"
+                f"name must have {MIN_KEY} to {MAX_KEY} letters and digits of ASCII, with - _ . between them, "
+                f"not {safe_repr(self.name)}"
             )
         if self.match not in MATCHES:
             raise ValueError(f"match must be one of {', '.join(MATCHES)}, not {safe_repr(self.match)}")
