@@ -185,6 +185,16 @@ static size_t behind_scheme(const ns_find *find, size_t begin) {
     return begin;
 }
 
+/* host:8080, where the host has the name of a key */
+static bool may_be_port(const ns_find *find, size_t at, const ns_pair_form *form) {
+    if (!form->is_colon || form->key_is_quoted || form->has_blank || form->is_encoded) return false;
+    if (!form->is_after_slashes && !(form->key_flags & NS_KEY_WEAK)) return false;
+    size_t end = at;
+    while (end < find->size && end - at <= PORT_DIGITS && ns_is_digit(find->data[end])) end++;
+    if (end == at || end - at > PORT_DIGITS) return false;
+    return end == find->size || !(ns_is_alnum(find->data[end]) || (find->data[end] && strchr("-_.~+=@%", find->data[end])));
+}
+
 bool ns_value_end(ns_find *find, size_t *begin, size_t *end, const ns_pair_form *form) {
     size_t at = *begin;
     if (at >= find->size) return false;
@@ -199,6 +209,7 @@ bool ns_value_end(ns_find *find, size_t *begin, size_t *end, const ns_pair_form 
         return !is_placeholder(find, at, *end);
     }
     if (!form->is_in_url && is_code(find, at)) return false;
+    if (may_be_port(find, at, form)) return false;
     /* Of a longer value with the same end it is known that it has no digit, or is too short. */
     if (is_weak && at < find->weak_until) return false;
     bool has_digit = false;
@@ -210,11 +221,6 @@ bool ns_value_end(ns_find *find, size_t *begin, size_t *end, const ns_pair_form 
     *end = plain_end(find, secret, form, &has_digit);
     *begin = secret;
     if (is_placeholder(find, secret, *end)) return false;
-    size_t digits = 0;
-    while (digits <= PORT_DIGITS && at + digits < *end && ns_is_digit(find->data[at + digits])) digits++;
-    bool may_be_port = form->is_colon && !form->key_is_quoted && !form->has_blank && digits && digits <= PORT_DIGITS &&
-                       (at + digits == *end || find->data[at + digits] == '/');
-    if (may_be_port && (form->is_after_slashes || form->key_flags & NS_KEY_WEAK)) return false;
     if (!is_weak || (has_digit && *end - secret >= CHANCE_MIN)) return true;
     find->weak_until = *end;
     return false;

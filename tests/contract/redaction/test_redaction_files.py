@@ -100,7 +100,11 @@ def test_the_options_of_the_collector() -> None:
         ({"allow_all_keys": True, "marker": "x"}, ValueError, "marker cannot stand beside allow_all_keys"),
         ({"allow_all_keys": "yes"}, TypeError, "allow_all_keys must be true or false"),
         ({"allow_all_keys": True, "allowed_values": ["x"]}, ValueError, "allowed_values lets a value pass"),
-        ({"allow_all_keys": True, "hash_function": "md5"}, ValueError, "hash_function must be hmac-sha256 or none, not 'md5'"),
+        (
+            {"allow_all_keys": True, "hash_function": "md5"},
+            ValueError,
+            "hash_function must be hmac-sha256 or none, not 'md5'",
+        ),
         ({"allow_all_keys": True, "hash_function": "hmac-sha256"}, ValueError, "hmac_key must be given"),
         ({"allow_all_keys": True, "url_sanitizer": {"enabled": True}}, ValueError, "url_sanitizer replaces"),
         ({"allow_all_keys": True, "db_sanitizer": {"sql": {}}}, ValueError, "db_sanitizer replaces"),
@@ -153,7 +157,9 @@ def test_the_exported_policy_finds_what_the_policy_finds(detector: str) -> None:
         assert not any(pattern.search(innocent) for pattern in patterns), innocent
 
 
-@pytest.mark.parametrize("key", ["http.request.header.authorization", "user_password", "x.sig", "accessToken", "api-key", "api_key"])
+@pytest.mark.parametrize(
+    "key", ["http.request.header.authorization", "user_password", "x.sig", "accessToken", "api-key", "api_key"]
+)
 def test_the_exported_policy_blocks_sensitive_keys(key: str) -> None:
     options = Redaction().as_collector()["processors"]["redaction/nanospan"]
     assert any(re.search(text, key) for text in options["blocked_key_patterns"])

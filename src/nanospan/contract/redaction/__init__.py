@@ -1,10 +1,6 @@
 """Redaction of secrets and personal data in what leaves the process.
 
-    from nanospan.contract.redaction import Redaction
-
-    Redaction.default()
-    Redaction(extra_keys=["iban"], detectors=["pair", "userinfo", "jwt"], actions={"enduser.id": "drop"})
-    Redaction.from_file("redaction.yaml")
+`Redaction` is the policy, `SensitiveKey` a key of it with how it has to agree.
 """
 
 from __future__ import annotations

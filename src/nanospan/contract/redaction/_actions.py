@@ -55,7 +55,11 @@ class Actor:
         if isinstance(value, Mapping):
             return {key: self._changed(action, item) for key, item in value.items()}
         if action == "hash" and self._hash_key is not None:
-            data = bytes(value) if isinstance(value, bytes | bytearray | memoryview) else _text_of(value).encode("utf-8", "replace")
+            data = (
+                bytes(value)
+                if isinstance(value, bytes | bytearray | memoryview)
+                else _text_of(value).encode("utf-8", "replace")
+            )
             return hmac.new(self._hash_key, data, hashlib.sha256).hexdigest()[:_HASH_DIGITS]
         if action.startswith(_KEEP) and not isinstance(value, bytes | bytearray | memoryview):
             text, kept = _text_of(value), int(action.removeprefix(_KEEP))

@@ -1,7 +1,7 @@
 """Between a policy and the options of the Collector's redaction processor.
 
-The processor knows keys by regular expressions and masks the whole of what an expression of ``blocked_values`` matches, which
-for a parameter of a URL is the key too. It does not look at names, status, links and the trace state.
+The processor knows keys by regular expressions, and masks the whole of what an expression of ``blocked_values`` matches: of a
+parameter of a URL the key too. It does not look at names, status, links and the trace state.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def from_collector(options: Mapping[str, Any]) -> dict[str, Any]:
     arguments: dict[str, Any] = {name: options[name] or () for name in _PLAIN if name in options}
     for name in ("url_sanitizer", "db_sanitizer"):
         if isinstance(options.get(name), Mapping) and options[name].get("enabled", name == "db_sanitizer"):
-            raise ValueError(f"{name} replaces parts that are no secrets, which a policy does not: leave it to the Collector")
+            raise ValueError(
+                f"{name} replaces parts that are no secrets, which a policy does not: leave it to the Collector"
+            )
     if options.get("allowed_values"):
         raise ValueError("allowed_values lets a value pass that contains one of them, with whatever secret stands beside it")
     allow_all = options.get("allow_all_keys", False)
@@ -101,8 +103,7 @@ def from_collector(options: Mapping[str, Any]) -> dict[str, Any]:
         arguments["hash_key"] = options["hmac_key"].encode()
     elif function:
         raise ValueError(
-            f"hash_function must be hmac-sha256 or none, not {safe_repr(function)}: what a hash without a key, or another hash, "
-            "makes of a value cannot be the same in both places"
+            f"hash_function must be hmac-sha256 or none, not {safe_repr(function)}: a hash without a key can be guessed"
         )
     return arguments
 
@@ -120,7 +121,7 @@ def to_collector(policy: Policy) -> dict[str, Any]:
     options["blocked_key_patterns"] = [
         *(_key_pattern(key) for key in keys),
         *policy.blocked_key_patterns,
-        *(f"^{re.escape(key)}$" for key in masked),
+        *("^" + re.escape(key) + "$" for key in masked),
     ]
     values = [re.escape(text) if is_literal(text) else text for text in policy.blocked_values]
     if "pair" in policy.detectors:
@@ -151,6 +152,8 @@ def not_in_collector(policy: Policy) -> list[str]:
         missing.append(f"attributes with sensitive keys are masked, where the action is {policy.action}")
     if policy.ignored_keys or policy.ignored_key_patterns:
         missing.append("values of ignored keys are not searched")
+    if any(key.match != "any_end" for key in policy._sensitive_keys()):
+        missing.append("words joined in camel case are told apart only in keys that match at any end")
     return missing
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -27,7 +28,7 @@ def read_policy(path: Path, names: Collection[str]) -> dict[str, Any]:
 
 def _parsed(path: Path, text: str) -> Any:
     try:
-        import yaml
+        yaml: Any = importlib.import_module("yaml")
     except ImportError:
         try:
             return json.loads(text)
@@ -52,7 +53,9 @@ def arguments_of(document: Any, names: Collection[str]) -> dict[str, Any]:
     only_theirs = set(options) - ours
     if only_theirs:
         if foreign := sorted(set(options) - theirs):
-            raise ValueError(f"{foreign[0]} cannot stand beside {sorted(only_theirs)[0]}, an option of the Collector's processor")
+            raise ValueError(
+                f"{foreign[0]} cannot stand beside {sorted(only_theirs)[0]}, an option of the Collector's processor"
+            )
         return from_collector(options)
     return _plain_arguments(options)
 

@@ -16,7 +16,7 @@ MIN_KEY, MAX_KEY = 2, 64
 
 
 def fold(key: str) -> str:
-    """The key in lower case and without the marks between its words: ``X-Api-Key``, ``apiKey`` are ``xapikey``, ``apikey``."""
+    """The key in lower case, without the marks between its words: ``X-Api-Key`` is ``xapikey``, ``apiKey`` is ``apikey``."""
     return "".join(char for char in key if char not in _MARKS).lower()
 
 
@@ -32,7 +32,7 @@ class SensitiveKey:
     name: str
     match: Literal["any_end", "word_end", "whole"] = "word_end"
     weak: bool = False
-    """Also a word of plain language: behind a colon in a text only a value of eight characters or more with a digit counts."""
+    """Also a word of plain language: behind a colon in a text, only a value of eight characters with a digit counts."""
     line: bool = False
     """The name of a header whose value goes on to the end of the line."""
 
@@ -57,7 +57,7 @@ class KeySet:
         self._keys = [(fold(key.name), key.match) for key in keys]
 
     def has(self, key: str) -> bool:
-        """Whether the key of an attribute is sensitive. What stands before its last dot counts as words before the last one."""
+        """Whether the key of an attribute is sensitive. ``whole`` asks for all that stands behind its last dot."""
         folded, begins = _words(key)
         for name, match in self._keys:
             if not folded.endswith(name):

@@ -1,13 +1,14 @@
 """Regular expressions of the user, of which none can take more than linear time.
 
-With the package google-re2 every expression that it takes is allowed. Without it Python's `re`, which backtracks, runs on the
-thread that ends the span: so an expression is read first, and refused unless the number of ways in which it can match at one
+With the package google-re2 every expression that it takes is allowed. Without it Python's `re`, which backtracks, runs on
+the thread that ends the span: so an expression is read first, and refused unless the number of ways in which it can match at one
 place is small. What may repeat without end stands at the end of the expression, where nothing makes it give back what it has
 taken. A value is searched up to the length at which the steps for it reach STEPS; a longer one is masked as a whole.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -155,7 +156,9 @@ class _Reader:
             if kind == "P" and self.peek() == "<":
                 self.at = self.text.find(">", self.at) + 1 or len(self.text)
             elif kind != ":":
-                raise ValueError("of the groups that begin with (? only (?:...) and (?P<name>...) are allowed, and (?i) first")
+                raise ValueError(
+                    "of the groups that begin with (? only (?:...) and (?P<name>...) are allowed, and (?i) first"
+                )
         cost = self.alternatives(depth + 1)
         if self.take() != ")":
             raise ValueError("a group is not closed")
@@ -202,10 +205,9 @@ def _cost_of(text: str) -> int:
 
 def _re2() -> Any:
     try:
-        import re2
+        return importlib.import_module("re2")
     except ImportError:
         return None
-    return re2
 
 
 class Pattern:

@@ -78,7 +78,7 @@ class Redaction:
     url_keys: Collection[str] = tuple(sorted(URL_KEYS))
     """Exact keys of attributes of which all is a URL or the query of one."""
     hash_key: bytes | None = field(default=None, repr=False)
-    """Key of HMAC-SHA-256 for the action hash, at least 32 bytes: without a key, a hash of an e-mail address can be guessed."""
+    """Key of HMAC-SHA-256 for the action hash, at least 32 bytes. Without a key the hash of a telephone number can be guessed."""
     marker: str = MARKER
     """Takes the place of a secret."""
     max_bytes_scanned: int = MAX_BYTES_SCANNED
@@ -86,21 +86,20 @@ class Redaction:
     _prepared: _Prepared = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         for name in ("keys", "extra_keys"):
-            put(name, _checked_keys(name, getattr(self, name)))
-        put("detectors", _one_of("detectors", self.detectors, DETECTORS))
+            self._put(name, _checked_keys(name, getattr(self, name)))
+        self._put("detectors", _one_of("detectors", self.detectors, DETECTORS))
         check_action("action", self.action)
         if not isinstance(self.actions, Mapping):
             raise TypeError(f"actions must be a mapping of keys to actions, not {type(self.actions).__name__}")
         for key, action in self.actions.items():
             check_text("actions", key)
             check_action(f"actions[{key!r}]", action)
-        put("actions", dict(self.actions))
+        self._put("actions", dict(self.actions))
         for name in ("blocked_key_patterns", "blocked_values", "ignored_keys", "ignored_key_patterns", "url_keys"):
-            put(name, _texts(name, getattr(self, name)))
+            self._put(name, _texts(name, getattr(self, name)))
         if self.allowed_keys is not None:
-            put("allowed_keys", _texts("allowed_keys", self.allowed_keys))
+            self._put("allowed_keys", _texts("allowed_keys", self.allowed_keys))
         check_text("marker", self.marker)
         if len(self.marker.encode()) > MAX_MARKER:
             raise ValueError(f"marker must have at most {MAX_MARKER} bytes, not {len(self.marker.encode())}")
@@ -131,13 +130,18 @@ class Redaction:
             KeySet(self._sensitive_keys()),
             Actor(self.marker, self.hash_key),
         )
-        object.__setattr__(self, "_prepared", prepared)
+        self._put("_prepared", prepared)
+
+    def _put(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
 
     def _sensitive_keys(self) -> tuple[SensitiveKey, ...]:
         return tuple(key for key in (*self.keys, *self.extra_keys) if isinstance(key, SensitiveKey))
 
     def __repr__(self) -> str:
-        shown = {name: getattr(self, name) for name in field_names() if name not in ("hash_key", "actions") or getattr(self, name)}
+        shown = {
+            name: getattr(self, name) for name in field_names() if name not in ("hash_key", "actions") or getattr(self, name)
+        }
         if "hash_key" in shown:
             shown["hash_key"] = b"..."
         return constructor_text("Redaction", type(self), shown)
@@ -184,14 +188,18 @@ class Redaction:
             keys.append((key.name, KEY_FLAGS[key.match] | weak | line))
         detectors = sum(1 << number for number, name in enumerate(DETECTORS) if name in self.detectors)
         return Redactor(
-            detectors=detectors, max_bytes=self.max_bytes_scanned, keys=keys, literals=self._prepared.literals, marker=self.marker
+            detectors=detectors,
+            max_bytes=self.max_bytes_scanned,
+            keys=keys,
+            literals=self._prepared.literals,
+            marker=self.marker,
         )
 
     def _is_url_key(self, key: str) -> bool:
         return key in self.url_keys
 
     def _key_facts(self, key: str) -> tuple[str, int] | None:
-        """The action for all of an attribute's value, and the number of its rule in KEY_RULES; None if it depends on the value."""
+        """The action for all of an attribute's value and the number of its rule in KEY_RULES; None: the value is searched."""
         if key in self.actions:
             return self.actions[key], KEY_RULES.index("action_key")
         if key in self.ignored_keys or any(pattern.search(key) for pattern in self._prepared.ignored_keys):
