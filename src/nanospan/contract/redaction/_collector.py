@@ -1,7 +1,7 @@
 """Between a policy and the options of the Collector's redaction processor.
 
-The processor knows keys by regular expressions, and masks the whole of what an expression of ``blocked_values`` matches: of a
-parameter of a URL the key too. It does not look at names, status, links and the trace state.
+The processor knows keys by regular expressions, and masks all that an expression of ``blocked_values`` matches, the key of
+a parameter too. It does not look at names, status, links and the trace state.
 """
 
 from __future__ import annotations
@@ -168,5 +168,5 @@ def _key_pattern(key: SensitiveKey) -> str:
 
 def _pair_pattern(key: SensitiveKey) -> str:
     before = {"any_end": r"\b[a-z0-9_.-]*", "word_end": r"\b([a-z0-9_.-]*[-_.])?", "whole": r"\b"}[key.match]
-    quoted = rf"""["']?\s*[:=]\s*["']?[^&;\s"'#]+"""
+    quoted = r"""["']?\s*[:=]\s*["']?[^&;\s"'#]+"""
     return f"(?i){before}{_spelled(key)}{'=[^&;#]+' if key.weak else quoted}"

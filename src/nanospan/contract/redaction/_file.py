@@ -15,6 +15,10 @@ from nanospan.contract.redaction._keys import SensitiveKey
 __all__ = ["read_policy", "write_policy"]
 
 MAX_FILE_BYTES = 1024 * 1024
+_WRITTEN = (
+    *("keys", "extra_keys", "detectors", "action", "actions", "blocked_key_patterns", "blocked_values"),
+    *("ignored_keys", "ignored_key_patterns", "allowed_keys", "url_keys", "marker", "max_bytes_scanned"),
+)
 
 
 def read_policy(path: Path, names: Collection[str]) -> dict[str, Any]:
@@ -95,8 +99,7 @@ def _key_of(name: str, item: Any) -> Any:
 def write_policy(policy: Any, default: Any) -> dict[str, Any]:
     """The policy as a file holds it: its keys, and what is not as in ``default``, without the key of the hash."""
     written: dict[str, Any] = {}
-    for name in ("keys", "extra_keys", "detectors", "action", "actions", "blocked_key_patterns", "blocked_values", "ignored_keys",
-                 "ignored_key_patterns", "allowed_keys", "url_keys", "marker", "max_bytes_scanned"):  # fmt: skip
+    for name in _WRITTEN:
         value = getattr(policy, name)
         if value == getattr(default, name) and name != "keys":
             continue

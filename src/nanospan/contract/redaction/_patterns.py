@@ -1,9 +1,9 @@
 """Regular expressions of the user, of which none can take more than linear time.
 
 With the package google-re2 every expression that it takes is allowed. Without it Python's `re`, which backtracks, runs on
-the thread that ends the span: so an expression is read first, and refused unless the number of ways in which it can match at one
-place is small. What may repeat without end stands at the end of the expression, where nothing makes it give back what it has
-taken. A value is searched up to the length at which the steps for it reach STEPS; a longer one is masked as a whole.
+the thread that ends the span. So an expression is read first, and refused unless the number of ways in which it can match
+at one place is small. What may repeat without end stands at the end of the expression, where nothing makes it give back
+what it has taken. A value is searched up to the length at which the steps for it reach STEPS; a longer one is masked whole.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def is_literal(text: str) -> bool:
 class _Cost:
     """What matching a part at one place of a text can take.
 
-    ``ways`` is in how many ways it can match, all of which are tried if what follows does not match; ``ways_at_end`` how many
-    are tried at most if nothing follows; ``length`` how many characters it takes; ``is_open`` whether it takes any number.
+    ``ways`` is in how many ways it can match, all of which are tried if what follows does not match; ``ways_at_end`` how
+    many are tried at most if nothing follows; ``length`` how many characters it takes; ``is_open`` whether any number.
     """
 
     ways: int = 1

@@ -78,7 +78,7 @@ class Redaction:
     url_keys: Collection[str] = tuple(sorted(URL_KEYS))
     """Exact keys of attributes of which all is a URL or the query of one."""
     hash_key: bytes | None = field(default=None, repr=False)
-    """Key of HMAC-SHA-256 for the action hash, at least 32 bytes. Without a key the hash of a telephone number can be guessed."""
+    """Key of HMAC-SHA-256 for the action hash, at least 32 bytes. Without a key, what was hashed can be guessed."""
     marker: str = MARKER
     """Takes the place of a secret."""
     max_bytes_scanned: int = MAX_BYTES_SCANNED
@@ -199,7 +199,7 @@ class Redaction:
         return key in self.url_keys
 
     def _key_facts(self, key: str) -> tuple[str, int] | None:
-        """The action for all of an attribute's value and the number of its rule in KEY_RULES; None: the value is searched."""
+        """The action for the whole value, and the number of its rule in KEY_RULES; None: the value is searched."""
         if key in self.actions:
             return self.actions[key], KEY_RULES.index("action_key")
         if key in self.ignored_keys or any(pattern.search(key) for pattern in self._prepared.ignored_keys):
