@@ -1,17 +1,16 @@
 #include "contract/ns_fold.h"
 
-#define DIGITS                                                                                             \
-    ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7', \
-    ['8'] = '8', ['9'] = '9'
+#define DIGITS                                                                                                           \
+    ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8', \
+    ['9'] = '9'
 #define LETTER(upper, lower) [upper] = lower, [lower] = lower
 
 const uint8_t ns_fold_byte[256] = {
-    ['-'] = NS_FOLD_MARK, ['_'] = NS_FOLD_MARK, ['.'] = NS_FOLD_MARK, DIGITS,
-    LETTER('A', 'a'), LETTER('B', 'b'), LETTER('C', 'c'), LETTER('D', 'd'), LETTER('E', 'e'), LETTER('F', 'f'),
-    LETTER('G', 'g'), LETTER('H', 'h'), LETTER('I', 'i'), LETTER('J', 'j'), LETTER('K', 'k'), LETTER('L', 'l'),
-    LETTER('M', 'm'), LETTER('N', 'n'), LETTER('O', 'o'), LETTER('P', 'p'), LETTER('Q', 'q'), LETTER('R', 'r'),
-    LETTER('S', 's'), LETTER('T', 't'), LETTER('U', 'u'), LETTER('V', 'v'), LETTER('W', 'w'), LETTER('X', 'x'),
-    LETTER('Y', 'y'), LETTER('Z', 'z'),
+    ['-'] = NS_FOLD_MARK, ['_'] = NS_FOLD_MARK, ['.'] = NS_FOLD_MARK, DIGITS,           LETTER('A', 'a'), LETTER('B', 'b'),
+    LETTER('C', 'c'),     LETTER('D', 'd'),     LETTER('E', 'e'),     LETTER('F', 'f'), LETTER('G', 'g'), LETTER('H', 'h'),
+    LETTER('I', 'i'),     LETTER('J', 'j'),     LETTER('K', 'k'),     LETTER('L', 'l'), LETTER('M', 'm'), LETTER('N', 'n'),
+    LETTER('O', 'o'),     LETTER('P', 'p'),     LETTER('Q', 'q'),     LETTER('R', 'r'), LETTER('S', 's'), LETTER('T', 't'),
+    LETTER('U', 'u'),     LETTER('V', 'v'),     LETTER('W', 'w'),     LETTER('X', 'x'), LETTER('Y', 'y'), LETTER('Z', 'z'),
 };
 
 uint64_t ns_fold_hash(const char *folded, size_t size) {

@@ -23,13 +23,13 @@ enum { MARK = 0xFF };
 #define DIGIT(digit)         [digit] = digit - '0' + 27
 
 static const uint8_t symbols[256] = {
-    ['-'] = MARK, ['_'] = MARK, ['.'] = MARK,
-    LETTER('A', 'a'), LETTER('B', 'b'), LETTER('C', 'c'), LETTER('D', 'd'), LETTER('E', 'e'), LETTER('F', 'f'),
-    LETTER('G', 'g'), LETTER('H', 'h'), LETTER('I', 'i'), LETTER('J', 'j'), LETTER('K', 'k'), LETTER('L', 'l'),
-    LETTER('M', 'm'), LETTER('N', 'n'), LETTER('O', 'o'), LETTER('P', 'p'), LETTER('Q', 'q'), LETTER('R', 'r'),
-    LETTER('S', 's'), LETTER('T', 't'), LETTER('U', 'u'), LETTER('V', 'v'), LETTER('W', 'w'), LETTER('X', 'x'),
-    LETTER('Y', 'y'), LETTER('Z', 'z'),
-    DIGIT('0'), DIGIT('1'), DIGIT('2'), DIGIT('3'), DIGIT('4'), DIGIT('5'), DIGIT('6'), DIGIT('7'), DIGIT('8'), DIGIT('9'),
+    ['-'] = MARK,     ['_'] = MARK,     ['.'] = MARK,     LETTER('A', 'a'), LETTER('B', 'b'), LETTER('C', 'c'),
+    LETTER('D', 'd'), LETTER('E', 'e'), LETTER('F', 'f'), LETTER('G', 'g'), LETTER('H', 'h'), LETTER('I', 'i'),
+    LETTER('J', 'j'), LETTER('K', 'k'), LETTER('L', 'l'), LETTER('M', 'm'), LETTER('N', 'n'), LETTER('O', 'o'),
+    LETTER('P', 'p'), LETTER('Q', 'q'), LETTER('R', 'r'), LETTER('S', 's'), LETTER('T', 't'), LETTER('U', 'u'),
+    LETTER('V', 'v'), LETTER('W', 'w'), LETTER('X', 'x'), LETTER('Y', 'y'), LETTER('Z', 'z'), DIGIT('0'),
+    DIGIT('1'),       DIGIT('2'),       DIGIT('3'),       DIGIT('4'),       DIGIT('5'),       DIGIT('6'),
+    DIGIT('7'),       DIGIT('8'),       DIGIT('9'),
 };
 
 ns_keys *ns_keys_new(void) {

@@ -60,7 +60,8 @@ static ns_scan_pattern window_pattern(const ns_token *token, size_t offset) {
 
 static uint32_t window_at(const uint8_t *at) {
     uint32_t window = 0;
-    for (unsigned place = 0; place < NS_SCAN_WINDOW; place++) window = window << 8 | (ns_is_letter(at[place]) ? at[place] | 0x20u : at[place]);
+    for (unsigned place = 0; place < NS_SCAN_WINDOW; place++)
+        window = window << 8 | (ns_is_letter(at[place]) ? at[place] | 0x20u : at[place]);
     return window;
 }
 

@@ -208,7 +208,8 @@ static inline bool next_worth(const ns_redactor *redactor, ns_scan *scan) {
     return false;
 }
 
-static __attribute__((noinline)) bool suspect_long(const ns_redactor *redactor, const uint8_t *data, size_t size, uint32_t as) {
+static __attribute__((noinline)) bool suspect_long(const ns_redactor *redactor, const uint8_t *data, size_t size,
+                                                   uint32_t as) {
     if (size > redactor->max_bytes) return true;
     ns_scan scan;
     ns_scan_begin(&scan, data, size);
@@ -225,7 +226,8 @@ static __attribute__((noinline)) bool suspect_wide(const ns_redactor *redactor, 
     uint8_t *bytes = size <= sizeof stack ? memset(stack, 0, size) : malloc(size ? size : 1);
     if (!bytes) return true;
     for (size_t i = 0; i < size; i++) {
-        uint32_t point = value->width == NS_TEXT_UCS2 ? ((const uint16_t *)value->data)[i] : ((const uint32_t *)value->data)[i];
+        uint32_t point =
+            value->width == NS_TEXT_UCS2 ? ((const uint16_t *)value->data)[i] : ((const uint32_t *)value->data)[i];
         bytes[i] = point < 0x80 ? (uint8_t)point : 0xFF;
     }
     bool found = suspect_long(redactor, bytes, size, as);
@@ -236,7 +238,8 @@ static __attribute__((noinline)) bool suspect_wide(const ns_redactor *redactor, 
 bool ns_redact_suspect(const ns_redactor *redactor, const ns_text *value, uint32_t as) {
     if (NS_UNLIKELY(value->width > NS_TEXT_LATIN1)) return suspect_wide(redactor, value, as);
     if (NS_LIKELY(value->length <= NS_SCAN_SHORT && !(as & NS_AS_OPEN_END)) &&
-        NS_LIKELY(!redactor->scan.any_in_short(&redactor->tables, value->data, value->length))) return false;
+        NS_LIKELY(!redactor->scan.any_in_short(&redactor->tables, value->data, value->length)))
+        return false;
     return suspect_long(redactor, value->data, value->length, as);
 }
 
@@ -253,7 +256,8 @@ static size_t mask_all(const ns_redactor *redactor, ns_buf *out, ns_redact_hits 
     return 1;
 }
 
-size_t ns_redact_utf8(const ns_redactor *redactor, const char *in, size_t size, uint32_t as, ns_buf *out, ns_redact_hits *hits) {
+size_t ns_redact_utf8(const ns_redactor *redactor, const char *in, size_t size, uint32_t as, ns_buf *out,
+                      ns_redact_hits *hits) {
     if (size > redactor->max_bytes) return mask_all(redactor, out, hits);
     ns_found found[NS_FOUND_MAX];
     ns_find find;

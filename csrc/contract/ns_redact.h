@@ -59,7 +59,8 @@ bool ns_redact_suspect(const ns_redactor *redactor, const ns_text *value, uint32
 
 /* Writes the text with its secrets masked, and returns the number of markers in it. 0: there is no secret, and nothing was
  * written. */
-size_t ns_redact_utf8(const ns_redactor *redactor, const char *in, size_t size, uint32_t as, ns_buf *out, ns_redact_hits *hits);
+size_t ns_redact_utf8(const ns_redactor *redactor, const char *in, size_t size, uint32_t as, ns_buf *out,
+                      ns_redact_hits *hits);
 
 /* Whether an integer is the number of a payment card. */
 bool ns_redact_int(const ns_redactor *redactor, int64_t value);

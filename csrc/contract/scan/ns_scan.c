@@ -32,7 +32,8 @@ size_t ns_scan_versions(ns_scan_version versions[NS_SCAN_VERSIONS]) {
     versions[count++] = (ns_scan_version){"plain", ns_scan_next_plain, ns_scan_short_plain};
 #if NS_SCAN_X86
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("ssse3")) versions[count++] = (ns_scan_version){"ssse3", ns_scan_next_ssse3, ns_scan_short_ssse3};
+    if (__builtin_cpu_supports("ssse3"))
+        versions[count++] = (ns_scan_version){"ssse3", ns_scan_next_ssse3, ns_scan_short_ssse3};
     if (__builtin_cpu_supports("avx2")) versions[count++] = (ns_scan_version){"avx2", ns_scan_next_avx2, ns_scan_short_avx2};
 #elif NS_SCAN_NEON
     versions[count++] = (ns_scan_version){"neon", ns_scan_next_neon, ns_scan_short_neon};

@@ -63,8 +63,10 @@ bool ns_scan_next_neon(const ns_scan_tables *tables, ns_scan *scan) {
     }
     size_t last = size - 18, left = size - at; /* at most 17: the last sixteen bytes and one before them */
     uint64_t starts = at - last < 16 ? starts_16(tables, data + last) >> (at - last) << (at - last) : 0;
-    uint64_t digits = (uint64_t)digits_16(data + size - 16) << 48 | (uint64_t)ns_scan_is_digit(data[size - 17]) << 47 | seen >> left;
-    return ns_scan_found(scan, last, ns_scan_places(tables, data + last, starts), (int64_t)size - 64, ns_scan_digit_runs(digits));
+    uint64_t digits =
+        (uint64_t)digits_16(data + size - 16) << 48 | (uint64_t)ns_scan_is_digit(data[size - 17]) << 47 | seen >> left;
+    return ns_scan_found(scan, last, ns_scan_places(tables, data + last, starts), (int64_t)size - 64,
+                         ns_scan_digit_runs(digits));
 }
 
 bool ns_scan_short_neon(const ns_scan_tables *tables, const uint8_t *data, size_t size) {

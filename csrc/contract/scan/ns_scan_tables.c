@@ -18,7 +18,8 @@ typedef struct group {
 
 /* How often a byte is met in values of attributes, in thousandths, roughly. */
 static unsigned weight_of(unsigned byte) {
-    static const uint8_t letters[] = {70, 16, 32, 35, 95, 16, 20, 28, 65, 4, 9, 42, 28, 60, 65, 26, 2, 65, 60, 75, 28, 10, 11, 4, 14, 3};
+    static const uint8_t letters[] = {70, 16, 32, 35, 95, 16, 20, 28, 65, 4,  9, 42, 28,
+                                      60, 65, 26, 2,  65, 60, 75, 28, 10, 11, 4, 14, 3};
     if (byte >= 'a' && byte <= 'z') return letters[byte - 'a'];
     if (byte >= 'A' && byte <= 'Z') return 2 + letters[byte - 'A'] / 4;
     if (byte >= '0' && byte <= '9') return 25;
@@ -47,7 +48,8 @@ static void fill(weights *all) {
 static uint64_t weigh(const weights *all, const group *one, const group *other) {
     uint64_t product = 1;
     for (unsigned place = 0; place < NS_SCAN_WINDOW; place++) {
-        unsigned low = one->places[place].low | other->places[place].low, high = one->places[place].high | other->places[place].high;
+        unsigned low = one->places[place].low | other->places[place].low,
+                 high = one->places[place].high | other->places[place].high;
         unsigned sum = 0;
         for (; high; high &= high - 1) {
             unsigned half = (unsigned)__builtin_ctz(high);

@@ -13,9 +13,13 @@ typedef struct ns_scan_pattern {
     ns_scan_class classes[NS_SCAN_WINDOW];
 } ns_scan_pattern;
 
-static inline void ns_scan_class_add(ns_scan_class *set, uint8_t byte) { set->bits[byte >> 6] |= UINT64_C(1) << (byte & 63); }
+static inline void ns_scan_class_add(ns_scan_class *set, uint8_t byte) {
+    set->bits[byte >> 6] |= UINT64_C(1) << (byte & 63);
+}
 
-static inline bool ns_scan_class_has(const ns_scan_class *set, uint8_t byte) { return set->bits[byte >> 6] >> (byte & 63) & 1; }
+static inline bool ns_scan_class_has(const ns_scan_class *set, uint8_t byte) {
+    return set->bits[byte >> 6] >> (byte & 63) & 1;
+}
 
 /* How often windows that agree with the pattern are met, in a unit of its own. */
 uint64_t ns_scan_pattern_weight(const ns_scan_pattern *pattern);

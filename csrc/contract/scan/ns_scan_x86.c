@@ -71,7 +71,8 @@ SSSE3 bool ns_scan_next_ssse3(const ns_scan_tables *tables, ns_scan *scan) {
     uint64_t starts = at - last < 16 ? starts_16(tables, data + last) >> (at - last) << (at - last) : 0;
     uint64_t digits = (uint64_t)digits_16(load_16(data + size - 16)) << 48 |
                       (uint64_t)ns_scan_is_digit(data[size - 17]) << 47 | seen >> left;
-    return ns_scan_found(scan, last, ns_scan_places(tables, data + last, starts), (int64_t)size - 64, ns_scan_digit_runs(digits));
+    return ns_scan_found(scan, last, ns_scan_places(tables, data + last, starts), (int64_t)size - 64,
+                         ns_scan_digit_runs(digits));
 }
 
 SSSE3 bool ns_scan_short_ssse3(const ns_scan_tables *tables, const uint8_t *data, size_t size) {
@@ -102,7 +103,8 @@ static AVX2 inline wide_tables load_tables(const ns_scan_tables *tables) {
 static AVX2 inline __m256i kinds_32(const wide_tables *tables, unsigned place, __m256i bytes) {
     __m256i low = _mm256_and_si256(bytes, tables->low_half);
     __m256i high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), tables->low_half);
-    return _mm256_and_si256(_mm256_shuffle_epi8(tables->half[place][0], low), _mm256_shuffle_epi8(tables->half[place][1], high));
+    return _mm256_and_si256(_mm256_shuffle_epi8(tables->half[place][0], low),
+                            _mm256_shuffle_epi8(tables->half[place][1], high));
 }
 
 static AVX2 inline uint32_t not_zero_32(__m256i found) {
@@ -133,8 +135,8 @@ static AVX2 inline __m256i load_halves(const uint8_t *data, size_t size) {
 }
 
 /* What follows for a text of 16 to 33 bytes: the halves are put where they lie in the text. */
-static uint64_t places_in_halves(const ns_scan_tables *tables, const uint8_t *data, size_t size, uint64_t starts, uint64_t digits,
-                                 uint64_t *runs) {
+static uint64_t places_in_halves(const ns_scan_tables *tables, const uint8_t *data, size_t size, uint64_t starts,
+                                 uint64_t digits, uint64_t *runs) {
     size_t second = size - 16;
     uint64_t middle = size > 16 ? (uint64_t)ns_scan_is_digit(data[16]) << 16 : 0; /* in no half if there are 33 bytes */
     *runs = ns_scan_digit_runs((digits & 0xFFFF) | digits >> 16 << second | middle);
@@ -143,8 +145,8 @@ static uint64_t places_in_halves(const ns_scan_tables *tables, const uint8_t *da
     return ns_scan_places(tables, data, starts);
 }
 
-static __attribute__((noinline)) bool any_in_halves(const ns_scan_tables *tables, const uint8_t *data, size_t size, uint64_t starts,
-                                                    uint64_t digits) {
+static __attribute__((noinline)) bool any_in_halves(const ns_scan_tables *tables, const uint8_t *data, size_t size,
+                                                    uint64_t starts, uint64_t digits) {
     size_t second = size - 16;
     for (uint64_t left = starts; left; left &= left - 1) {
         unsigned bit = (unsigned)__builtin_ctzll(left);
@@ -209,7 +211,8 @@ AVX2 bool ns_scan_next_avx2(const ns_scan_tables *tables, ns_scan *scan) {
     starts = at - last < 32 ? starts_32(&wide, data + last) >> (at - last) << (at - last) : 0;
     uint64_t digits = (uint64_t)digits_32(&wide, load_32(data + size - 32)) << 32 |
                       (uint64_t)ns_scan_is_digit(data[size - 33]) << 31 | seen >> left;
-    return ns_scan_found(scan, last, ns_scan_places(tables, data + last, starts), (int64_t)size - 64, ns_scan_digit_runs(digits));
+    return ns_scan_found(scan, last, ns_scan_places(tables, data + last, starts), (int64_t)size - 64,
+                         ns_scan_digit_runs(digits));
 }
 
 #endif

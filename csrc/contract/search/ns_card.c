@@ -21,12 +21,13 @@ static unsigned first_of(const uint8_t *digits, unsigned count) {
 /* The lengths that cards of the issuer have, a bit a length; 0 for digits that no issuer has. */
 static uint32_t lengths_of(const uint8_t *digits) {
     unsigned two = first_of(digits, 2), three = first_of(digits, 3), four = first_of(digits, 4);
-    if (two / 10 == 4) return 1u << 13 | 1u << 16 | 1u << 19;                            /* Visa */
-    if ((two >= 51 && two <= 55) || (four >= 2221 && four <= 2720)) return 1u << 16;      /* Mastercard */
-    if (two == 34 || two == 37) return 1u << 15;                                          /* American Express */
-    if ((three >= 300 && three <= 305) || two == 36 || two == 38) return 1u << 14;        /* Diners Club */
-    if (four == 6011 || two == 65 || (three >= 644 && three <= 649) || two == 62 ||       /* Discover, UnionPay */
-        (four >= 3528 && four <= 3589)) return 1u << 16 | 1u << 19;                       /* JCB */
+    if (two / 10 == 4) return 1u << 13 | 1u << 16 | 1u << 19;                        /* Visa */
+    if ((two >= 51 && two <= 55) || (four >= 2221 && four <= 2720)) return 1u << 16; /* Mastercard */
+    if (two == 34 || two == 37) return 1u << 15;                                     /* American Express */
+    if ((three >= 300 && three <= 305) || two == 36 || two == 38) return 1u << 14;   /* Diners Club */
+    if (four == 6011 || two == 65 || (three >= 644 && three <= 649) || two == 62 ||  /* Discover, UnionPay */
+        (four >= 3528 && four <= 3589))
+        return 1u << 16 | 1u << 19; /* JCB */
     return 0;
 }
 
@@ -54,14 +55,15 @@ static bool card_at(ns_find *find, size_t at, size_t stop, size_t *end) {
         }
         groups++;
         /* A number of nineteen digits without groups is an id. */
-        if (count >= DIGITS_MIN && (groups > 1 || count <= 16) && lengths_of(digits) >> count & 1 && is_printed(sizes, groups) &&
-            checks(digits, count)) {
+        if (count >= DIGITS_MIN && (groups > 1 || count <= 16) && lengths_of(digits) >> count & 1 &&
+            is_printed(sizes, groups) && checks(digits, count)) {
             is_card = true;
             *end = here;
         }
         if (here < stop) here++;
     }
-    if (!is_card && ns_find_is_cut(find, stop) && here >= stop && count >= CUT_MIN && count < DIGITS_MIN && lengths_of(digits)) {
+    if (!is_card && ns_find_is_cut(find, stop) && here >= stop && count >= CUT_MIN && count < DIGITS_MIN &&
+        lengths_of(digits)) {
         is_card = true;
         *end = stop;
     }
@@ -75,9 +77,12 @@ void ns_find_cards(ns_find *find, size_t at) {
     const uint8_t *data = find->data;
     size_t begin = at, stop = at;
     while (begin > find->card_until &&
-           (ns_is_digit(data[begin - 1]) || (is_between(data[begin - 1]) && begin > 1 && ns_is_digit(data[begin - 2])))) begin--;
+           (ns_is_digit(data[begin - 1]) || (is_between(data[begin - 1]) && begin > 1 && ns_is_digit(data[begin - 2]))))
+        begin--;
     while (begin < stop && !ns_is_digit(data[begin])) begin++;
-    while (stop < find->size && (ns_is_digit(data[stop]) || (is_between(data[stop]) && stop + 1 < find->size && ns_is_digit(data[stop + 1])))) stop++;
+    while (stop < find->size &&
+           (ns_is_digit(data[stop]) || (is_between(data[stop]) && stop + 1 < find->size && ns_is_digit(data[stop + 1]))))
+        stop++;
     find->visited += stop - begin;
     find->card_until = stop;
     /* %20 and a number behind it */

@@ -3,7 +3,8 @@
 #include <string.h>
 
 void ns_find_add(ns_find *find, size_t begin, size_t end, ns_rule rule) {
-    if (begin >= end || (end - begin == find->marker_size && memcmp(find->data + begin, find->marker, end - begin) == 0)) return;
+    if (begin >= end || (end - begin == find->marker_size && memcmp(find->data + begin, find->marker, end - begin) == 0))
+        return;
     find->any = true;
     if (find->only_whether || find->too_many) return;
     /* Those at the end of the list that begin behind the new one make room for it, or become part of it. */
@@ -41,7 +42,8 @@ int ns_find_percent(const ns_find *find, size_t at, size_t *size) {
     if (at >= find->size || find->data[at] != '%') return -1;
     size_t digits = at + 1;
     /* %253D is %3D, encoded once more. */
-    while (digits - at < 9 && digits + 4 <= find->size && find->data[digits] == '2' && find->data[digits + 1] == '5') digits += 2;
+    while (digits - at < 9 && digits + 4 <= find->size && find->data[digits] == '2' && find->data[digits + 1] == '5')
+        digits += 2;
     if (digits + 2 > find->size) return -1;
     *size = digits + 2 - at;
     return ns_hex_pair(find->data + digits);

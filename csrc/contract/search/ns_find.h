@@ -51,9 +51,9 @@ typedef struct ns_find {
     bool only_whether; /* stop at the first finding, keep none */
     bool any;
     bool too_many;
-    size_t count;      /* of found, which are in order and do not overlap */
-    ns_found *found;   /* room for NS_FOUND_MAX */
-    size_t visited;    /* bytes looked at by the searches; for tests */
+    size_t count;    /* of found, which are in order and do not overlap */
+    ns_found *found; /* room for NS_FOUND_MAX */
+    size_t visited;  /* bytes looked at by the searches; for tests */
 
     size_t pair_until, weak_until, percent_until, token_until, basic_until, service_until, card_until;
     size_t authority_until, part_begin, part_until;

@@ -32,7 +32,8 @@ static bool read_quote(const ns_find *find, size_t *at, ns_quote *quote) {
         *at = here + size;
         return true;
     }
-    while (here < find->size && find->data[here] == '\\' && quote->backslashes < MAX_BACKSLASHES) here++, quote->backslashes++;
+    while (here < find->size && find->data[here] == '\\' && quote->backslashes < MAX_BACKSLASHES)
+        here++, quote->backslashes++;
     if (here >= find->size || !ns_is_quote(find->data[here])) return false;
     quote->mark = find->data[here];
     *at = here + 1;

@@ -21,7 +21,9 @@ static void find_part(ns_find *find, size_t at) {
     find->part_is_authority = begin > 1 && find->data[begin - 1] == '/' && find->data[begin - 2] == '/';
 }
 
-static bool is_host_byte(uint8_t byte) { return ns_is_alnum(byte) || byte == '.' || byte == '-' || byte == '[' || byte >= 0x80; }
+static bool is_host_byte(uint8_t byte) {
+    return ns_is_alnum(byte) || byte == '.' || byte == '-' || byte == '[' || byte >= 0x80;
+}
 
 /* Masks what stands before the last "@" of the authority: its user and its password. */
 static void userinfo(ns_find *find, size_t begin, size_t at) {
@@ -87,7 +89,8 @@ static void email(ns_find *find, size_t at, size_t size) {
     size_t host = at + size, end = domain_end(find, host);
     if (end == host) return;
     /* image@2x.png is a picture at twice its size. */
-    if (end - host > 3 && ns_is_digit(find->data[host]) && find->data[host + 1] == 'x' && find->data[host + 2] == '.') return;
+    if (end - host > 3 && ns_is_digit(find->data[host]) && find->data[host + 1] == 'x' && find->data[host + 2] == '.')
+        return;
     ns_find_add(find, begin, end, NS_RULE_EMAIL);
 }
 

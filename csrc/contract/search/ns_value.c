@@ -25,8 +25,9 @@ static bool is_word_of(const ns_find *find, size_t begin, size_t size, const cha
 
 /* What stands in the place of a value, or says that there is none: "", null, ?, %s, $1, :name, {name}, ****, the marker. */
 static bool is_placeholder(const ns_find *find, size_t begin, size_t end) {
-    static const char *const none[] = {"null", "none", "nil", "true", "false", "undefined", "redacted", "filtered",
-                                       "masked", "[redacted]", "[filtered]", "[masked]", "<redacted>", "...", "[]", "{}", NULL};
+    static const char *const none[] = {"null",       "none",     "nil",    "true",       "false",      "undefined",
+                                       "redacted",   "filtered", "masked", "[redacted]", "[filtered]", "[masked]",
+                                       "<redacted>", "...",      "[]",     "{}",         NULL};
     const uint8_t *at = find->data + begin;
     size_t size = end - begin;
     if (size == 0) return true;
@@ -70,7 +71,9 @@ static bool is_code(ns_find *find, size_t begin) {
 /* Whether `key=` or `key: ` follows. */
 static bool pair_follows(ns_find *find, size_t at) {
     size_t key = at;
-    while (at < find->size && at - key < WORD_MAX && (is_name_byte(find->data[at]) || (find->data[at] && strchr("-%[]", find->data[at])))) at++;
+    while (at < find->size && at - key < WORD_MAX &&
+           (is_name_byte(find->data[at]) || (find->data[at] && strchr("-%[]", find->data[at]))))
+        at++;
     find->visited += at - key;
     if (at == key || at >= find->size) return false;
     return find->data[at] == '=' || (find->data[at] == ':' && at + 1 < find->size && ns_is_blank(find->data[at + 1]));
@@ -151,7 +154,8 @@ static size_t plain_end(ns_find *find, size_t begin, const ns_pair_form *form, b
         if (byte == '%' && form->is_encoded) {
             size_t size;
             int decoded = ns_find_percent(find, at, &size);
-            if (decoded == '&' || decoded == '#' || decoded == ';' || decoded == '"' || (decoded >= 0 && decoded <= ' ')) break;
+            if (decoded == '&' || decoded == '#' || decoded == ';' || decoded == '"' || (decoded >= 0 && decoded <= ' '))
+                break;
         }
     }
     find->visited += at - begin;

@@ -50,7 +50,8 @@ static void check_value(const char *text, size_t size, uint32_t as) {
 
 /* Plants a parameter between two ampersands at a place of the input. */
 static void check_planted(const char *text, size_t size, uint32_t as) {
-    static const char *const keys[] = {"&token=", "&api%5Fkey=", "&X-Amz-Signature=", "&toke%6e=", "&Pass-Word=", "&user[password]="};
+    static const char *const keys[] = {
+        "&token=", "&api%5Fkey=", "&X-Amz-Signature=", "&toke%6e=", "&Pass-Word=", "&user[password]="};
     const char *key = keys[size % (sizeof keys / sizeof *keys)];
     size_t place = size / 2, length = strlen(key);
     char *planted = fuzz_block(size + length + sizeof canary + 1);
@@ -82,11 +83,57 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 static size_t make(void) {
     static const char *const pieces[] = {
-        "token=", "\"password\": \"", "\\\"token\\\":", "'token', '", "https://", "user:pass@", "a@b.cd", "?", "&", ";", "#", "=", ": ",
-        "%74oken", "%3D", "%253D", "%22", "Bearer ", "Basic dXNlcjpwYXNz", "eyJhbGciOiJI", ".eyJzdWIiOiIx", "4111 1111 ", "1111",
-        "-----BEGIN PRIVATE KEY-----", "-----END", "AKIAIOSFODNN7EXAMPLE", "ghp_", "cookie: ", "authorization: ", "--token ", "\r\n",
-        "{", "}", "[", "]", "(", ")", "\\", "\"", "'", " ", "SELECT * FROM t WHERE a = %s", "2026-11-30T22:10:59", "REDACTED",
-        "auth: ", "session=", "sig=", "xn%6Fn", "/p/q", "0123456789abcdef", "\xc3\xa9",
+        "token=",
+        "\"password\": \"",
+        "\\\"token\\\":",
+        "'token', '",
+        "https://",
+        "user:pass@",
+        "a@b.cd",
+        "?",
+        "&",
+        ";",
+        "#",
+        "=",
+        ": ",
+        "%74oken",
+        "%3D",
+        "%253D",
+        "%22",
+        "Bearer ",
+        "Basic dXNlcjpwYXNz",
+        "eyJhbGciOiJI",
+        ".eyJzdWIiOiIx",
+        "4111 1111 ",
+        "1111",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----END",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ghp_",
+        "cookie: ",
+        "authorization: ",
+        "--token ",
+        "\r\n",
+        "{",
+        "}",
+        "[",
+        "]",
+        "(",
+        ")",
+        "\\",
+        "\"",
+        "'",
+        " ",
+        "SELECT * FROM t WHERE a = %s",
+        "2026-11-30T22:10:59",
+        "REDACTED",
+        "auth: ",
+        "session=",
+        "sig=",
+        "xn%6Fn",
+        "/p/q",
+        "0123456789abcdef",
+        "\xc3\xa9",
     };
     size_t size = 1;
     fuzz_buffer[0] = (uint8_t)fuzz_below(8);

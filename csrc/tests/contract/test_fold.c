@@ -9,7 +9,8 @@ static uint64_t fold(const void *data, size_t length, uint32_t width, char *out,
 }
 
 static void test_spellings(void) {
-    static const char *const spellings[] = {"apikey", "api_key", "api-key", "api.key", "apiKey", "ApiKey", "API_KEY", "--a-p.i_key_"};
+    static const char *const spellings[] = {"apikey", "api_key", "api-key", "api.key",
+                                            "apiKey", "ApiKey",  "API_KEY", "--a-p.i_key_"};
     char out[16];
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
         uint64_t hash = fold(spellings[i], strlen(spellings[i]), NS_TEXT_UTF8, out, sizeof out);
@@ -28,7 +29,8 @@ static void test_widths(void) {
     uint64_t expected = fold("K\xc3\xa9-Y", 5, NS_TEXT_UTF8, out, sizeof out);
     CHECK(expected != 0 && strcmp(out, "k\xc3\xa9y") == 0);
     CHECK(fold(latin1, 4, NS_TEXT_LATIN1, out, sizeof out) == expected && strcmp(out, "k\xc3\xa9y") == 0);
-    CHECK(fold(ucs2, 4, NS_TEXT_UCS2, out, sizeof out) == expected && fold(ucs4, 4, NS_TEXT_UCS4, out, sizeof out) == expected);
+    CHECK(fold(ucs2, 4, NS_TEXT_UCS2, out, sizeof out) == expected &&
+          fold(ucs4, 4, NS_TEXT_UCS4, out, sizeof out) == expected);
     CHECK(fold(wide2, 2, NS_TEXT_UCS2, out, sizeof out) && strcmp(out, "a\xe2\x82\xac") == 0);
     CHECK(fold(wide4, 2, NS_TEXT_UCS4, out, sizeof out) && strcmp(out, "a\xf0\x9f\x98\x80") == 0);
 }

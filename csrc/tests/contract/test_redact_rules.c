@@ -14,15 +14,20 @@ static void check(const ns_redactor *redactor, const char *in, const char *out) 
 
 static void test_keys(void) {
     ns_redactor *redactor = ns_redactor_new(NS_DETECT_ALL, NS_MAX_BYTES_DEFAULT);
-    CHECK(redactor && ns_redactor_add_key(redactor, "I-Ban", 5, NS_KEY_WORD_END) && ns_redactor_add_key(redactor, "ky", 2, NS_KEY_WHOLE));
-    CHECK(!ns_redactor_add_key(redactor, "k", 1, NS_KEY_WHOLE) && ns_redactor_add_key(redactor, "pin2", 4, NS_KEY_WHOLE) && ns_redactor_add_key(redactor, "zz", 2, NS_KEY_ANY_END));
+    CHECK(redactor && ns_redactor_add_key(redactor, "I-Ban", 5, NS_KEY_WORD_END) &&
+          ns_redactor_add_key(redactor, "ky", 2, NS_KEY_WHOLE));
+    CHECK(!ns_redactor_add_key(redactor, "k", 1, NS_KEY_WHOLE) && ns_redactor_add_key(redactor, "pin2", 4, NS_KEY_WHOLE) &&
+          ns_redactor_add_key(redactor, "zz", 2, NS_KEY_ANY_END));
     CHECK(!ns_redactor_add_key(redactor, "", 0, NS_KEY_WHOLE) && !ns_redactor_add_key(redactor, "-_", 2, NS_KEY_WHOLE));
-    CHECK(!ns_redactor_add_key(redactor, "a b", 3, NS_KEY_WHOLE) && !ns_redactor_add_key(redactor, "\xc3\xa9", 2, NS_KEY_WHOLE));
+    CHECK(!ns_redactor_add_key(redactor, "a b", 3, NS_KEY_WHOLE) &&
+          !ns_redactor_add_key(redactor, "\xc3\xa9", 2, NS_KEY_WHOLE));
     char longest[NS_KEY_MAX + 1];
     memset(longest, 'q', sizeof longest);
-    CHECK(ns_redactor_add_key(redactor, longest, NS_KEY_MAX, NS_KEY_WHOLE) && !ns_redactor_add_key(redactor, longest, NS_KEY_MAX + 1, NS_KEY_WHOLE));
+    CHECK(ns_redactor_add_key(redactor, longest, NS_KEY_MAX, NS_KEY_WHOLE) &&
+          !ns_redactor_add_key(redactor, longest, NS_KEY_MAX + 1, NS_KEY_WHOLE));
     CHECK(ns_redactor_finish(redactor));
-    check(redactor, "x?iban=1&user_iban=2&userIban=3&myiban=4&ibans=5", "x?iban=REDACTED&user_iban=REDACTED&userIban=REDACTED&myiban=4&ibans=5");
+    check(redactor, "x?iban=1&user_iban=2&userIban=3&myiban=4&ibans=5",
+          "x?iban=REDACTED&user_iban=REDACTED&userIban=REDACTED&myiban=4&ibans=5");
     check(redactor, "ky=1&aky=2&Ky=3&x.ky=4&ky", "ky=REDACTED&aky=2&Ky=REDACTED&x.ky=4&ky");
     check(redactor, "pin2=1&p%69n2=2&pin%32=3", "pin2=REDACTED&p%69n2=REDACTED&pin%32=REDACTED");
     check(redactor, "azz=1&zz: 2", "azz=REDACTED&zz: REDACTED");
@@ -74,7 +79,8 @@ static const struct detector {
 static void test_detectors(void) {
     for (size_t i = 0; i < sizeof detectors / sizeof *detectors; i++) {
         const struct detector *one = &detectors[i];
-        ns_redactor *only = redactor_with(1u << one->rule, NULL), *others = redactor_with(NS_DETECT_ALL & ~(1u << one->rule), NULL);
+        ns_redactor *only = redactor_with(1u << one->rule, NULL),
+                    *others = redactor_with(NS_DETECT_ALL & ~(1u << one->rule), NULL);
         ns_redact_hits hits = {{0}, 0};
         char *got = redacted(only, one->in, strlen(one->in), 0, &hits);
         CHECK(got && hits.by_rule[one->rule] > 0);
@@ -89,7 +95,8 @@ static void test_detectors(void) {
 static void test_marker(void) {
     ns_redactor *redactor = ns_redactor_new(NS_DETECT_ALL, NS_MAX_BYTES_DEFAULT);
     char longest[NS_MARKER_MAX + 1] = {0};
-    CHECK(redactor && !ns_redactor_set_marker(redactor, "", 0) && !ns_redactor_set_marker(redactor, longest, sizeof longest));
+    CHECK(redactor && !ns_redactor_set_marker(redactor, "", 0) &&
+          !ns_redactor_set_marker(redactor, longest, sizeof longest));
     CHECK(ns_redactor_set_marker(redactor, "***", 3) && ns_redactor_add_key(redactor, "token", 5, NS_KEY_ANY_END));
     CHECK(ns_redactor_finish(redactor) && !ns_redactor_use_scan(redactor, "none"));
     check(redactor, "token=a&keep=ok", "token=***&keep=ok");
@@ -99,9 +106,11 @@ static void test_marker(void) {
 
 static void test_ints(void) {
     ns_redactor *redactor = default_redactor(), *without = redactor_with(NS_DETECT_ALL & ~(1u << NS_RULE_CARD), NULL);
-    CHECK(ns_redact_int(redactor, 4111111111111111) && ns_redact_int(redactor, 378282246310005) && ns_redact_int(redactor, 36227206271667));
+    CHECK(ns_redact_int(redactor, 4111111111111111) && ns_redact_int(redactor, 378282246310005) &&
+          ns_redact_int(redactor, 36227206271667));
     CHECK(!ns_redact_int(redactor, 4111111111111112) && !ns_redact_int(redactor, 0) && !ns_redact_int(redactor, INT64_MIN));
-    CHECK(!ns_redact_int(redactor, INT64_MAX) && !ns_redact_int(redactor, 1700000000000000000) && !ns_redact_int(redactor, -4111111111111111));
+    CHECK(!ns_redact_int(redactor, INT64_MAX) && !ns_redact_int(redactor, 1700000000000000000) &&
+          !ns_redact_int(redactor, -4111111111111111));
     CHECK(!ns_redact_int(without, 4111111111111111));
     ns_redactor_free(redactor);
     ns_redactor_free(without);
@@ -109,7 +118,8 @@ static void test_ints(void) {
 
 /* The question is answered for text of every width as for its UTF-8. */
 static void test_widths(void) {
-    static const char *const texts[] = {"caf?token=a", "caf?toke=a", "n 4111 1111 1111 1111 n", "?", "", "mail bob@example.com ?", "a?b"};
+    static const char *const texts[] = {
+        "caf?token=a", "caf?toke=a", "n 4111 1111 1111 1111 n", "?", "", "mail bob@example.com ?", "a?b"};
     ns_redactor *redactor = default_redactor();
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size_t size = strlen(texts[i]);
@@ -125,7 +135,9 @@ static void test_widths(void) {
                 four[k] = byte == '?' ? 0x1F600 : byte;
             }
             bool expected = i == 0 || i == 2 || i == 5;
-            ns_text wide[] = {{one, size + padding, NS_TEXT_LATIN1}, {two, size + padding, NS_TEXT_UCS2}, {four, size + padding, NS_TEXT_UCS4}};
+            ns_text wide[] = {{one, size + padding, NS_TEXT_LATIN1},
+                              {two, size + padding, NS_TEXT_UCS2},
+                              {four, size + padding, NS_TEXT_UCS4}};
             for (size_t w = 0; w < 3; w++) CHECK(ns_redact_suspect(redactor, &wide[w], 0) == expected);
             free(one);
             free(two);
@@ -137,7 +149,9 @@ static void test_widths(void) {
 
 /* A secret in a text of any length, at any place of it: the versions of the scan have many ways through a text. */
 static void test_places(void) {
-    static const char *const secrets[] = {"?token=q1 ", " a@b.cd ", "\"pwd\":\"q1\" ", " 4111111111111111 ", " AKIAIOSFODNN7EXAMPLE ", " toke%6E=q1 ", " token = q1 "};
+    static const char *const secrets[] = {
+        "?token=q1 ",   " a@b.cd ",    "\"pwd\":\"q1\" ", " 4111111111111111 ", " AKIAIOSFODNN7EXAMPLE ",
+        " toke%6E=q1 ", " token = q1 "};
     ns_scan_version versions[NS_SCAN_VERSIONS];
     char text[160];
     for (size_t v = ns_scan_versions(versions); v-- > 0;) {

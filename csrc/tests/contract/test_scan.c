@@ -39,7 +39,9 @@ static void find(ns_scan_next_fn *next, const ns_scan_tables *tables, const uint
     CHECK(scan.next >= size);
 }
 
-static bool is_digit_at(const uint8_t *data, size_t size, size_t at) { return at < size && data[at] >= '0' && data[at] <= '9'; }
+static bool is_digit_at(const uint8_t *data, size_t size, size_t at) {
+    return at < size && data[at] >= '0' && data[at] <= '9';
+}
 
 static bool four_at(const uint8_t *data, size_t size, size_t at) {
     for (size_t i = 0; i < 4; i++) {
@@ -50,7 +52,8 @@ static bool four_at(const uint8_t *data, size_t size, size_t at) {
 
 static bool run_at(const uint8_t *data, size_t size, size_t at) {
     bool second = four_at(data, size, at + 4) || four_at(data, size, at + 5);
-    bool third = four_at(data, size, at + 8) || four_at(data, size, at + 9) || four_at(data, size, at + 10) || four_at(data, size, at + 12);
+    bool third = four_at(data, size, at + 8) || four_at(data, size, at + 9) || four_at(data, size, at + 10) ||
+                 four_at(data, size, at + 12);
     bool more = false;
     for (size_t i = 12; i <= 15; i++) more |= is_digit_at(data, size, at + i);
     return four_at(data, size, at) && second && third && more;
@@ -93,7 +96,8 @@ static void test_versions(void) {
             places plain, other;
             find(versions[0].next, &tables, exact, size, &plain);
             for (size_t i = 0; i < size; i++) {
-                CHECK(plain.starts[i] == (i + 3 <= size && ns_scan_kinds(&tables, exact + i) && ns_scan_is_place(&tables, exact + i)));
+                CHECK(plain.starts[i] ==
+                      (i + 3 <= size && ns_scan_kinds(&tables, exact + i) && ns_scan_is_place(&tables, exact + i)));
                 CHECK(plain.digits[i] == run_at(exact, size, i));
             }
             for (size_t version = 1; version < count; version++) {
@@ -114,7 +118,8 @@ static bool is_place(const ns_scan_tables *tables, const char *window) {
 static void test_tables(void) {
     ns_scan_tables tables;
     make_tables(&tables);
-    CHECK(is_place(&tables, "en=") && is_place(&tables, "EN:") && is_place(&tables, "x@\xff") && is_place(&tables, "\xff\x80z"));
+    CHECK(is_place(&tables, "en=") && is_place(&tables, "EN:") && is_place(&tables, "x@\xff") &&
+          is_place(&tables, "\xff\x80z"));
     CHECK(!is_place(&tables, "xyz") && !is_place(&tables, "en-") && !is_place(&tables, "on="));
 }
 
