@@ -148,14 +148,18 @@ static void add_symbol(ns_scan_class *set, unsigned symbol) {
     }
 }
 
-bool ns_keys_last_bytes(const ns_keys *keys, unsigned which, ns_scan_class *before, ns_scan_class *last) {
-    const node *child = keys->nodes + keys->nodes[0].next[which];
-    memset(before, 0, sizeof *before);
+bool ns_keys_end(const ns_keys *keys, unsigned which, ns_scan_class *first, ns_scan_class *second, ns_scan_class *last) {
+    memset(first, 0, sizeof *first);
+    memset(second, 0, sizeof *second);
     memset(last, 0, sizeof *last);
-    if (child == keys->nodes) return false;
-    add_symbol(last, which);
+    const node *child = keys->nodes + keys->nodes[0].next[which / NS_KEY_SYMBOLS];
+    const node *inner = keys->nodes + child->next[which % NS_KEY_SYMBOLS];
+    if (child == keys->nodes || inner == keys->nodes) return false;
+    add_symbol(last, which / NS_KEY_SYMBOLS);
+    add_symbol(second, which % NS_KEY_SYMBOLS);
+    if (inner->flags) memset(first, 0xFF, sizeof *first);
     for (unsigned symbol = 0; symbol < NS_KEY_SYMBOLS; symbol++) {
-        if (child->next[symbol]) add_symbol(before, symbol);
+        if (inner->next[symbol]) add_symbol(first, symbol);
     }
     return true;
 }

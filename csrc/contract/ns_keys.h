@@ -29,7 +29,7 @@ enum {
     NS_KEY_LINE = 16,
 };
 
-enum { NS_KEY_MAX = 64, NS_KEY_SYMBOLS = 36 };
+enum { NS_KEY_MAX = 64, NS_KEY_SYMBOLS = 36, NS_KEY_ENDS = NS_KEY_SYMBOLS * NS_KEY_SYMBOLS };
 
 typedef struct ns_keys ns_keys;
 
@@ -45,9 +45,9 @@ bool ns_keys_add(ns_keys *keys, const char *key, size_t size, uint32_t flags);
  * bytes looked at. */
 uint32_t ns_keys_find(const ns_keys *keys, const uint8_t *data, size_t end, size_t *begin, size_t *steps);
 
-/* The last byte of a key and those that can stand before it, in both cases; marks not included. `which` goes from 0 to
- * NS_KEY_SYMBOLS - 1. False if no key ends with this one. */
-bool ns_keys_last_bytes(const ns_keys *keys, unsigned which, ns_scan_class *before, ns_scan_class *last);
+/* The last three bytes of keys, in both cases: `which` goes from 0 to NS_KEY_ENDS - 1. Marks are not included, but `first` has
+ * every byte if a key of two is among them. False if no key ends so. */
+bool ns_keys_end(const ns_keys *keys, unsigned which, ns_scan_class *first, ns_scan_class *second, ns_scan_class *last);
 
 /* The value of two hexadecimal digits, or -1. */
 int ns_hex_pair(const uint8_t *at);

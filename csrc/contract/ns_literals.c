@@ -48,13 +48,19 @@ bool ns_literals_add(ns_literals *literals, const ns_token *token) {
     return true;
 }
 
+static ns_scan_class class_of_byte(const ns_token *token, size_t at) {
+    ns_scan_class set = {{0}};
+    uint8_t byte = (uint8_t)token->text[at];
+    ns_scan_class_add(&set, byte);
+    if (token->any_case && ns_is_letter(byte)) ns_scan_class_add(&set, byte ^ 0x20);
+    return set;
+}
+
 static ns_scan_pattern window_pattern(const ns_token *token, size_t offset) {
-    ns_scan_pattern pattern = {{{{0}}}};
-    for (unsigned place = 0; place < NS_SCAN_WINDOW; place++) {
-        uint8_t byte = (uint8_t)token->text[offset + place];
-        ns_scan_class_add(&pattern.classes[place], byte);
-        if (token->any_case && ns_is_letter(byte)) ns_scan_class_add(&pattern.classes[place], byte ^ 0x20);
-    }
+    ns_scan_pattern pattern;
+    for (unsigned place = 0; place < NS_SCAN_WINDOW; place++) pattern.classes[place] = class_of_byte(token, offset + place);
+    if (offset > 0) pattern.before = class_of_byte(token, offset - 1);
+    else memset(&pattern.before, 0xFF, sizeof pattern.before);
     return pattern;
 }
 

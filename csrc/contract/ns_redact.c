@@ -81,41 +81,57 @@ static ns_scan_class class_of(const char *bytes) {
     return set;
 }
 
-/* The last two bytes of a key and what may follow a key: token= token: token[]= user[token]= "token": \"token\": token%3D */
-static size_t ends_of_keys(const ns_redactor *redactor, ns_scan_pattern *patterns) {
-    const ns_scan_class blanks = class_of(" \t"), signs = class_of("=:");
+static ns_scan_class with(ns_scan_class set, const ns_scan_class more) {
+    for (size_t i = 0; i < 4; i++) set.bits[i] |= more.bits[i];
+    return set;
+}
+
+static ns_scan_pattern pattern_of(const char *first, const char *second, const char *last) {
+    ns_scan_pattern pattern = {{class_of(first), class_of(second), class_of(last)}, {{0}}};
+    return pattern;
+}
+
+/* The end of a key and what may follow: token= token: token[]= user[token]= "token": \"token\": token%3D token = . Patterns
+ * of the last two bytes and a sign, for every two bytes. Returns how many patterns there are; those of `patterns` may be NULL. */
+static size_t ends_of_keys(const ns_keys *keys, ns_scan_pattern *patterns) {
+    const ns_scan_class blanks = class_of(" \t"), signs = class_of("=:"), marks = class_of("-_.");
     size_t count = 0;
-    bool ends_with_digit = false;
-    for (unsigned which = 0; which < NS_KEY_SYMBOLS; which++) {
-        ns_scan_class before, last;
-        if (!ns_keys_last_bytes(redactor->keys, which, &before, &last)) continue;
-        ends_with_digit = ends_with_digit || which >= 26;
-        patterns[count++] = (ns_scan_pattern){{before, last, class_of("=:[]\\")}};
-        patterns[count++] = (ns_scan_pattern){{before, last, class_of("\"'%")}};
-        patterns[count++] = (ns_scan_pattern){{last, blanks, signs}}; /* token = */
+    bool has_digits = false;
+    ns_scan_pattern ignored[3], *here = ignored;
+    for (unsigned which = 0; which < NS_KEY_ENDS; which++) {
+        ns_scan_class first, second, last;
+        if (!ns_keys_end(keys, which, &first, &second, &last)) continue;
+        if (patterns) here = patterns + count;
+        has_digits = has_digits || which / NS_KEY_SYMBOLS >= 26 || which % NS_KEY_SYMBOLS >= 26;
+        here[0] = (ns_scan_pattern){{second, last, class_of("=:[]\\")}, with(first, marks)};
+        here[1] = (ns_scan_pattern){{second, last, class_of("\"'%")}, with(first, marks)};
+        here[2] = (ns_scan_pattern){{last, blanks, signs}, second};
+        count += 3;
     }
-    patterns[count++] = (ns_scan_pattern){{blanks, blanks, signs}};
-    /* A byte of the key may be percent-encoded. */
-    patterns[count++] =
-        (ns_scan_pattern){{class_of("%"), class_of(ends_with_digit ? "34567" : "4567"), class_of("0123456789abcdefABCDEF")}};
-    /* --token value */
-    patterns[count++] = (ns_scan_pattern){{class_of("-"), class_of("-"), class_of("abcdefghijklmnopqrstuvwxyz")}};
-    return count;
+    if (patterns) {
+        patterns[count] = (ns_scan_pattern){{blanks, blanks, signs},
+                                            class_of(" \tabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")};
+        /* A byte of a key may be percent-encoded; and --token value. */
+        patterns[count + 1] = pattern_of("%", has_digits ? "34567" : "4567", "0123456789abcdefABCDEF");
+        patterns[count + 2] = pattern_of("%", "2", "dDeE");
+        patterns[count + 3] = pattern_of("-", "-", "abcdefghijklmnopqrstuvwxyz");
+        patterns[count + 3].before = class_of(" \t\r\n\"'`");
+    }
+    return count + 4;
 }
 
 bool ns_redactor_finish(ns_redactor *redactor) {
     const ns_scan_class any = {{~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)}};
-    size_t count = 0;
-    ns_scan_pattern *patterns = malloc((3 * NS_KEY_SYMBOLS + 4 + ns_literals_count(redactor->literals)) * sizeof *patterns);
+    bool wants_pairs = redactor->detectors >> NS_RULE_PAIR & 1;
+    size_t count = 0,
+           room = 2 + ns_literals_count(redactor->literals) + (wants_pairs ? ends_of_keys(redactor->keys, NULL) : 0);
+    ns_scan_pattern *patterns = malloc(room * sizeof *patterns);
     if (!patterns) return false;
     if (redactor->detectors & (1u << NS_RULE_USERINFO | 1u << NS_RULE_EMAIL)) {
-        patterns[count++] = (ns_scan_pattern){{any, class_of("@"), any}};
+        patterns[count++] = (ns_scan_pattern){{any, class_of("@"), any}, {{0}}};
     }
-    if (redactor->detectors >> NS_RULE_PAIR & 1) {
-        count += ends_of_keys(redactor, patterns + count);
-    } else if (redactor->detectors >> NS_RULE_EMAIL & 1) {
-        patterns[count++] = (ns_scan_pattern){{class_of("%"), class_of("4"), class_of("0")}};
-    }
+    if (wants_pairs) count += ends_of_keys(redactor->keys, patterns + count);
+    else if (redactor->detectors >> NS_RULE_EMAIL & 1) patterns[count++] = pattern_of("%", "4", "0");
     ns_literals_finish(redactor->literals, patterns + count);
     bool made = ns_scan_tables_make(&redactor->tables, patterns, count + ns_literals_count(redactor->literals));
     free(patterns);
@@ -155,8 +171,11 @@ static void examine(const ns_redactor *redactor, ns_find *find, size_t at) {
 static bool is_worth(const ns_redactor *redactor, const uint8_t *data, size_t at) {
     const uint8_t *window = data + at;
     if (window[1] == '@' || window[0] == '%' || window[0] == '-' || ns_is_blank(window[0])) return true;
-    size_t end = at + 1 + !ns_is_blank(window[1]), begin, steps = 0;
-    return ns_keys_find(redactor->keys, data, end, &begin, &steps) != 0 || ns_literals_has(redactor->literals, window);
+    if (!ns_fold_is_word(window[2])) {
+        size_t begin, steps = 0;
+        if (ns_keys_find(redactor->keys, data, at + 1 + !ns_is_blank(window[1]), &begin, &steps)) return true;
+    }
+    return ns_literals_has(redactor->literals, window);
 }
 
 static void examine_block(const ns_redactor *redactor, ns_find *find, const ns_scan *scan) {

@@ -13,7 +13,7 @@ bool ns_scan_next_plain(const ns_scan_tables *tables, ns_scan *scan) {
         scan->next = base + 32;
         scan->seen_digits = scan->seen_digits >> 32 | digits << 32;
         scan->base = base;
-        scan->starts = ns_scan_places(tables, scan->data + base, starts);
+        scan->starts = ns_scan_places(tables, scan->data, base, starts);
         scan->digits_base = (int64_t)base - 32;
         scan->digits = ns_scan_digit_runs(scan->seen_digits);
         if (scan->starts | scan->digits) return true;

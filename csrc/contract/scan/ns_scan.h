@@ -3,8 +3,8 @@
  *
  * The first step is the one of Teddy, a search for several literals at once: patterns are put into eight kinds, the classes
  * of a kind are stored by the two halves of a byte, and table look-ups find the kinds of 16 or 32 windows at once. A kind so
- * lets more windows pass than its patterns, never fewer. The second step looks each window that passed up in a set of hashes,
- * which lets about one of fifteen others pass. The caller examines what is left.
+ * lets more windows pass than its patterns, never fewer. The second step looks each window that passed, and the byte before it,
+ * up in a set of hashes, which lets about one of a hundred others pass. The caller examines what is left.
  *
  * Besides windows the scan looks for thirteen digits, in groups of four or more with at most one byte between groups.
  *
@@ -15,7 +15,7 @@
 
 #include "base/ns_base.h"
 
-enum { NS_SCAN_WINDOW = 3, NS_SCAN_KINDS = 8, NS_SCAN_HASH_BITS = 14 };
+enum { NS_SCAN_WINDOW = 3, NS_SCAN_KINDS = 8, NS_SCAN_HASH_BITS = 17 };
 
 typedef struct ns_scan_tables {
     /* [byte of the window][half][value of the half], a bit a kind; twice, because 32 bytes are looked up at once */
@@ -23,6 +23,8 @@ typedef struct ns_scan_tables {
     /* A byte plus `to_top`, as a signed number, is above `below_top` if it is a digit. Constants, here to be loaded at once. */
     uint8_t low_half[32], to_top[32], below_top[32];
     uint8_t whole[NS_SCAN_WINDOW][256];
+    /* Not 0 for bytes of a window, the first and the second, before which anything may stand: such windows are in no set. */
+    uint8_t unhashed[2][256];
     uint64_t hashes[(1 << NS_SCAN_HASH_BITS) / 64];
 } ns_scan_tables;
 
@@ -45,7 +47,7 @@ typedef bool ns_scan_next_fn(const ns_scan_tables *tables, ns_scan *scan);
 /* Whether there is a place in a text of at most NS_SCAN_SHORT bytes. */
 typedef bool ns_scan_short_fn(const ns_scan_tables *tables, const uint8_t *data, size_t size);
 
-enum { NS_SCAN_SHORT = 33 };
+enum { NS_SCAN_SHORT = 64 };
 
 typedef struct ns_scan_version {
     const char *name;
@@ -65,9 +67,14 @@ static inline void ns_scan_begin(ns_scan *scan, const uint8_t *data, size_t size
     scan->seen_digits = 0;
 }
 
-static inline unsigned ns_scan_hash(const uint8_t *at) {
-    uint32_t window = at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16;
-    return window * UINT32_C(0x9E3779B1) >> (32 - NS_SCAN_HASH_BITS);
+/* Two hashes of the window, and the byte before it in the low byte. */
+static inline unsigned ns_scan_hash(uint32_t bytes) { return bytes * UINT32_C(0x9E3779B1) >> (32 - NS_SCAN_HASH_BITS); }
+static inline unsigned ns_scan_second_hash(uint32_t bytes) {
+    return bytes * UINT32_C(0x85EBCA6B) >> (32 - NS_SCAN_HASH_BITS);
+}
+
+static inline bool ns_scan_has_hash(const ns_scan_tables *tables, unsigned hash) {
+    return tables->hashes[hash / 64] >> (hash % 64) & 1;
 }
 
 /* The first step, for the window at `at`. */
@@ -75,17 +82,20 @@ static inline uint8_t ns_scan_kinds(const ns_scan_tables *tables, const uint8_t 
     return tables->whole[0][at[0]] & tables->whole[1][at[1]] & tables->whole[2][at[2]];
 }
 
-/* The second step, for the window at `at`. An "@" stands between any other bytes: its windows are in no set. */
-static inline bool ns_scan_is_place(const ns_scan_tables *tables, const uint8_t *at) {
-    unsigned hash = ns_scan_hash(at);
-    return at[1] == '@' || tables->hashes[hash / 64] >> (hash % 64) & 1;
+/* The second step, for the window at `index`. */
+static inline bool ns_scan_is_place(const ns_scan_tables *tables, const uint8_t *data, size_t index) {
+    if (NS_UNLIKELY(index == 0)) return true;
+    uint32_t bytes;
+    __builtin_memcpy(&bytes, data + index - 1, sizeof bytes);
+    if (NS_UNLIKELY(tables->unhashed[0][data[index]] | tables->unhashed[1][data[index + 1]])) return true;
+    return ns_scan_has_hash(tables, ns_scan_hash(bytes)) && ns_scan_has_hash(tables, ns_scan_second_hash(bytes));
 }
 
-/* Of the windows that passed the first step, those that pass the second. */
-static inline uint64_t ns_scan_places(const ns_scan_tables *tables, const uint8_t *base, uint64_t starts) {
+/* Of the windows that passed the first step, those that pass the second. Bit i of both is the window at base + i. */
+static inline uint64_t ns_scan_places(const ns_scan_tables *tables, const uint8_t *data, size_t base, uint64_t starts) {
     uint64_t places = 0;
     for (uint64_t left = starts; left; left &= left - 1) {
-        if (NS_UNLIKELY(ns_scan_is_place(tables, base + __builtin_ctzll(left)))) places |= left & -left;
+        if (NS_UNLIKELY(ns_scan_is_place(tables, data, base + (size_t)__builtin_ctzll(left)))) places |= left & -left;
     }
     return places;
 }

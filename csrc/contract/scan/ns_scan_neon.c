@@ -36,7 +36,7 @@ static uint64_t in_copy(const ns_scan_tables *tables, const uint8_t *data, size_
     ns_copy_short(copy, data, size);
     *runs = ns_scan_digit_runs(digits_16(copy) | (uint64_t)digits_16(copy + 16) << 16);
     uint64_t starts = starts_16(tables, copy) & ((UINT64_C(1) << (size - 2)) - 1);
-    return ns_scan_places(tables, copy, starts);
+    return ns_scan_places(tables, copy, 0, starts);
 }
 
 bool ns_scan_next_neon(const ns_scan_tables *tables, ns_scan *scan) {
@@ -55,7 +55,7 @@ bool ns_scan_next_neon(const ns_scan_tables *tables, ns_scan *scan) {
         seen = seen >> 16 | digits << 48;
         runs = digits ? ns_scan_digit_runs(seen) : 0;
         if (NS_LIKELY((starts | runs) == 0)) continue;
-        starts = ns_scan_places(tables, data + at, starts);
+        starts = ns_scan_places(tables, data, at, starts);
         if ((starts | runs) == 0) continue;
         scan->next = at + 16;
         scan->seen_digits = seen;
@@ -65,7 +65,7 @@ bool ns_scan_next_neon(const ns_scan_tables *tables, ns_scan *scan) {
     uint64_t starts = at - last < 16 ? starts_16(tables, data + last) >> (at - last) << (at - last) : 0;
     uint64_t digits =
         (uint64_t)digits_16(data + size - 16) << 48 | (uint64_t)ns_scan_is_digit(data[size - 17]) << 47 | seen >> left;
-    return ns_scan_found(scan, last, ns_scan_places(tables, data + last, starts), (int64_t)size - 64,
+    return ns_scan_found(scan, last, ns_scan_places(tables, data, last, starts), (int64_t)size - 64,
                          ns_scan_digit_runs(digits));
 }
 

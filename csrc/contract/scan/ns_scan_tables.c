@@ -110,21 +110,28 @@ static size_t join_cheapest(const weights *all, group *groups, size_t count, int
     return count;
 }
 
+static size_t members(const ns_scan_class *set, uint8_t bytes[256]) {
+    size_t count = 0;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        if (ns_scan_class_has(set, (uint8_t)byte)) bytes[count++] = (uint8_t)byte;
+    }
+    return count;
+}
+
 static void add_hashes(ns_scan_tables *tables, const ns_scan_pattern *pattern) {
-    const ns_scan_class *classes = pattern->classes;
-    uint8_t window[NS_SCAN_WINDOW];
-    if (ns_scan_class_has(&classes[1], '@')) return; /* see ns_scan_is_place */
-    for (unsigned first = 0; first < 256; first++) {
-        if (!ns_scan_class_has(&classes[0], (uint8_t)first)) continue;
-        for (unsigned second = 0; second < 256; second++) {
-            if (!ns_scan_class_has(&classes[1], (uint8_t)second)) continue;
-            for (unsigned third = 0; third < 256; third++) {
-                if (!ns_scan_class_has(&classes[2], (uint8_t)third)) continue;
-                window[0] = (uint8_t)first, window[1] = (uint8_t)second, window[2] = (uint8_t)third;
-                unsigned hash = ns_scan_hash(window);
-                tables->hashes[hash / 64] |= UINT64_C(1) << (hash % 64);
-            }
+    uint8_t bytes[NS_SCAN_WINDOW + 1][256];
+    size_t counts[NS_SCAN_WINDOW + 1] = {members(&pattern->before, bytes[0])};
+    for (unsigned place = 0; place < NS_SCAN_WINDOW; place++)
+        counts[place + 1] = members(&pattern->classes[place], bytes[place + 1]);
+    for (size_t i = 0; i < counts[0] * counts[1] * counts[2] * counts[3]; i++) {
+        uint32_t window = 0;
+        size_t left = i;
+        for (unsigned place = 0; place <= NS_SCAN_WINDOW; left /= counts[place++]) {
+            window |= (uint32_t)bytes[place][left % counts[place]] << (8 * place);
         }
+        unsigned hash = ns_scan_hash(window), second = ns_scan_second_hash(window);
+        tables->hashes[hash / 64] |= UINT64_C(1) << (hash % 64);
+        tables->hashes[second / 64] |= UINT64_C(1) << (second % 64);
     }
 }
 
@@ -178,6 +185,7 @@ bool ns_scan_tables_make(ns_scan_tables *tables, const ns_scan_pattern *patterns
             }
         }
         for (size_t i = 0; i < count; i++) add_hashes(tables, &patterns[i]);
+        tables->unhashed[0]['%'] = tables->unhashed[1]['@'] = 1;
     }
     free(all);
     free(groups);

@@ -1,4 +1,4 @@
-/* Makes the tables of a scan from patterns: three classes of bytes each. */
+/* Makes the tables of a scan from patterns: the classes of three bytes, a window, and of the byte before them. */
 #ifndef NS_SCAN_TABLES_H
 #define NS_SCAN_TABLES_H
 
@@ -11,6 +11,7 @@ typedef struct ns_scan_class {
 
 typedef struct ns_scan_pattern {
     ns_scan_class classes[NS_SCAN_WINDOW];
+    ns_scan_class before;
 } ns_scan_pattern;
 
 static inline void ns_scan_class_add(ns_scan_class *set, uint8_t byte) {

@@ -9,7 +9,7 @@
 #define SSSE3 __attribute__((target("ssse3")))
 #define AVX2  __attribute__((target("avx2,bmi")))
 
-enum { IN_HALF = 16 - NS_SCAN_WINDOW + 1 }; /* windows that lie in one half */
+enum { IN_HALF = 16 - NS_SCAN_WINDOW + 1, HALVES_MAX = 33 }; /* windows that lie in one half */
 
 static SSSE3 inline __m128i kinds_16(const ns_scan_tables *tables, unsigned place, __m128i bytes) {
     const __m128i low_half = _mm_set1_epi8(15);
@@ -42,7 +42,7 @@ static SSSE3 uint64_t in_copy(const ns_scan_tables *tables, const uint8_t *data,
     ns_copy_short(copy, data, size);
     *runs = ns_scan_digit_runs(digits_16(load_16(copy)) | (uint64_t)digits_16(load_16(copy + 16)) << 16);
     uint64_t starts = starts_16(tables, copy) & ((UINT64_C(1) << (size - 2)) - 1);
-    return ns_scan_places(tables, copy, starts);
+    return ns_scan_places(tables, copy, 0, starts);
 }
 
 SSSE3 bool ns_scan_next_ssse3(const ns_scan_tables *tables, ns_scan *scan) {
@@ -61,7 +61,7 @@ SSSE3 bool ns_scan_next_ssse3(const ns_scan_tables *tables, ns_scan *scan) {
         seen = seen >> 16 | digits << 48;
         runs = digits ? ns_scan_digit_runs(seen) : 0;
         if (NS_LIKELY((starts | runs) == 0)) continue;
-        starts = ns_scan_places(tables, data + at, starts);
+        starts = ns_scan_places(tables, data, at, starts);
         if ((starts | runs) == 0) continue;
         scan->next = at + 16;
         scan->seen_digits = seen;
@@ -71,7 +71,7 @@ SSSE3 bool ns_scan_next_ssse3(const ns_scan_tables *tables, ns_scan *scan) {
     uint64_t starts = at - last < 16 ? starts_16(tables, data + last) >> (at - last) << (at - last) : 0;
     uint64_t digits = (uint64_t)digits_16(load_16(data + size - 16)) << 48 |
                       (uint64_t)ns_scan_is_digit(data[size - 17]) << 47 | seen >> left;
-    return ns_scan_found(scan, last, ns_scan_places(tables, data + last, starts), (int64_t)size - 64,
+    return ns_scan_found(scan, last, ns_scan_places(tables, data, last, starts), (int64_t)size - 64,
                          ns_scan_digit_runs(digits));
 }
 
@@ -142,7 +142,7 @@ static uint64_t places_in_halves(const ns_scan_tables *tables, const uint8_t *da
     *runs = ns_scan_digit_runs((digits & 0xFFFF) | digits >> 16 << second | middle);
     starts = (starts & 0xFFFF) | starts >> 16 << second;
     for (size_t i = IN_HALF; i < second; i++) starts |= (uint64_t)(ns_scan_kinds(tables, data + i) != 0) << i;
-    return ns_scan_places(tables, data, starts);
+    return ns_scan_places(tables, data, 0, starts);
 }
 
 static __attribute__((noinline)) bool any_in_halves(const ns_scan_tables *tables, const uint8_t *data, size_t size,
@@ -150,15 +150,26 @@ static __attribute__((noinline)) bool any_in_halves(const ns_scan_tables *tables
     size_t second = size - 16;
     for (uint64_t left = starts; left; left &= left - 1) {
         unsigned bit = (unsigned)__builtin_ctzll(left);
-        if (NS_UNLIKELY(ns_scan_is_place(tables, data + (bit < 16 ? bit : second - 16 + bit)))) return true;
+        if (NS_UNLIKELY(ns_scan_is_place(tables, data, bit < 16 ? bit : second - 16 + bit))) return true;
     }
     for (size_t i = IN_HALF; NS_UNLIKELY(i < second); i++) {
-        if (ns_scan_kinds(tables, data + i) && ns_scan_is_place(tables, data + i)) return true;
+        if (ns_scan_kinds(tables, data + i) && ns_scan_is_place(tables, data, i)) return true;
     }
     uint64_t two = digits & digits >> 1;
     if (NS_LIKELY((two & two >> 2) == 0)) return false;
     uint64_t middle = size > 16 ? (uint64_t)ns_scan_is_digit(data[16]) << 16 : 0;
     return ns_scan_digit_runs((digits & 0xFFFF) | digits >> 16 << second | middle) != 0;
+}
+
+static __attribute__((noinline)) bool any_in_two(const ns_scan_tables *tables, const uint8_t *data, size_t size,
+                                                 uint64_t first, uint64_t last, uint64_t digits) {
+    for (; first; first &= first - 1) {
+        if (NS_UNLIKELY(ns_scan_is_place(tables, data, (size_t)__builtin_ctzll(first)))) return true;
+    }
+    for (; last; last &= last - 1) {
+        if (NS_UNLIKELY(ns_scan_is_place(tables, data, size - 34 + (size_t)__builtin_ctzll(last)))) return true;
+    }
+    return ns_scan_digit_runs(digits) != 0;
 }
 
 static __attribute__((noinline)) bool any_in_copy(const ns_scan_tables *tables, const uint8_t *data, size_t size) {
@@ -169,6 +180,16 @@ static __attribute__((noinline)) bool any_in_copy(const ns_scan_tables *tables, 
 AVX2 bool ns_scan_short_avx2(const ns_scan_tables *tables, const uint8_t *data, size_t size) {
     if (NS_UNLIKELY(size < 16)) return any_in_copy(tables, data, size);
     const wide_tables wide = load_tables(tables);
+    if (NS_UNLIKELY(size > HALVES_MAX)) {
+        /* Two registers, of the first bytes and of the last ones. */
+        uint32_t first = starts_32(&wide, data), last = starts_32(&wide, data + size - 34);
+        uint64_t all = digits_32(&wide, load_32(data)) | (uint64_t)digits_32(&wide, load_32(data + size - 32))
+                                                             << (size - 32);
+        uint64_t pairs = all & all >> 1;
+        if (NS_LIKELY((first | last | (pairs & pairs >> 2)) == 0)) return false;
+        _mm256_zeroupper();
+        return any_in_two(tables, data, size, first, last, all);
+    }
     __m256i bytes = load_halves(data, size);
     uint32_t starts = starts_in_halves(&wide, bytes), digits = digits_32(&wide, bytes), two = digits & digits >> 1;
     /* Of thirteen digits, four in a row lie in one of the halves. */
@@ -184,7 +205,7 @@ AVX2 bool ns_scan_next_avx2(const ns_scan_tables *tables, ns_scan *scan) {
     scan->next = size;
     if (size < NS_SCAN_WINDOW) return false;
     uint64_t seen = scan->seen_digits, runs = 0, starts;
-    if (size <= NS_SCAN_SHORT) {
+    if (size <= HALVES_MAX) {
         if (size < 16) {
             starts = in_copy(tables, data, size, &runs);
         } else {
@@ -201,7 +222,7 @@ AVX2 bool ns_scan_next_avx2(const ns_scan_tables *tables, ns_scan *scan) {
         seen = seen >> 32 | digits << 32;
         runs = digits ? ns_scan_digit_runs(seen) : 0;
         if (NS_LIKELY((starts | runs) == 0)) continue;
-        starts = ns_scan_places(tables, data + at, starts);
+        starts = ns_scan_places(tables, data, at, starts);
         if (NS_LIKELY((starts | runs) == 0)) continue;
         scan->next = at + 32;
         scan->seen_digits = seen;
@@ -211,7 +232,7 @@ AVX2 bool ns_scan_next_avx2(const ns_scan_tables *tables, ns_scan *scan) {
     starts = at - last < 32 ? starts_32(&wide, data + last) >> (at - last) << (at - last) : 0;
     uint64_t digits = (uint64_t)digits_32(&wide, load_32(data + size - 32)) << 32 |
                       (uint64_t)ns_scan_is_digit(data[size - 33]) << 31 | seen >> left;
-    return ns_scan_found(scan, last, ns_scan_places(tables, data + last, starts), (int64_t)size - 64,
+    return ns_scan_found(scan, last, ns_scan_places(tables, data, last, starts), (int64_t)size - 64,
                          ns_scan_digit_runs(digits));
 }
 

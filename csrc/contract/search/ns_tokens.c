@@ -32,9 +32,8 @@ const ns_token ns_tokens[] = {
     SERVICE("xoxs-", NS_ALPHABET_BASE64, 10),
     SERVICE("xoxe-", NS_ALPHABET_BASE64, 10),
     SERVICE("hooks.slack.com/services/", NS_ALPHABET_PATH, 20),
-    /* Google: API keys, OAuth tokens */
+    /* Google: API keys */
     SERVICE("AIza", NS_ALPHABET_BASE64, 35),
-    SERVICE("ya29.", NS_ALPHABET_BASE64, 20),
     /* Stripe */
     SERVICE_WORD("sk_live_", NS_ALPHABET_ALNUM, 16),
     SERVICE_WORD("rk_live_", NS_ALPHABET_ALNUM, 16),
@@ -78,7 +77,7 @@ static void service(ns_find *find, const ns_token *token, size_t at) {
     size_t begin = at + token->size, end = run_end(find, begin, token->alphabet, token->least);
     if (end - begin < token->least && !ns_find_is_cut(find, end)) return;
     end = run_end(find, end, token->alphabet, 0);
-    /* ya29. and SG. have more parts behind dots */
+    /* SG. has one more part behind a dot */
     if (token->text[token->size - 1] == '.') {
         while (end + 1 < find->size && find->data[end] == '.' && is_of(find->data[end + 1], token->alphabet)) {
             end = run_end(find, end + 1, token->alphabet, 0);
