@@ -22,9 +22,9 @@ struct ns_redactor {
 };
 
 ns_redactor *ns_redactor_new(uint32_t detectors, size_t max_bytes) {
-    void *memory = NULL;
-    if (posix_memalign(&memory, 64, sizeof(ns_redactor)) != 0) return NULL;
-    ns_redactor *redactor = memset(memory, 0, sizeof *redactor);
+    ns_redactor *redactor = aligned_alloc(_Alignof(ns_redactor), sizeof *redactor);
+    if (!redactor) return NULL;
+    memset(redactor, 0, sizeof *redactor);
     ns_scan_version versions[NS_SCAN_VERSIONS];
     redactor->scan = versions[ns_scan_versions(versions) - 1];
     redactor->detectors = detectors;

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include "encoding/ns_buf.h"
+#include "contract/redactor.h"
 #include "tail/ns_facts.h"
 #include "encoding/ns_frame.h"
 #include "context/ns_ids.h"
@@ -284,7 +285,34 @@ static void test_no_span_id_of_zeros(void) {
     CHECK(id != 0);
 }
 
+/* Each refusal is told, and leaks nothing. */
+static void test_redactor(void) {
+    bool made = false;
+    for (long allowed = 0; !made; allowed++) {
+        granted = allowed;
+        ns_redactor *redactor = ns_redactor_new(NS_DETECT_ALL, NS_MAX_BYTES_DEFAULT);
+        made = redactor != NULL;
+        for (size_t i = 0; made && i < sizeof default_keys / sizeof *default_keys; i++) {
+            made = ns_redactor_add_key(redactor, default_keys[i].key, strlen(default_keys[i].key), default_keys[i].flags);
+        }
+        made = made && ns_redactor_add_literal(redactor, "CANARY", 6) && ns_redactor_finish(redactor);
+        granted = -1;
+        if (made) {
+            uint16_t wide[2000];
+            for (size_t i = 0; i < 2000; i++) wide[i] = 0x20AC;
+            ns_text innocent = {wide, 2000, NS_TEXT_UCS2};
+            CHECK(!ns_redact_suspect(redactor, &innocent, 0));
+            granted = 0; /* without memory for a copy it may be one */
+            CHECK(ns_redact_suspect(redactor, &innocent, 0));
+            granted = -1;
+        }
+        ns_redactor_free(redactor);
+        CHECK(allowed < 1000);
+    }
+}
+
 int main(void) {
+    test_redactor();
     test_buffer();
     test_frame();
     test_ring();

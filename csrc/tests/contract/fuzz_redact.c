@@ -50,6 +50,7 @@ static void check_value(const char *text, size_t size, uint32_t as) {
 
 /* Plants a parameter between two ampersands at a place of the input. */
 static void check_planted(const char *text, size_t size, uint32_t as) {
+    if (memmem(text, size, canary, sizeof canary - 1)) return; /* the fuzzer knows it too */
     static const char *const keys[] = {
         "&token=", "&api%5Fkey=", "&X-Amz-Signature=", "&toke%6e=", "&Pass-Word=", "&user[password]="};
     const char *key = keys[size % (sizeof keys / sizeof *keys)];
