@@ -103,7 +103,7 @@ static size_t ends_of_keys(const ns_keys *keys, ns_scan_pattern *patterns) {
         if (!ns_keys_end(keys, which, &first, &second, &last)) continue;
         if (patterns) here = patterns + count;
         has_digits = has_digits || which / NS_KEY_SYMBOLS >= 26 || which % NS_KEY_SYMBOLS >= 26;
-        here[0] = (ns_scan_pattern){{second, last, class_of("=:[]\\")}, with(first, marks)};
+        here[0] = (ns_scan_pattern){{second, last, class_of("=:>[]\\")}, with(first, marks)};
         here[1] = (ns_scan_pattern){{second, last, class_of("\"'%")}, with(first, marks)};
         here[2] = (ns_scan_pattern){{last, blanks, signs}, second};
         count += 3;

@@ -60,6 +60,8 @@ static bool read_sign(const ns_find *find, size_t *at, ns_pair_form *form) {
         if (here < find->size && data[here] == '=') here++;
         else if (here < find->size && data[here] == ':') return false; /* a scope of a program */
         else if (here + 1 < find->size && data[here] == '/' && data[here + 1] == '/') return false; /* a scheme */
+    } else if (byte == '>' && !form->key_is_quoted && !form->is_encoded) {
+        form->is_element = true;
     } else if (byte == ',' && form->key_is_quoted && !form->is_encoded) {
         form->is_comma = true;
     } else {
@@ -107,6 +109,7 @@ static bool read_form(const ns_find *find, size_t *at, ns_pair_form *form) {
 static void look_before(const ns_find *find, size_t begin, ns_pair_form *form) {
     size_t at = begin, lowest = begin > 2 * NS_KEY_MAX ? begin - 2 * NS_KEY_MAX : 0;
     while (at > lowest && (ns_fold_byte[find->data[at - 1]] || find->data[at - 1] == '[')) at--;
+    form->is_element = form->is_element && at > 0 && find->data[at - 1] == '<';
     if (at == 0) return;
     uint8_t before = find->data[at - 1];
     if (ns_is_quote(before)) form->quote_before = before;
@@ -138,7 +141,9 @@ static void pair(ns_find *find, size_t key_end, bool is_option) {
     }
     /* A value without quotes may have taken a key with it, but not what stands behind a blank: a&token: b */
     if (is_inside && value < find->pair_until) return;
+    bool was_element = form.is_element;
     look_before(find, begin, &form);
+    if (was_element && !form.is_element) return;
     form.is_in_url = (form.is_in_url && !form.key_is_quoted) || find->as & NS_AS_URL;
     form.key_flags = flags;
     size_t end = value;

@@ -202,6 +202,12 @@ static bool may_be_port(const ns_find *find, size_t at, const ns_pair_form *form
 bool ns_value_end(ns_find *find, size_t *begin, size_t *end, const ns_pair_form *form) {
     size_t at = *begin;
     if (at >= find->size) return false;
+    if (form->is_element) {
+        const uint8_t *next = memchr(find->data + at, '<', find->size - at);
+        *end = next ? (size_t)(next - find->data) : find->size;
+        find->visited += *end - at;
+        return next && next + 1 < find->data + find->size && next[1] == '/' && !is_placeholder(find, at, *end);
+    }
     if (form->is_quoted) {
         *end = quoted_end(find, at, &form->quote);
         return !is_placeholder(find, at, *end);
@@ -218,7 +224,8 @@ bool ns_value_end(ns_find *find, size_t *begin, size_t *end, const ns_pair_form 
     if (is_weak && at < find->weak_until) return false;
     bool has_digit = false;
     size_t secret = form->is_in_url ? at : behind_scheme(find, at);
-    if (secret == at && form->key_flags & NS_KEY_LINE && !form->is_in_url && !form->key_is_quoted) {
+    bool is_line = form->key_flags & NS_KEY_LINE && (form->is_colon || form->has_blank);
+    if (secret == at && is_line && !form->is_in_url && !form->key_is_quoted) {
         *end = line_end(find, at, form->quote_before);
         return !is_placeholder(find, at, *end);
     }

@@ -13,6 +13,7 @@ typedef struct ns_quote {
 /* How a pair is written. */
 typedef struct ns_pair_form {
     uint32_t key_flags;
+    bool is_element; /* <key>value</key> */
     bool key_is_quoted, is_colon, is_comma, is_encoded, has_blank, is_quoted;
     bool is_in_url;        /* a parameter of a URL */
     bool is_after_slashes; /* the key may be a host, and the value its port */
