@@ -25,6 +25,7 @@ typedef enum ns_counter {
     NS_DROPPED_ENCODE_FAILED,
     NS_DROPPED_EXPORT_FAILED,
     NS_DROPPED_SHUTDOWN,
+    NS_DROPPED_CONTRACT, /* withheld by a rule of the contract */
     NS_COUNTER_KINDS,
 } ns_counter;
 

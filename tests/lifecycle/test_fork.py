@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from support.accounting import check_balance, spans_in
 from support.launcher import Launcher, both_forks, check_orderly, each_tracing, names
 from support.receivers import answer, hang
+
+from nanospan.processor._stats import DropReason
 
 SPANS = 10
 
@@ -17,7 +19,7 @@ NOTHING = {
     "queued": 0,
     "held": 0,
     "exported": 0,
-    "dropped": dict.fromkeys(("queue_full", "oversize", "encode_failed", "evicted", "export_failed", "shutdown"), 0),
+    "dropped": dict.fromkeys(get_args(DropReason), 0),
     "rejected": 0,
     "sampled_out": 0,
 }

@@ -26,6 +26,7 @@ _DROPS = {
     "encode_failed": "Look for spans without usable ids, and for short memory.",
     "evicted": "Give TailSampling more max_bytes, or a shorter wait.",
     "export_failed": "Look at the endpoint above, and at the log lines `N spans were not delivered`.",
+    "contract": "Spans with a value that a rule of Redaction drops whole spans for: nothing to do, if that is wanted.",
     "shutdown": "End spans before the provider shuts down; give the shutdown a receiver that answers.",
 }
 

@@ -10,7 +10,9 @@ from importlib.util import find_spec
 
 __all__ = ["OWN", "ZERO_CODE", "is_candidate", "known_names", "missing_package", "near"]
 
-OWN = frozenset(f"OTEL_PYTHON_NANOSPAN_{name}" for name in ("CLOCK", "INSTALL", "MAX_QUEUE_BYTES", "THREADS"))
+OWN = frozenset(
+    f"OTEL_PYTHON_NANOSPAN_{name}" for name in ("CLOCK", "INSTALL", "MAX_QUEUE_BYTES", "REDACT", "SEMCONV", "THREADS")
+)
 
 ZERO_CODE = frozenset(
     {

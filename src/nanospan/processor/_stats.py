@@ -6,7 +6,7 @@ from typing import Literal, TypedDict
 
 __all__ = ["DropReason", "PolicyStats", "ProcessorDetail", "ProcessorStats", "TailStats"]
 
-DropReason = Literal["queue_full", "oversize", "encode_failed", "evicted", "export_failed", "shutdown"]
+DropReason = Literal["queue_full", "oversize", "encode_failed", "evicted", "export_failed", "shutdown", "contract"]
 
 
 class PolicyStats(TypedDict):
@@ -49,6 +49,8 @@ class ProcessorDetail(TypedDict, total=False):
     """Not with tail sampling."""
     tail: TailStats
     """With tail sampling only."""
+    contract: dict[str, int]
+    """With rules of `nanospan.contract` only: findings, spans changed, secrets, values masked whole."""
 
 
 class ProcessorStats(TypedDict):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABCMeta
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from nanospan._common.arguments import check_has, safe_repr
+from nanospan._common.environment import variable_text
 from nanospan._compat import stock
 from nanospan._native.queue import NativeBatchProcessor
 from nanospan.processor._export_adapter import export_adapter_for
@@ -18,6 +20,8 @@ from nanospan.processor._stats import ProcessorStats
 from nanospan.processor._worker import ExportWorker
 
 if TYPE_CHECKING:
+    from nanospan._native.contract import Contract
+    from nanospan.contract import ContractReport, Rule
     from nanospan.tail import TailSampling
 
 __all__ = ["BatchSpanProcessor"]
@@ -47,6 +51,8 @@ class BatchSpanProcessor(NativeBatchProcessor, stock.BatchSpanProcessor, metacla
         tail_sampling: Holds the spans of each trace until the trace has ended, and then keeps or drops all of them; see
             `nanospan.tail`. Its ``max_bytes`` replaces ``max_queue_size`` and ``max_queue_bytes``. The sampler must record
             all spans to decide on: ALWAYS_ON, or AlwaysRecord.
+        contract: Rules of `nanospan.contract`, asked of each span while it becomes bytes: `Conventions`, `Redaction`. They
+            hold for what this processor sends. ``OTEL_PYTHON_NANOSPAN_SEMCONV``, ``OTEL_PYTHON_NANOSPAN_REDACT``; none.
         meter_provider: For the ``otel.sdk.processor.span.*`` metrics, which
             ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true`` enables; the global one by default.
 
@@ -55,6 +61,7 @@ class BatchSpanProcessor(NativeBatchProcessor, stock.BatchSpanProcessor, metacla
         ImportError: if ``OTEL_EXPORTER_OTLP_PROTOCOL`` is gRPC and grpcio is not installed.
     """
 
+    _contract: Contract | None = None
     _batch_processor: ExportWorker  # type: ignore[assignment]  # the SDK's class has its own there
 
     def __init__(
@@ -67,6 +74,7 @@ class BatchSpanProcessor(NativeBatchProcessor, stock.BatchSpanProcessor, metacla
         *,
         max_queue_bytes: int | None = None,
         tail_sampling: TailSampling | None = None,
+        contract: Iterable[Rule] | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
         if tail_sampling is not None and not _is_tail_sampling(tail_sampling):
@@ -82,6 +90,9 @@ class BatchSpanProcessor(NativeBatchProcessor, stock.BatchSpanProcessor, metacla
         exporter = default_exporter(meter_provider) if span_exporter is None else span_exporter
         adapter = export_adapter_for(exporter, settings, tail_sampling)
         metrics = create_processor_metrics(meter_provider, adapter.queue)
+        self._contract = _contract_of(contract)
+        if self._contract is not None:
+            adapter.queue.agree(self._contract)
         self._attach_queue(adapter.queue)
         self._samples_tails = tail_sampling is not None  # the provider asks, with its sampler at hand
         self._batch_processor = ExportWorker(exporter, adapter, settings, metrics)
@@ -133,13 +144,32 @@ class BatchSpanProcessor(NativeBatchProcessor, stock.BatchSpanProcessor, metacla
         """
         queue = self._batch_processor._queue
         queue.check_fork()
-        return cast(ProcessorStats, queue.stats())
+        stats = cast(ProcessorStats, queue.stats())
+        if self._contract is not None:
+            stats["detail"]["contract"] = self._contract.counts()
+        return stats
+
+    def contract_report(self) -> ContractReport | None:
+        """What the rules of ``contract`` found so far, and in the spans of which scope; None without rules."""
+        if self._contract is None:
+            return None
+        from nanospan.contract import report_of
+
+        return report_of(self._contract)
 
 
 def _is_tail_sampling(given: object) -> bool:
     from nanospan.tail import TailSampling  # not for every program: it is a tenth of the import
 
     return isinstance(given, TailSampling)
+
+
+def _contract_of(rules: Iterable[Rule] | None) -> Contract | None:
+    if rules is None and not (variable_text("OTEL_PYTHON_NANOSPAN_SEMCONV") or variable_text("OTEL_PYTHON_NANOSPAN_REDACT")):
+        return None
+    from nanospan.contract import _compile  # not for every program
+
+    return _compile.compiled_contract(_compile.rules_of_environment() if rules is None else rules)
 
 
 def default_exporter(meter_provider: MeterProvider | None) -> SpanExporter:

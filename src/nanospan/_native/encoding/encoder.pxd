@@ -3,9 +3,26 @@ from libc.stdint cimport uint32_t, uint64_t
 from nanospan._native.encoding.csrc cimport ns_buf
 from nanospan._native.encoding.span_view cimport EncodeCounts, SpanCalls, SpanView
 
-# Fills the view and writes the body of one Span message. 0; 1: the span cannot be encoded. Raises only a BaseException that
-# is not an Exception (such as KeyboardInterrupt), from Python code of an attribute value. The caller clears the view first
-# and releases it afterwards.
+# What is asked of a span before it becomes bytes: conventions and redaction (contract/contract.pxi).
+cdef class SpanContract:
+    # May replace any reference of the filled view, and its pairs. 0; 1: the span must not leave the process.
+    cdef int apply(self, SpanView *view, EncodeCounts *counts) except -1
+    # The attributes of a resource or scope, and a text of it such as its name, as they may leave the process.
+    cdef object shared_attributes(self, object attributes)
+    cdef object shared_text(self, object text)
+    # In a forked child: its counts start at zero.
+    cdef int after_fork(self) except -1
+    # For exporters that take objects: the ReadableSpan itself or a changed copy; None: it must not leave the process.
+    cdef object allowed(self, object span)
+
+cdef enum Outcome:
+    ENCODED = 0
+    UNUSABLE = 1
+    WITHHELD = 2  # by the contract
+
+# Fills the view and writes the body of one Span message. Raises only a BaseException that is not an Exception (such as
+# KeyboardInterrupt), from Python code of an attribute value. The caller clears the view first, then sets its contract, and
+# releases it afterwards.
 cdef int encode_span(ns_buf *buf, SpanView *view, EncodeCounts *counts) except -1
 
 # The calls of a ReadableSpan, and of every object with its properties.
@@ -27,8 +44,8 @@ cdef uint64_t starvations() noexcept nogil
 cdef int note_starved(object error) noexcept
 
 # Complete fields of ResourceSpans and ScopeSpans.
-cdef bytes encode_resource(object resource, EncodeCounts *counts)
-cdef bytes encode_scope(object scope, EncodeCounts *counts)
+cdef bytes encode_resource(object resource, SpanContract contract, EncodeCounts *counts)
+cdef bytes encode_scope(object scope, SpanContract contract, EncodeCounts *counts)
 cdef bytes encode_schema_url(object owner, EncodeCounts *counts)
 
 cdef void buffer_free(ns_buf *buf) noexcept nogil

@@ -80,9 +80,22 @@ cdef size_t MAX_SHARED = 1 << 20
 cdef uint64_t MAX_TIME = <uint64_t> 0xFFFFFFFFFFFFFFFF
 cdef uint32_t MAX_DROPPED = <uint32_t> 0xFFFFFFFF
 
-cdef enum Outcome:
-    ENCODED = 0
-    UNUSABLE = 1
+
+cdef class SpanContract:
+    cdef int apply(self, SpanView *view, EncodeCounts *counts) except -1:
+        raise NotImplementedError
+
+    cdef object shared_attributes(self, object attributes):
+        raise NotImplementedError
+
+    cdef object shared_text(self, object text):
+        raise NotImplementedError
+
+    cdef int after_fork(self) except -1:
+        raise NotImplementedError
+
+    cdef object allowed(self, object span):
+        raise NotImplementedError
 
 
 cdef inline object field(object owner, str name):
@@ -263,6 +276,8 @@ include "encoder_view.pxi"
 cdef int encode_span(ns_buf *buf, SpanView *view, EncodeCounts *counts) except -1:
     try:
         view.calls.fill(view, counts)
+        if view.contract is not NULL and (<SpanContract> <object> view.contract).apply(view, counts) != 0:
+            return WITHHELD
         put_span(buf, view, counts)
     except Exception:
         return UNUSABLE
@@ -305,30 +320,36 @@ cdef object shared_field(object owner, object own_type, str hidden, str public, 
         return None
 
 
-cdef bytes encode_resource(object resource, EncodeCounts *counts):
+cdef bytes encode_resource(object resource, SpanContract contract, EncodeCounts *counts):
     cdef ns_buf buf
     ns_buf_init(&buf, NULL, 0, MAX_SHARED)
     cdef ns_mark mark = ns_otlp_resource_open(&buf)
     if resource is not None:
         attributes = shared_field(resource, exact_resource, RESOURCE_ATTRIBUTES, "attributes", counts)
+        if contract is not None:
+            attributes = contract.shared_attributes(attributes)
         put_pairs(&buf, NS_TAG_RESOURCE_ATTRIBUTE, attributes, counts)
     ns_otlp_close(&buf, mark)
     return take_bytes(&buf)
 
 
-cdef bytes encode_scope(object scope, EncodeCounts *counts):
+cdef bytes encode_scope(object scope, SpanContract contract, EncodeCounts *counts):
     cdef ns_buf buf
     cdef size_t replaced = 0
     name = version = None
     if scope is not None:
         name = as_str(shared_field(scope, exact_scope, SCOPE_NAME, "name", counts), counts)
         version = as_str(shared_field(scope, exact_scope, SCOPE_VERSION, "version", counts), counts)
+        if contract is not None:
+            name, version = contract.shared_text(name), contract.shared_text(version)
     cdef ns_text name_text = text_or_empty(name)
     cdef ns_text version_text = text_or_empty(version)
     ns_buf_init(&buf, NULL, 0, MAX_SHARED)
     cdef ns_mark mark = ns_otlp_scope_open(&buf, &name_text, &version_text, &replaced)
     if scope is not None:
         attributes = shared_field(scope, exact_scope, SCOPE_ATTRIBUTES, "attributes", counts)
+        if contract is not None:
+            attributes = contract.shared_attributes(attributes)
         put_pairs(&buf, NS_TAG_SCOPE_ATTRIBUTE, attributes, counts)
     ns_otlp_close(&buf, mark)
     counts.repaired += replaced

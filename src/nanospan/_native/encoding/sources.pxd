@@ -34,6 +34,7 @@ cdef class SourceTable:
     cdef uint32_t next_scope_id
     cdef uint32_t cache[64]           # last slot by hash of the addresses; relaxed, each guess is verified
     cdef EncodeCounts counts
+    cdef SpanContract contract        # None: none; set before the first acquire
 
     cdef int64_t acquire(self, object resource, object scope) except -2
     cdef void retain(self, uint32_t slot) noexcept nogil

@@ -134,9 +134,9 @@ cdef class SourceTable:
         memset(&counts, 0, sizeof(counts))
         source.resource = resource  # a reference: the address must not be reused while it is a key
         source.scope = scope
-        source.resource_head = encode_resource(resource, &counts)
+        source.resource_head = encode_resource(resource, self.contract, &counts)
         source.resource_tail = encode_schema_url(resource, &counts)
-        source.scope_head = encode_scope(scope, &counts)
+        source.scope_head = encode_scope(scope, self.contract, &counts)
         source.scope_tail = encode_schema_url(scope, &counts)
         if starvations() == before:
             source.described.resource_id = self.resource_id(resource)

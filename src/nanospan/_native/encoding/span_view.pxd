@@ -2,7 +2,7 @@
 
     on_end, or the native span's end()   sets `span` and `calls`
     queue                                counts the span, calls `calls.is_sampled`, checks its bounds
-    encode_span                          calls `calls.fill` once, then reads the fields
+    encode_span                          calls `calls.fill` once, lets `contract` change the fields, then reads them
 
 There are two tables of calls: for the native span (trace/span.pxi), and for a ReadableSpan or an object with its properties
 (encoding/encoder_view.pxi). Filling is most of the cost of encoding, so a full queue drops a span before it is filled.
@@ -52,6 +52,7 @@ cdef struct SpanCalls:
 cdef struct SpanView:
     PyObject *span
     const SpanCalls *calls
+    PyObject *contract          # a SpanContract (encoder.pxd), borrowed from the queue; NULL: none
 
     ns_span_head head           # except `trace_state`, `name` and `kind`, which the encoder sets
     uint32_t flags
@@ -73,6 +74,7 @@ cdef struct SpanView:
 
 cdef inline void clear_view(SpanView *view) noexcept:
     """Initializes the references: `fill` may raise before it has set all of them."""
+    view.contract = NULL
     view.trace_state = view.name = view.kind = view.attributes = view.events = view.links = NULL
     view.status = view.resource = view.scope = NULL
     view.pair_count = 0

@@ -64,6 +64,7 @@ cdef extern from "queue/ns_counters.h" nogil:
         NS_DROPPED_ENCODE_FAILED
         NS_DROPPED_EXPORT_FAILED
         NS_DROPPED_SHUTDOWN
+        NS_DROPPED_CONTRACT
 
     ctypedef struct ns_counters:
         pass

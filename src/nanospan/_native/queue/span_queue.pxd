@@ -2,7 +2,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 from nanospan._native.encoding.csrc cimport ns_buf
-from nanospan._native.encoding cimport SourceTable
+from nanospan._native.encoding cimport SourceTable, SpanContract
 from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView
 from nanospan._native.queue.csrc cimport ns_counters, ns_ring, ns_wake
 
@@ -34,6 +34,7 @@ cdef class SpanQueue:
     cdef public object on_fork  # called in a forked child, after the queue was emptied
     cdef bint wants_starts      # `started` is called for each span
     cdef bint takes_unsampled   # takes spans that are recorded but not sampled
+    cdef SpanContract contract  # None: none. Set by `agree` before the first span; never replaced
 
     cdef int end(self, SpanView *view) except -1
     cdef int started(self, SpanView *view) except -1
@@ -49,6 +50,11 @@ cdef class SpanQueue:
     cdef bint is_due(self) noexcept nogil
     cdef bint may_sleep(self) noexcept nogil
     cdef bint sleep(self, double timeout) noexcept nogil
+
+
+cdef inline PyObject *contract_of(SpanQueue queue) noexcept:
+    """Borrowed; NULL: none."""
+    return NULL if queue.contract is None else <PyObject *> queue.contract
 
 
 cdef class EncodedQueue(SpanQueue):

@@ -20,14 +20,16 @@ from nanospan._native.base.threads cimport (
     FREE, claim, load_acquire_u32, load_flag, load_flag_seq_cst, load_u32, load_u64, release_flag, store_flag_seq_cst,
     store_release_u32, store_u32
 )
-from nanospan._native.encoding cimport EncodedBatch, SourceTable, buffer_free, encode_span, frame_records, readable_calls
+from nanospan._native.encoding cimport (
+    ENCODED, EncodedBatch, SourceTable, SpanContract, WITHHELD, buffer_free, encode_span, frame_records, readable_calls
+)
 from nanospan._native.encoding.csrc cimport NS_OTLP_FIXED_ROOM, ns_buf_init, ns_record
 from nanospan._native.encoding.span_view cimport (
     EncodeCounts, SpanCalls, SpanView, clear_view, object_or_none, release_view
 )
 from nanospan._native.queue.csrc cimport (
-    NS_DROPPED_ENCODE_FAILED, NS_DROPPED_EXPORT_FAILED, NS_DROPPED_QUEUE_FULL, NS_DROPPED_SHUTDOWN, NS_ENDED, NS_EXPORTED,
-    NS_REJECTED, NS_RING_OK, NS_RING_UNIT, NS_SAMPLED_OUT, ns_count, ns_counted, ns_counters_reset, ns_reservation,
+    NS_DROPPED_CONTRACT, NS_DROPPED_ENCODE_FAILED, NS_DROPPED_EXPORT_FAILED, NS_DROPPED_QUEUE_FULL, NS_DROPPED_SHUTDOWN,
+    NS_ENDED, NS_EXPORTED, NS_REJECTED, NS_RING_OK, NS_RING_UNIT, NS_SAMPLED_OUT, ns_count, ns_counted, ns_counters_reset, ns_reservation,
     ns_ring_depth, ns_ring_dropped_full, ns_ring_dropped_oversize, ns_ring_map, ns_ring_max_record, ns_ring_push,
     ns_ring_read, ns_ring_refuse, ns_ring_release, ns_ring_reset, ns_ring_spans_of, ns_ring_stretch, ns_ring_ticket,
     ns_ring_trim, ns_ring_unmap, ns_ring_used_bytes, ns_wake_announce, ns_wake_cancel, ns_wake_request, ns_wake_requested,
@@ -75,6 +77,10 @@ cdef class SpanQueue:
         self.stopped = self.wants_starts = self.takes_unsampled = False
         self.on_fork = None
 
+    def agree(self, SpanContract contract):
+        """Ask ``contract`` of each span; before the first span."""
+        self.contract = contract
+
     # --- application threads ------------------------------------------------------------------------------------------
 
     cdef int end(self, SpanView *view) except -1:
@@ -106,7 +112,11 @@ cdef class SpanQueue:
         return 0
 
     cdef int notice_fork(self) except -1:
-        if self.reset_after_fork() and self.on_fork is not None:
+        if not self.reset_after_fork():
+            return 0
+        if self.contract is not None:
+            self.contract.after_fork()
+        if self.on_fork is not None:
             self.on_fork()
         return 0
 
@@ -216,6 +226,7 @@ cdef class SpanQueue:
         encode_failed = ns_counted(&self.counters, NS_DROPPED_ENCODE_FAILED)
         export_failed = ns_counted(&self.counters, NS_DROPPED_EXPORT_FAILED)
         shutdown = ns_counted(&self.counters, NS_DROPPED_SHUTDOWN)
+        withheld = ns_counted(&self.counters, NS_DROPPED_CONTRACT)
         # Read after the outcomes: a span that is held now was not yet in any of them.
         queue_full, oversize, held, sampled_out, evicted = self.figures()
         sampled_out += unsampled
@@ -226,6 +237,7 @@ cdef class SpanQueue:
             "evicted": evicted,
             "export_failed": export_failed,
             "shutdown": shutdown,
+            "contract": withheld,
         }
         # Read last: every span counted above was counted as ended before.
         ended = ns_counted(&self.counters, NS_ENDED)

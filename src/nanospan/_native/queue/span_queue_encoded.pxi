@@ -21,6 +21,7 @@ cdef class EncodedQueue(SpanQueue):
     @cython.critical_section
     cdef bint reset_after_fork(self) except -1:
         sources = SourceTable()
+        sources.contract = self.contract
         if not self.claim_generation():
             return False
         old_sources = self.sources  # released last: its destructor may run Python code
@@ -31,21 +32,28 @@ cdef class EncodedQueue(SpanQueue):
         self.publish_generation()
         return True
 
+    def agree(self, SpanContract contract):
+        SpanQueue.agree(self, contract)
+        self.sources.contract = contract
+
     cdef int put(self, SpanView *view) except -1:
         cdef uint8_t storage[STACK_BYTES]
         cdef ns_buf encoded
         cdef EncodeCounts own
         cdef EncodeCounts *counts
+        cdef int outcome
         if ns_ring_refuse(self.ring):
             return 0
         counts = own_counts(&own, &self.encode_counts)
         ns_buf_init(&encoded, storage, STACK_BYTES, self.max_span_bytes)
         clear_view(view)
+        view.contract = contract_of(self)
         try:
-            if encode_span(&encoded, view, counts) != 0:
-                ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
-            else:
+            outcome = encode_span(&encoded, view, counts)
+            if outcome == ENCODED:
                 self.push(&encoded, view)
+            else:
+                ns_count(&self.counters, NS_DROPPED_CONTRACT if outcome == WITHHELD else NS_DROPPED_ENCODE_FAILED, 1)
         finally:
             add_counts(&own, &self.encode_counts)
             buffer_free(&encoded)

@@ -21,7 +21,13 @@ cdef class ObjectQueue(SpanQueue):
         return True
 
     cdef int put(self, SpanView *view) except -1:
-        return self.append(view.calls.readable(view.span))
+        span = view.calls.readable(view.span)
+        if self.contract is not None:
+            span = self.contract.allowed(span)
+            if span is None:
+                ns_count(&self.counters, NS_DROPPED_CONTRACT, 1)
+                return 0
+        return self.append(span)
 
     # The deque has no other references: the critical sections below neither block nor run Python code.
 

@@ -5,6 +5,7 @@ from nanospan._native.encoding cimport EncodedBatch, SourceTable
 from nanospan._native.encoding.csrc cimport ns_buf
 from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView, TraceKey
 from nanospan._native.queue cimport SpanQueue
+from nanospan._native.queue.csrc cimport ns_counter
 from nanospan._native.tail.csrc cimport ns_kept_batch, ns_trace_table
 
 
@@ -25,7 +26,7 @@ cdef class TailQueue(SpanQueue):
     cdef int make_table(self, ns_trace_table *table, CompiledPolicies policies, SourceTable sources) except -1
     cdef int store(self, ns_buf *encoded, const SpanView *view) except -1
     cdef uint64_t matches_of(self, uint32_t source) noexcept
-    cdef int drop_unusable(self, const TraceKey *key, bint known) except -1
+    cdef int drop_unusable(self, const TraceKey *key, bint known, ns_counter reason) except -1
     cdef int sweep(self) except -1
     cdef int wait(self, double timeout) except -1
     cdef bint announce_sleep(self) noexcept

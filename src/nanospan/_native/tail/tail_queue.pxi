@@ -14,14 +14,16 @@ from libc.string cimport memset
 from nanospan._native.base.csrc cimport ns_clock_coarse, ns_clock_monotonic
 from nanospan._native.base cimport generation_address
 from nanospan._native.base.threads cimport leave_lock, load_acquire_u32, load_u64, reset_lock, store_flag_seq_cst, take_lock
-from nanospan._native.encoding cimport EncodedBatch, SourceTable, buffer_free, encode_span, frame_records
+from nanospan._native.encoding cimport (
+    ENCODED, EncodedBatch, SourceTable, SpanContract, WITHHELD, buffer_free, encode_span, frame_records
+)
 from nanospan._native.encoding.csrc cimport NS_OTLP_FIXED_ROOM, ns_buf_init, ns_source
 from nanospan._native.encoding.span_view cimport EncodeCounts, SpanView, TraceKey, clear_view, object_or_none, release_view
 from nanospan._native.queue.csrc cimport (
-    NS_DROPPED_ENCODE_FAILED, NS_DROPPED_QUEUE_FULL, NS_DROPPED_SHUTDOWN, ns_count, ns_counted, ns_wake_requested,
-    ns_wake_take_request, ns_wake_up
+    NS_DROPPED_CONTRACT, NS_DROPPED_ENCODE_FAILED, NS_DROPPED_QUEUE_FULL, NS_DROPPED_SHUTDOWN, ns_count, ns_counted,
+    ns_wake_requested, ns_wake_take_request, ns_wake_up
 )
-from nanospan._native.queue cimport SpanQueue, add_counts, own_counts
+from nanospan._native.queue cimport SpanQueue, add_counts, contract_of, own_counts
 from nanospan._native.tail.csrc cimport (
     CHUNK_BYTES, NS_ENTRY, NS_INNER, NS_ROOT, ns_facts, ns_facts_of_resource, ns_facts_of_span, ns_place,
     ns_trace_table_acquire, ns_trace_table_decide_all, ns_trace_table_end, ns_trace_table_forget, ns_trace_table_free,
@@ -109,6 +111,7 @@ cdef class TailQueue(SpanQueue):
         cdef bint had_table = self.has_table
         cdef bint first = self.policies is None
         sources = SourceTable()
+        sources.contract = self.contract
         policies = CompiledPolicies(self.plan)
         made = True
         try:
@@ -168,24 +171,31 @@ cdef class TailQueue(SpanQueue):
         cdef EncodeCounts *counts = own_counts(&own, &self.encode_counts)
         cdef TraceKey key
         cdef bint stored = False
+        cdef int outcome
         cdef bint known = view.calls.trace_key(view.span, &key)
         ns_buf_init(&encoded, storage, STACK_BYTES, self.max_span_bytes)
         clear_view(view)
+        view.contract = contract_of(self)
         try:
-            if encode_span(&encoded, view, counts) == 0:
+            outcome = encode_span(&encoded, view, counts)
+            if outcome == ENCODED:
                 stored = self.store(&encoded, view)
             if not stored:
-                self.drop_unusable(&key, known)
+                self.drop_unusable(&key, known, NS_DROPPED_CONTRACT if outcome == WITHHELD else NS_DROPPED_ENCODE_FAILED)
         finally:
             add_counts(&own, &self.encode_counts)
             buffer_free(&encoded)
             release_view(view)
         return 0
 
-    cdef int drop_unusable(self, const TraceKey *key, bint known) except -1:
-        """Drop an unusable span; its trace must not wait for it. A span that raised is retried first, and `decision_wait`
-        bounds the wait in any case."""
-        ns_count(&self.counters, NS_DROPPED_ENCODE_FAILED, 1)
+    def agree(self, SpanContract contract):
+        SpanQueue.agree(self, contract)
+        self.sources.contract = contract
+
+    cdef int drop_unusable(self, const TraceKey *key, bint known, ns_counter reason) except -1:
+        """Drop an unusable span, or one that the contract withholds; its trace must not wait for it. A span that raised is
+        retried first, and `decision_wait` bounds the wait in any case."""
+        ns_count(&self.counters, reason, 1)
         if not known:
             return 0
         take_lock(&self.table_lock)

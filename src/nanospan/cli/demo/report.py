@@ -41,6 +41,7 @@ REASONS = {
     "evicted": "evicted",
     "export_failed": "export failed",
     "shutdown": "after shutdown",
+    "contract": "withheld by a rule",
 }
 
 

@@ -96,7 +96,11 @@ class Findings:
                 return
         self._add_slowly(finding, scope, key)
 
-    def _add_slowly(self, finding: str, scope: Scope | str | None, key: str) -> None:
+    def add_counted(self, finding: str, scope: Scope | str | None, key: str, count: int) -> None:
+        """Count ``count`` findings, as so many calls of `add`."""
+        self._add_slowly(finding, scope, key, count)
+
+    def _add_slowly(self, finding: str, scope: Scope | str | None, key: str, count: int = 1) -> None:
         of_scope = self._of(scope)
         cells = of_scope.cells
         self._last = (scope, cells)
@@ -110,7 +114,7 @@ class Findings:
                 cell = cells.setdefault((key, finding) if key in cells else key, [finding, 0])
             if self._warns:
                 self._warn(finding, of_scope, key)
-        cell[1] += 1
+        cell[1] += count
 
     def _of(self, scope: Scope | str | None) -> _OfScope:
         known = self._by_identity.get(id(scope))

@@ -1,0 +1,3 @@
+include "key_facts.pxd"
+include "redactor.pxd"
+include "contract.pxd"

@@ -1,0 +1,566 @@
+# `Contract`: asked by a queue of each span, between its end and its bytes; included by __init__.pyx.
+#
+#     look_at       reads the view: the facts of each key, the kind of each value, a search of texts for secrets. Native, no
+#                   Python call once a key is known. Counts what the conventions find
+#     change_view   only if a look asked for it: replaces objects of the view by changed copies
+#
+# The encoder sees the view only.
+
+cdef enum:
+    STACK_TEXT = 1024           # bytes; longer texts use the heap
+    MAX_DEPTH = 64              # of nested values; deeper ones are masked whole. The encoder writes 100 messages at most
+    MAX_TEXT = 0x7FFFFFFF       # bytes
+    MAX_NODES = 100000          # of one value; further ones are masked whole
+
+cdef int64_t LEAST_CARD = 1000000000000  # of 13 digits
+cdef object MOST_CARD = 10 ** 19
+
+# The keys of findings about names and routes.
+cdef str SPAN_NAME = "span name"
+cdef str ROUTE = "http.route"
+
+# A pair with this value does not leave the process.
+ABSENT = object()
+
+class Withheld(Exception):
+    """Raised by a rule that drops the whole span."""
+
+
+cdef inline int look_at_pair(Contract contract, SpanView *view, PyObject *key, PyObject *value, object scope) except -1:
+    cdef int look = LOOK_CLOSER if FREE else quick_look(contract.keys.slots, key, value, contract.redactor)
+    return look if look != LOOK_CLOSER else contract.look(view, <object> key, <object> value, scope)
+
+
+cdef class Contract(SpanContract):
+    def __cinit__(self, conventions, redaction, findings, first_sight):
+        self.conventions = conventions
+        self.redaction = redaction
+        self.findings = findings
+        self.first_sight = first_sight
+        self.redactor = NULL
+        self.renames = False
+        self.changed = self.masked_whole = 0
+        memset(&self.hits, 0, sizeof(self.hits))
+        if redaction is not None:
+            self.redactor_owner = redaction._compile()
+            self.redactor = self.redactor_owner.compiled
+            self.marker = redaction.marker
+            self.has_patterns = redaction._has_patterns
+        if conventions is not None:
+            self.renames = conventions.mode in ("rename", "dup")
+        self.keys = KeyTable(self.facts_of_key, self.forget)
+        self.names = KeyTable(self.facts_of_name, self.forget)
+        self.routes = KeyTable(self.facts_of_route, self.forget)
+
+    # --- facts, once for each text ------------------------------------------------------------------------------------
+
+    def facts_of_key(self, str key):
+        cdef KeyFacts facts = KeyFacts(key)
+        if self.redaction is not None:
+            self.add_redaction(facts)
+        if self.conventions is not None:
+            self.add_conventions(facts)
+        return facts
+
+    def add_redaction(self, KeyFacts facts):
+        cdef str key = facts.text
+        facts.flags |= KEY_SCANNED
+        if self.redaction._is_url_key(key):
+            facts.scan_as = NS_AS_URL
+        facts.action = self.redaction._key_facts(key)
+        # Regular expressions are Python's: every text goes the slow way.
+        if facts.action is not None or self.has_patterns:
+            facts.flags |= KEY_CHANGED
+        cleaned = self.clean_text(key, NS_AS_NAME)
+        if cleaned is not key:
+            facts.other_text = cleaned
+            facts.flags |= KEY_CHANGED
+
+    def add_conventions(self, KeyFacts facts):
+        rule = self.conventions._facts(facts.text)
+        if facts.text == ROUTE:
+            facts.flags |= KEY_ROUTE
+        if rule is None:
+            return
+        facts.rule = rule
+        if rule.finding is not None:
+            facts.flags |= KEY_FOUND
+        if self.renames and (rule.renames or rule.value_renames):
+            facts.flags |= KEY_CHANGED
+        facts.accepted = KINDS[rule.expected]
+        facts.members = rule.members
+        facts.old_values = rule.value_renames
+        if facts.accepted:
+            facts.flags |= KEY_TYPED
+        if facts.members is not None or facts.old_values:
+            facts.flags |= KEY_LISTED
+
+    def facts_of_name(self, str name):
+        cdef KeyFacts facts = KeyFacts(name)
+        if self.redactor is not NULL:
+            cleaned = self.clean_text(name, NS_AS_NAME)
+            if cleaned is not name:
+                facts.other_text = cleaned
+                facts.flags |= KEY_CHANGED
+        if self.conventions is not None:
+            facts.flags |= TEXT_NEW | PATH_UNKNOWN
+        return facts
+
+    def facts_of_route(self, str route):
+        cdef KeyFacts facts = KeyFacts(route)
+        facts.flags |= TEXT_NEW | PATH_UNKNOWN
+        return facts
+
+    def forget(self, KeyFacts facts):
+        """Before the facts go: moves their counts into the findings."""
+        cdef ScopeCount counted
+        for counted in list(facts.counts.values()):
+            count = counted.take()
+            if count:
+                self.findings.add_counted(counted.finding, counted.scope, facts.reported_as, count)
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    cdef int apply(self, SpanView *view, EncodeCounts *counts) except -1:
+        try:
+            self.treat(view)
+        except Withheld:
+            return 1
+        return 0
+
+    cdef int treat(self, SpanView *view) except -1:
+        cdef int look = self.look_at(view)
+        if look != LOOK_NOTHING:
+            look = self.change_view(view)
+            if look != LOOK_NOTHING:
+                add_u64(&self.changed, 1)
+        return look
+
+    cdef int look_at(self, SpanView *view) except -1:
+        cdef size_t i
+        cdef int look = LOOK_NOTHING
+        scope = object_or_none(view.scope)
+        if view.attributes is NULL:
+            for i in range(view.pair_count):
+                look |= look_at_pair(self, view, view.pairs[i].key, view.pairs[i].value, scope)
+        else:
+            look = self.look_at_pairs(view, <object> view.attributes, scope)
+        look |= self.look_at_name(view, scope)
+        if view.events is not NULL:
+            look |= self.look_at_events(<object> view.events, scope)
+        if view.links is not NULL:
+            look |= self.look_at_links(<object> view.links, scope)
+        if self.conventions is not None and view.dropped_attributes | view.dropped_events | view.dropped_links:
+            self.first_sight.limits(scope, text_of(object_or_none(view.name)), view.dropped_attributes,
+                                    view.dropped_events, view.dropped_links)
+        if self.redactor is not NULL:
+            if view.status is not NULL and <object> view.status is not self.clean_status:
+                look |= self.look_at_status(<object> view.status)
+            if view.trace_state is not NULL and <object> view.trace_state is not self.clean_state:
+                look |= self.look_at_state(<object> view.trace_state)
+        return look
+
+    cdef int look(self, SpanView *view, object key, object value, object scope) except -1:
+        cdef KeyFacts facts
+        cdef uint32_t flags
+        if type(key) is not str:
+            return LOOK_CHANGED
+        facts = self.keys.find(key)
+        flags = facts.flags
+        if flags & KEY_FOUND:
+            self.count(facts, scope, FOUND_KEY)
+        elif flags & (KEY_TYPED | KEY_LISTED):
+            self.check_value(facts, key, value, scope)
+        if flags & KEY_ROUTE and view is not NULL:
+            self.look_at_route(view, value, scope)
+        if flags & KEY_CHANGED:
+            return LOOK_CHANGED
+        if flags & KEY_SCANNED:
+            return self.is_suspect(value, facts.scan_as)
+        return LOOK_NOTHING
+
+    cdef int look_at_pairs(self, SpanView *view, object attributes, object scope) except -1:
+        cdef PyObject *key
+        cdef PyObject *value
+        cdef Py_ssize_t position = 0
+        cdef int look = LOOK_NOTHING
+        if attributes is None:
+            return LOOK_NOTHING
+        if type(attributes) is exact_attributes:
+            attributes = PyObject_GenericGetAttr(attributes, BOUNDED_ATTRIBUTES_DICT)
+        if type(attributes) is dict:
+            if FREE:
+                attributes = (<dict> attributes).copy()  # other threads may be changing it
+            while PyDict_Next(attributes, &position, &key, &value):
+                look |= look_at_pair(self, view, key, value, scope)
+        elif attributes:
+            for name, content in attributes.items():
+                look |= self.look(view, name, content, scope)
+        return look
+
+    cdef int look_at_name(self, SpanView *view, object scope) except -1:
+        cdef KeyFacts facts
+        name = object_or_none(view.name)
+        if type(name) is not str:
+            return LOOK_CHANGED
+        if not FREE and is_innocent(self.names.slots, view.name):
+            return LOOK_NOTHING
+        facts = self.names.find(name)
+        if facts.flags & TEXT_NEW:
+            self.see_first(facts, scope, SPAN_NAME)
+        if facts.flags & PATH_UNKNOWN and (<object> view.kind is SERVER or <object> view.kind is CLIENT):
+            facts.settle(self.first_sight.name_is_path(facts.text, kind_number(view), attributes_of(view)))
+        self.names.renew(name, facts)
+        if facts.flags & KEY_FOUND:
+            self.count(facts, scope, FOUND_PATH)
+        return LOOK_CHANGED if facts.flags & KEY_CHANGED else LOOK_NOTHING
+
+    cdef int look_at_route(self, SpanView *view, object route, object scope) except -1:
+        cdef KeyFacts facts
+        if type(route) is not str or (not FREE and is_innocent(self.routes.slots, <PyObject *> route)):
+            return 0
+        facts = self.routes.find(route)
+        if facts.flags & TEXT_NEW:
+            self.see_first(facts, scope, ROUTE)
+        if facts.flags & PATH_UNKNOWN and <object> view.kind is SERVER:
+            facts.settle(self.first_sight.route_is_path(facts.text, attributes_of(view)))
+        self.routes.renew(route, facts)
+        if facts.flags & KEY_FOUND:
+            self.count(facts, scope, FOUND_PATH)
+        return 0
+
+    cdef int see_first(self, KeyFacts facts, object scope, str reported_as) except -1:
+        facts.reported_as = reported_as
+        facts.flags &= ~TEXT_NEW
+        self.first_sight.count(scope, reported_as, facts.text)
+        return 0
+
+    cdef int look_at_events(self, object events, object scope) except -1:
+        cdef int look = LOOK_NOTHING
+        for event in tuple(events):
+            if self.redactor is not NULL:
+                look |= self.is_suspect(event.name, NS_AS_NAME)
+            look |= self.look_at_pairs(NULL, event.attributes, scope)
+        return look
+
+    cdef int look_at_links(self, object links, object scope) except -1:
+        cdef int look = LOOK_NOTHING
+        for link in tuple(links):
+            look |= self.look_at_pairs(NULL, link.attributes, scope)
+            if self.redactor is not NULL:
+                look |= self.look_at_state(link.context.trace_state)
+        return look
+
+    cdef int look_at_status(self, object status) except -1:
+        description = status.description
+        if description is not None and self.is_suspect(description, 0):
+            return LOOK_CHANGED
+        self.clean_status = status
+        return LOOK_NOTHING
+
+    cdef int look_at_state(self, object state) except -1:
+        if state is not None and state is not DEFAULT_TRACE_STATE:
+            for key, value in state.items():
+                if self.is_suspect(key, NS_AS_NAME) or self.is_suspect(value, 0):
+                    return LOOK_CHANGED
+            self.clean_state = state
+        return LOOK_NOTHING
+
+    cdef int check_value(self, KeyFacts facts, object key, object value, object scope) except -1:
+        if not fits(value, facts.accepted):
+            self.count(facts, scope, FOUND_TYPE)
+        elif isinstance(value, (str, int)):
+            if facts.old_values is not None and value in facts.old_values:
+                self.count(facts, scope, FOUND_VALUE)
+            elif facts.members is not None and value not in facts.members:
+                self.count(facts, scope, FOUND_MEMBER)
+            else:
+                self.keys.remember_member(key, value)
+        return 0
+
+    cdef int count(self, KeyFacts facts, object scope, unsigned int finding) except -1:
+        cdef ScopeCount counted = facts.count_of(scope, finding)
+        if counted.begun:
+            add_u64(&counted.count, 1)
+        else:
+            counted.begun = True
+            self.findings.add(counted.finding, counted.scope, facts.reported_as)
+        return 0
+
+    cdef bint is_suspect(self, object value, uint32_t scan_as) except -1:
+        """Whether `clean` may find a secret in it."""
+        cdef ns_text text
+        cdef int overflow = 0
+        cdef int64_t number
+        if self.has_patterns:
+            return True
+        if type(value) is str:
+            text = nspy_text(value)
+            return ns_redact_suspect(self.redactor, &text, scan_as)
+        if type(value) is int:
+            number = PyLong_AsLongLongAndOverflow(value, &overflow)
+            return not overflow and number >= LEAST_CARD and ns_redact_int(self.redactor, number)
+        if type(value) is bool or type(value) is float or value is None:
+            return False
+        if type(value) is tuple:
+            for item in <tuple> value:
+                if type(item) is tuple or self.is_suspect(item, scan_as):
+                    return True
+            return False
+        return True
+
+    # --- changing -----------------------------------------------------------------------------------------------------
+
+    cdef int change_view(self, SpanView *view) except -1:
+        cdef int look = LOOK_NOTHING
+        before = attributes_of(view)
+        after = self.clean_pairs(before)
+        if self.renames:
+            renamed = self.conventions._apply_plain(after, kind_number(view))
+            after = after if renamed == after else renamed
+        look |= self.put(&view.attributes, before, after)
+        if self.redactor is NULL:
+            return look
+        name = object_or_none(view.name)
+        look |= self.put(&view.name, name, self.clean_name(name))
+        if view.events is not NULL:
+            before = tuple(<object> view.events)
+            look |= self.put(&view.events, before, changed_items(before, self.clean_event))
+        if view.links is not NULL:
+            before = tuple(<object> view.links)
+            look |= self.put(&view.links, before, changed_items(before, self.clean_link))
+        if view.status is not NULL:
+            look |= self.put(&view.status, <object> view.status, self.clean_status_of(<object> view.status))
+        if view.trace_state is not NULL:
+            look |= self.put(&view.trace_state, <object> view.trace_state, self.clean_state_of(<object> view.trace_state))
+        return look
+
+    cdef int put(self, PyObject **place, object before, object after) except -1:
+        """Sets a field of the view if it changed."""
+        if after is before:
+            return LOOK_NOTHING
+        old = object_or_none(place[0])
+        Py_CLEAR(place[0])
+        place[0] = reference_or_null(after)
+        return LOOK_CHANGED
+
+    cdef object clean_pairs(self, object pairs):
+        """The dict itself, or a changed copy."""
+        cdef KeyFacts facts
+        cdef size_t room = MAX_NODES
+        cdef bint changed = False
+        if not pairs or self.redactor is NULL:
+            return pairs
+        after = {}
+        for key, value in pairs.items():
+            facts = self.keys.find(key if type(key) is str else text_of(key))
+            if facts.action is not None:
+                new_value = self.redaction._act(facts.action, value)
+            elif facts.flags & KEY_SCANNED:
+                new_value = self.clean(value, facts.scan_as, 0, &room)
+            else:
+                new_value = value
+            new_key = key if facts.other_text is None else facts.other_text
+            changed |= new_value is not value or new_key is not key
+            if new_value is not ABSENT:
+                after[new_key] = new_value
+        return after if changed else pairs
+
+    def clean_event(self, event):
+        attributes = pairs_of(event.attributes)
+        after = self.clean_pairs(attributes)
+        name = self.clean_name(event.name)
+        return event if after is attributes and name is event.name else ChangedEvent(event, name, after)
+
+    def clean_link(self, link):
+        context = link.context
+        attributes = pairs_of(link.attributes)
+        after = self.clean_pairs(attributes)
+        state = self.clean_state_of(context.trace_state)
+        if state is not context.trace_state:
+            context = SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags, state)
+        return link if after is attributes and context is link.context else ChangedLink(link, context, after)
+
+    def clean_name(self, name):
+        if name is None or self.redactor is NULL:
+            return name
+        return self.clean_text(text_of(name), NS_AS_NAME)
+
+    def clean_status_of(self, status):
+        description = status.description
+        if description is None:
+            return status
+        cleaned = self.clean_text(text_of(description), 0)
+        return status if cleaned is description else Status(status.status_code, cleaned)
+
+    def clean_state_of(self, state):
+        """Without the members that hold a secret: a marker is no valid value of every vendor's member."""
+        if not state:
+            return state
+        members = []
+        for key, value in state.items():
+            if self.clean_text(key, NS_AS_NAME) is key and self.clean_text(value, 0) is value:
+                members.append((key, value))
+        return state if len(members) == len(state) else TraceState(members)
+
+    cdef object clean(self, object value, uint32_t scan_as, int depth, size_t *room):
+        """The value itself, or a copy without its secrets."""
+        if isinstance(value, str):
+            return self.clean_text(<str> str(value) if type(value) is not str else value, scan_as)
+        if value is None or isinstance(value, (bool, float)):
+            return value
+        if isinstance(value, int):
+            return self.marker if LEAST_CARD <= value <= MOST_CARD and self.clean_text(str(value), 0) != str(value) else value
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return self.clean_bytes(value if type(value) is bytes else bytes(value), scan_as)
+        if depth >= MAX_DEPTH or room[0] == 0:
+            self.mask_whole()
+            return self.marker
+        room[0] -= 1
+        if isinstance(value, (tuple, list)) or isinstance(value, Sequence):
+            return self.clean_items(value, scan_as, depth, room)
+        if isinstance(value, dict) or isinstance(value, Mapping):
+            return self.clean_mapping(value, depth, room)
+        return value  # no attribute value: the encoder leaves it out
+
+    cdef object clean_items(self, object items, uint32_t scan_as, int depth, size_t *room):
+        before = tuple(items)
+        after = []
+        for item in before:
+            after.append(self.clean(item, scan_as, depth + 1, room))
+        return items if all_same(before, after) else tuple(after)
+
+    cdef object clean_mapping(self, object pairs, int depth, size_t *room):
+        cdef KeyFacts facts
+        cdef bint changed = False
+        after = {}
+        for key, value in pairs.items():
+            facts = self.keys.find(text_of(key))
+            if facts.action is not None:
+                new_value = self.redaction._act(facts.action, value)
+            else:
+                new_value = self.clean(value, facts.scan_as, depth + 1, room)
+            new_key = key if facts.other_text is None else facts.other_text
+            changed |= new_value is not value or new_key is not key
+            if new_value is not ABSENT:
+                after[new_key] = new_value
+        return after if changed else pairs
+
+    cdef object clean_text(self, str value, uint32_t scan_as):
+        cdef ns_text text
+        if self.has_patterns:
+            value = self.redaction._mask_patterns(value)
+        text = nspy_text(value)
+        if not ns_redact_suspect(self.redactor, &text, scan_as):
+            return value
+        data = value.encode("utf-8", "surrogatepass")
+        cleaned = self.clean_bytes(data, scan_as)
+        return value if cleaned is data else (<bytes> cleaned).decode("utf-8", "surrogatepass")
+
+    cdef object clean_bytes(self, bytes value, uint32_t scan_as):
+        cdef uint8_t storage[STACK_TEXT]
+        cdef ns_buf out
+        cdef ns_redact_hits hits
+        cdef size_t replaced
+        memset(&hits, 0, sizeof(hits))
+        ns_buf_init(&out, storage, STACK_TEXT, MAX_TEXT)
+        try:
+            replaced = ns_redact_utf8(self.redactor, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), scan_as, &out, &hits)
+            if not replaced:
+                return value
+            add_hits(&self.hits, &hits)
+            if out.failed:
+                self.mask_whole()
+                return self.marker.encode()
+            return PyBytes_FromStringAndSize(<char *> out.data, out.len)
+        finally:
+            ns_buf_free(&out)
+
+    cdef void mask_whole(self) noexcept:
+        add_u64(&self.masked_whole, 1)
+
+    cdef int after_fork(self) except -1:
+        cdef KeyFacts facts
+        for facts in [*self.keys, *self.names, *self.routes]:
+            facts.counts = {}
+            facts.last, facts.last_id = None, 0
+        memset(&self.hits, 0, sizeof(self.hits))
+        store_u64(&self.changed, 0)
+        store_u64(&self.masked_whole, 0)
+        self.findings.clear()
+        return 0
+
+    # --- resources and scopes, once each ------------------------------------------------------------------------------
+
+    cdef object shared_attributes(self, object attributes):
+        before = pairs_of(attributes)
+        if self.conventions is not None:
+            self.look_at_pairs(NULL, before, None)
+        after = self.clean_pairs(before)
+        return self.conventions._apply_plain(after, 0) if self.renames else after
+
+    cdef object shared_text(self, object text):
+        return self.clean_name(text)
+
+    # --- exporters that take objects ----------------------------------------------------------------------------------
+
+    cdef object allowed(self, object span):
+        """The ReadableSpan itself, or a changed copy; None if a rule drops it."""
+        cdef SpanView view
+        cdef EncodeCounts counts
+        memset(&counts, 0, sizeof(counts))
+        view.span = <PyObject *> span
+        view.calls = readable_calls()
+        clear_view(&view)
+        try:
+            view.calls.fill(&view, &counts)
+            changed = self.treat(&view)
+            resource = self.changed_resource(span.resource)
+            scope = self.changed_scope(span.instrumentation_scope)
+            if not changed and resource is span.resource and scope is span.instrumentation_scope:
+                return span
+            return copy_of(span, &view, resource, scope)
+        except Withheld:
+            return None
+        finally:
+            release_view(&view)
+
+    def changed_resource(self, resource):
+        if resource is not self.last_resource:
+            attributes = self.shared_attributes(resource.attributes)
+            self.last_changed_resource = (
+                resource if attributes is pairs_of(resource.attributes) else Resource(attributes, resource.schema_url))
+            self.last_resource = resource
+        return self.last_changed_resource
+
+    def changed_scope(self, scope):
+        if scope is None or scope is self.clean_scope:
+            return scope
+        name, version = self.shared_text(scope.name), self.shared_text(scope.version)
+        before = pairs_of(scope.attributes)
+        attributes = self.shared_attributes(before)
+        if name is scope.name and version is scope.version and attributes is before:
+            self.clean_scope = scope
+            return scope
+        return InstrumentationScope(name, version, scope.schema_url, attributes)
+
+    # --- reports ------------------------------------------------------------------------------------------------------
+
+    def collect(self):
+        """Move the native counts into the findings."""
+        for facts in [*self.keys, *self.names, *self.routes]:
+            self.forget(facts)
+
+    def secrets(self):
+        """How often each rule of the redaction found one, by the rule's number."""
+        return hits_of(&self.hits)
+
+    def counts(self):
+        """The sums, for `BatchSpanProcessor.stats`."""
+        self.collect()
+        return {
+            "findings": sum(self.findings.totals().values()),
+            "spans_changed": load_u64(&self.changed),
+            "secrets": sum(self.secrets()),
+            "masked_whole": load_u64(&self.masked_whole),
+        }
