@@ -2,7 +2,7 @@
 #include "contract/search/ns_value.h"
 #include "contract/ns_fold.h"
 
-enum { MAX_BLANKS = 8, MAX_BACKSLASHES = 15, MAX_INDEX = 4 };
+enum { MAX_BLANKS = 8, MAX_SPACES = 32, MAX_BACKSLASHES = 15, MAX_INDEX = 4 };
 
 static size_t skip_blanks(const ns_find *find, size_t at) {
     for (size_t left = MAX_BLANKS; left > 0 && at < find->size && ns_is_blank(find->data[at]); left--) at++;
@@ -71,6 +71,20 @@ static bool read_sign(const ns_find *find, size_t *at, ns_pair_form *form) {
     return true;
 }
 
+/* Skips what may stand between sign and value: blanks, behind a quoted key also ends of lines, behind an encoded sign also
+ * encoded blanks. */
+static size_t skip_to_value(const ns_find *find, size_t at, const ns_pair_form *form) {
+    for (size_t left = MAX_SPACES; left > 0 && at < find->size; left--) {
+        size_t size = 1;
+        int byte = find->data[at];
+        if (form->is_encoded && byte == '%') byte = ns_find_percent(find, at, &size);
+        if (form->is_encoded && byte == '+') byte = ' ';
+        if (byte != ' ' && byte != '\t' && !(form->key_is_quoted && (byte == '\n' || byte == '\r'))) break;
+        at += size;
+    }
+    return at;
+}
+
 /* Reads the sign behind the key and the quote before the value. `*at` is set to where the value begins. */
 static bool read_form(const ns_find *find, size_t *at, ns_pair_form *form) {
     *form = (ns_pair_form){0};
@@ -81,7 +95,7 @@ static bool read_form(const ns_find *find, size_t *at, ns_pair_form *form) {
     here = skip_blanks(find, here);
     if (!read_sign(find, &here, form)) return false;
     size_t behind_sign = here;
-    here = skip_blanks(find, here);
+    here = skip_to_value(find, here, form);
     form->has_blank = here > behind_sign || behind_sign > behind_key + 1 + (form->is_encoded ? 2 : 0);
     if (here + 1 < find->size && (find->data[here] | 0x20) == 'b' && ns_is_quote(find->data[here + 1])) here++;
     form->is_quoted = read_quote(find, &here, &form->quote);
