@@ -172,14 +172,42 @@ static __attribute__((noinline)) bool any_in_two(const ns_scan_tables *tables, c
     return ns_scan_digit_runs(digits) != 0;
 }
 
-static __attribute__((noinline)) bool any_in_copy(const ns_scan_tables *tables, const uint8_t *data, size_t size) {
-    uint64_t runs;
-    return size >= NS_SCAN_WINDOW && (in_copy(tables, data, size, &runs) | runs) != 0;
+/* Text of 3 to 15 bytes in the lower half, with zeros behind it. */
+static AVX2 inline __m256i load_small(const uint8_t *data, size_t size) {
+    uint64_t low, high = 0;
+    if (size > 8) {
+        low = ns_load_u64(data);
+        high = ns_load_u64(data + size - 8) >> (8 * (16 - size));
+    } else if (size >= 4) {
+        uint32_t first, last;
+        __builtin_memcpy(&first, data, sizeof first);
+        __builtin_memcpy(&last, data + size - 4, sizeof last);
+        low = first | (uint64_t)last << (8 * (size - 4));
+    } else {
+        low = data[0] | (uint64_t)data[1] << 8 | (uint64_t)data[2] << 16;
+    }
+    return _mm256_zextsi128_si256(_mm_set_epi64x((int64_t)high, (int64_t)low));
+}
+
+static __attribute__((noinline)) bool any_in_small(const ns_scan_tables *tables, const uint8_t *data, uint64_t starts,
+                                                   uint64_t digits) {
+    for (; starts; starts &= starts - 1) {
+        if (NS_UNLIKELY(ns_scan_is_place(tables, data, (size_t)__builtin_ctzll(starts)))) return true;
+    }
+    return ns_scan_digit_runs(digits) != 0;
 }
 
 AVX2 bool ns_scan_short_avx2(const ns_scan_tables *tables, const uint8_t *data, size_t size) {
-    if (NS_UNLIKELY(size < 16)) return any_in_copy(tables, data, size);
+    if (NS_UNLIKELY(size < NS_SCAN_WINDOW)) return false;
     const wide_tables wide = load_tables(tables);
+    if (size < 16) {
+        __m256i few = load_small(data, size);
+        uint32_t small = starts_in_halves(&wide, few) & ((1u << (size - 2)) - 1), numbers = digits_32(&wide, few),
+                 two = numbers & numbers >> 1;
+        if (NS_LIKELY((small | (two & two >> 2)) == 0)) return false;
+        _mm256_zeroupper();
+        return any_in_small(tables, data, small, numbers);
+    }
     if (NS_UNLIKELY(size > HALVES_MAX)) {
         /* Two registers, of the first bytes and of the last ones. */
         uint32_t first = starts_32(&wide, data), last = starts_32(&wide, data + size - 34);
