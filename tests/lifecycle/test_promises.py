@@ -1,4 +1,4 @@
-"""docs/lifecycle.md and the tests of this folder name each other completely."""
+"""docs/lifecycle.md and the tests of this folder name each other completely; it also names tests of hosts and servers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ def test_every_promise_has_its_test() -> None:
     assert [row for row in promises if "`test_" not in row] == [], "promises that name no test"
 
     named = set(re.findall(r"`(test_\w+)`", text))
-    sources = [path.read_text() for path in HERE.glob("test_*.py")]
-    tests = {name for source in sources for name in re.findall(r"^def (test_\w+)", source, re.MULTILINE)}
+    tests = names_in("lifecycle")
     assert len(named) > 60
-    assert named - tests == set(), "tests that are named and do not exist"
+    assert named - tests - names_in("hosts") - names_in("servers") == set(), "tests that are named and do not exist"
     assert tests - named == set(), "tests whose promise is not written down"
+
+
+def names_in(folder: str) -> set[str]:
+    sources = [path.read_text() for path in (HERE.parent / folder).glob("test_*.py")]
+    return {name for source in sources for name in re.findall(r"^def (test_\w+)", source, re.MULTILINE)}

@@ -37,7 +37,7 @@ cdef extern from "contract/ns_redact.h" nogil:
     bint ns_redactor_add_key(ns_redactor *redactor, const char *key, size_t size, uint32_t flags)
     bint ns_redactor_add_literal(ns_redactor *redactor, const char *text, size_t size)
     bint ns_redactor_set_marker(ns_redactor *redactor, const char *marker, size_t size)
-    void ns_redactor_finish(ns_redactor *redactor)
+    bint ns_redactor_finish(ns_redactor *redactor)
     bint ns_redact_suspect(const ns_redactor *redactor, const ns_text *value, uint32_t scan_as)
     bint ns_redact_int(const ns_redactor *redactor, int64_t value)
     size_t ns_redact_utf8(const ns_redactor *redactor, const char *text, size_t size, uint32_t scan_as, ns_buf *out,

@@ -21,7 +21,7 @@ cdef class Redactor:
         for key, flags in keys:
             data = key.encode()
             if not ns_redactor_add_key(self.compiled, data, len(data), flags):
-                raise ValueError(f"{key!r} cannot be a key: it must have 1 to 64 letters, digits or marks of ASCII")
+                raise ValueError(f"{key!r} cannot be a key: it must have 2 to 64 letters, digits or marks of ASCII")
         for text in literals:
             data = text.encode()
             if not ns_redactor_add_literal(self.compiled, data, len(data)):
@@ -31,7 +31,8 @@ cdef class Redactor:
             data = marker.encode()
             if not ns_redactor_set_marker(self.compiled, data, len(data)):
                 raise ValueError(f"marker must have 1 to 64 bytes, not {len(data)}")
-        ns_redactor_finish(self.compiled)
+        if not ns_redactor_finish(self.compiled):
+            raise MemoryError
 
     def __dealloc__(self):
         ns_redactor_free(self.compiled)
