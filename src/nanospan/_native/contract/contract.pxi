@@ -27,7 +27,7 @@ class Withheld(Exception):
 
 
 cdef inline int look_at_pair(Contract contract, SpanView *view, PyObject *key, PyObject *value, object scope) except -1:
-    cdef int look = LOOK_CLOSER if FREE else quick_look(contract.keys.slots, key, value, contract.redactor)
+    cdef int look = LOOK_CLOSER if FREE else quick_look(contract.keys.slots, contract.routes.slots, key, value, contract.redactor)
     return look if look != LOOK_CLOSER else contract.look(view, <object> key, <object> value, scope)
 
 
@@ -154,9 +154,9 @@ cdef class Contract(SpanContract):
             self.first_sight.limits(scope, text_of(object_or_none(view.name)), view.dropped_attributes,
                                     view.dropped_events, view.dropped_links)
         if self.redactor is not NULL:
-            if view.status is not NULL and <object> view.status is not self.clean_status:
+            if view.status is not NULL and view.status != <PyObject *> self.clean_status:
                 look |= self.look_at_status(<object> view.status)
-            if view.trace_state is not NULL and <object> view.trace_state is not self.clean_state:
+            if view.trace_state is not NULL and view.trace_state != <PyObject *> self.clean_state:
                 look |= self.look_at_state(<object> view.trace_state)
         return look
 
@@ -200,15 +200,16 @@ cdef class Contract(SpanContract):
 
     cdef int look_at_name(self, SpanView *view, object scope) except -1:
         cdef KeyFacts facts
+        cdef bint may_be_path = view.kind == <PyObject *> SERVER or view.kind == <PyObject *> CLIENT
+        if not FREE and is_innocent(self.names.slots, view.name, 0 if may_be_path else PATH_UNKNOWN):
+            return LOOK_NOTHING
         name = object_or_none(view.name)
         if type(name) is not str:
             return LOOK_CHANGED
-        if not FREE and is_innocent(self.names.slots, view.name):
-            return LOOK_NOTHING
         facts = self.names.find(name)
         if facts.flags & TEXT_NEW:
             self.see_first(facts, scope, SPAN_NAME)
-        if facts.flags & PATH_UNKNOWN and (<object> view.kind is SERVER or <object> view.kind is CLIENT):
+        if facts.flags & PATH_UNKNOWN and may_be_path:
             facts.settle(self.first_sight.name_is_path(facts.text, kind_number(view), attributes_of(view)))
         self.names.renew(name, facts)
         if facts.flags & KEY_FOUND:
@@ -217,12 +218,12 @@ cdef class Contract(SpanContract):
 
     cdef int look_at_route(self, SpanView *view, object route, object scope) except -1:
         cdef KeyFacts facts
-        if type(route) is not str or (not FREE and is_innocent(self.routes.slots, <PyObject *> route)):
+        if type(route) is not str or (not FREE and is_innocent(self.routes.slots, <PyObject *> route, 0)):
             return 0
         facts = self.routes.find(route)
         if facts.flags & TEXT_NEW:
             self.see_first(facts, scope, ROUTE)
-        if facts.flags & PATH_UNKNOWN and <object> view.kind is SERVER:
+        if facts.flags & PATH_UNKNOWN and view.kind == <PyObject *> SERVER:
             facts.settle(self.first_sight.route_is_path(facts.text, attributes_of(view)))
         self.routes.renew(route, facts)
         if facts.flags & KEY_FOUND:

@@ -31,10 +31,11 @@ cdef extern from "contract/quick_look.h":
         uint32_t scan_as
 
     void set_type "nspy_set_type"(nspy_key_slot *slot) noexcept
-    bint is_innocent "nspy_is_innocent"(nspy_key_slot *slots, PyObject *text) noexcept
+    bint is_innocent "nspy_is_innocent"(nspy_key_slot *slots, PyObject *text, uint32_t unless) noexcept
     nspy_key_slot *slot_of "nspy_slot_of"(nspy_key_slot *slots, PyObject *key) noexcept
     uint32_t scalar_kind "nspy_kind_of"(object value) noexcept
-    int quick_look "nspy_quick_look"(nspy_key_slot *slots, PyObject *key, PyObject *value, const ns_redactor *redactor) noexcept
+    int quick_look "nspy_quick_look"(nspy_key_slot *slots, nspy_key_slot *routes, PyObject *key, PyObject *value,
+                                     const ns_redactor *redactor) noexcept
 
 
 # How often one finding was made on the spans of one scope.

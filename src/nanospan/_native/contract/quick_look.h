@@ -72,20 +72,21 @@ static inline int nspy_is_small(PyObject *number) {
 #endif
 }
 
-/* Whether a name or route was seen before, and nothing was found. */
-static inline int nspy_is_innocent(nspy_key_slot *slots, PyObject *text) {
+/* Whether a name or route was seen before, and nothing was found, nor is left to find except what `unless` says. */
+static inline int nspy_is_innocent(nspy_key_slot *slots, PyObject *text, uint32_t unless) {
     const nspy_key_slot *slot = nspy_slot_of(slots, text);
-    return slot->key == text && !slot->flags;
+    return slot->key == text && !(slot->flags & ~unless);
 }
 
-__attribute__((always_inline)) static inline int nspy_quick_look(nspy_key_slot *slots, PyObject *key, PyObject *value,
-                                                                 const ns_redactor *redactor) {
+__attribute__((always_inline)) static inline int nspy_quick_look(nspy_key_slot *slots, nspy_key_slot *routes, PyObject *key,
+                                                                 PyObject *value, const ns_redactor *redactor) {
     const nspy_key_slot *slot = nspy_slot_of(slots, key);
     PyTypeObject *type = Py_TYPE(value);
     uint32_t flags = slot->flags;
     if (slot->key != key) return LOOK_CLOSER;
     if (!flags) return LOOK_NOTHING;
-    if (flags & (KEY_FOUND | KEY_CHANGED | KEY_ROUTE)) return LOOK_CLOSER;
+    if (flags & (KEY_FOUND | KEY_CHANGED)) return LOOK_CLOSER;
+    if (flags & KEY_ROUTE && !nspy_is_innocent(routes, value, 0)) return LOOK_CLOSER;
     if (flags & KEY_TYPED && type != slot->type && !(nspy_kind_of(value) & slot->accepted)) return LOOK_CLOSER;
     if (flags & KEY_LISTED && value != slot->member) return LOOK_CLOSER;
     if (flags & KEY_SCANNED) {
