@@ -1,0 +1,93 @@
+"""Rule L5: events, or attributes with names of their own, in each turn of a loop without a bound."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nanospan.lint.report import Finding
+from nanospan.lint.spans.loops import Loop, is_bounded, loops_around, repeats
+from nanospan.lint.spans.module import Module
+from nanospan.lint.spans.names import varies
+from nanospan.lint.spans.tracing import Tracing
+
+__all__ = ["RULE", "check"]
+
+RULE = "L5"
+
+_LIMIT = 128
+"""Of events and attributes of a span, as the SDK has it."""
+
+
+def check(module: Module, tracing: Tracing, path: str) -> Iterator[Finding]:
+    """The findings of a module."""
+    for node in module.nodes:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        method = node.func.attr
+        if method not in ("add_event", "set_attribute") or not tracing.is_span(node.func.value):
+            continue
+        if method == "set_attribute" and not _is_built(module, node):
+            continue
+        if (loop := _unbounded(module, tracing, node)) is None:
+            continue
+        what = "an event is added" if method == "add_event" else "an attribute with a name of its own is set"
+        message = (
+            f"{what} in each turn of the loop in line {loop.line}, and a span keeps {_LIMIT}: count in the loop, set the "
+            "counts as attributes after it, and add events behind a test of their number"
+        )
+        yield Finding(RULE, path, node.lineno, node.col_offset + 1, message)
+
+
+def _is_built(module: Module, call: ast.Call) -> bool:
+    """Whether the name of the attribute is put together in the loop."""
+    keys = [*call.args[:1], *(one.value for one in call.keywords if one.arg == "key")]
+    return bool(keys) and varies(module, keys[0]) is not None
+
+
+def _unbounded(module: Module, tracing: Tracing, node: ast.Call) -> Loop | None:
+    for loop, is_last_turn in loops_around(module, node):
+        if is_last_turn or not repeats(module, loop, node):
+            continue
+        if loop.iterated is not None and is_bounded(module, loop.iterated, _LIMIT):
+            continue
+        if _counted(module, node, loop) or _has_own_span(tracing, module, node, loop):
+            continue
+        return loop
+    return None
+
+
+def _counted(module: Module, node: ast.AST, loop: Loop) -> bool:
+    """Whether a test of a number stands between the loop and ``node``."""
+    for child, parent in module.path(node):
+        if parent is loop.node:
+            return isinstance(loop.node, ast.While) and _tests_number(loop.node.test)
+        if isinstance(parent, ast.If) and child in parent.body and _tests_number(parent.test):
+            return True
+    return False
+
+
+def _tests_number(test: ast.expr) -> bool:
+    """Whether something is less than a number, or divides by one."""
+    for node in ast.walk(test):
+        if isinstance(node, ast.Compare) and any(isinstance(one, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for one in node.ops):
+            return True
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+            return True
+    return False
+
+
+def _has_own_span(tracing: Tracing, module: Module, node: ast.Call, loop: Loop) -> bool:
+    """Whether the span is one that this turn of the loop started."""
+    for _, parent in module.path(node):
+        if parent is loop.node:
+            break
+        if isinstance(parent, ast.With | ast.AsyncWith):
+            if any(tracing.start(item.context_expr) is not None for item in parent.items):
+                return True
+    span = node.func.value if isinstance(node.func, ast.Attribute) else None
+    if not isinstance(span, ast.Name):
+        return False
+    return any(
+        isinstance(one, ast.Name) and one.id == span.id and isinstance(one.ctx, ast.Store) for one in ast.walk(loop.node)
+    )

@@ -1,0 +1,227 @@
+"""The loops around a node, and which of them repeat without a bound that the code shows."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from nanospan.lint.spans.module import Module, last_name, words_of
+
+__all__ = ["SMALL", "Loop", "is_bounded", "loops_around", "repeats"]
+
+SMALL = 8
+"""Up to so many turns a loop is no loop for these rules."""
+
+_FEW_ITEMS = 32
+_RETRY = frozenset(("attempt", "attempts", "retries", "retry", "retrying", "tries", "backoff", "backoffs"))
+_RECEIVING = frozenset(
+    ("accept", "blpop", "brpop", "consume", "dequeue", "fetch", "get", "get_message", "get_nowait", "getone", "listen")
+    + ("lpop", "next_message", "poll", "pop", "receive", "recv", "read_message", "rpop", "sleep", "take", "wait")
+)
+_ARRIVING = frozenset(
+    ("consumer", "consume", "subscriber", "subscription", "listener", "listen", "receiver", "receive", "mailbox")
+    + ("messages", "queue", "poll", "pubsub", "websocket", "deliveries")
+)
+_PASSED_THROUGH = ("enumerate", "list", "reversed", "set", "sorted", "tuple", "zip")
+_VIEWS = ("items", "keys", "values")
+
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop whose repeated part holds the node in question."""
+
+    node: ast.For | ast.AsyncFor | ast.While | Comprehension
+    iterated: ast.expr | None
+    """What it goes over; None for ``while``."""
+    target: ast.expr | None
+
+    @property
+    def line(self) -> int:
+        return self.node.lineno
+
+
+def loops_around(module: Module, node: ast.AST) -> Iterator[tuple[Loop, bool]]:
+    """The loops of the same function that repeat ``node``, from the nearest, each with whether its first turn ends it.
+
+    A turn is the last where ``return``, ``raise`` or ``break`` follows ``node`` in any case.
+    """
+    leaves_all = leaves_next = False
+    for child, parent in module.path(node):
+        ends = _ends_after(parent, child)
+        leaves_all = leaves_all or ends in ("return", "raise")
+        leaves_next = leaves_next or ends == "break"
+        for loop in _repeated_by(parent, child):
+            yield loop, leaves_all or leaves_next
+            leaves_next = False
+
+
+def _repeated_by(parent: ast.AST, child: ast.AST) -> Iterator[Loop]:
+    if isinstance(parent, ast.For | ast.AsyncFor):
+        if child in parent.body:
+            yield Loop(parent, parent.iter, parent.target)
+    elif isinstance(parent, ast.While):
+        if child in parent.body or child is parent.test:
+            yield Loop(parent, None, None)
+    elif isinstance(parent, Comprehension):
+        generators: Sequence[ast.comprehension] = parent.generators
+        if child in generators:
+            generators = generators[: generators.index(child)]  # type: ignore[arg-type]
+        for one in reversed(generators):
+            yield Loop(parent, one.iter, one.target)
+    elif isinstance(parent, ast.comprehension) and child is not parent.iter:
+        # A condition is asked for each element of the iterable that it stands with.
+        yield Loop(parent, parent.iter, parent.target)  # type: ignore[arg-type]
+
+
+def repeats(module: Module, loop: Loop, node: ast.AST) -> bool:
+    """Whether ``loop`` repeats ``node`` without a bound in the code, and not to try again."""
+    if module.permitted(loop.node, node) or is_retry(loop):
+        return False
+    return loop.iterated is None or not is_bounded(module, loop.iterated)
+
+
+def is_bounded(module: Module, iterated: ast.expr, most: int = SMALL) -> bool:
+    """Whether the code shows that ``iterated`` has a fixed or a small number of items."""
+    if isinstance(iterated, ast.Tuple | ast.List | ast.Set):
+        return len(iterated.elts) <= _FEW_ITEMS and not any(isinstance(one, ast.Starred) for one in iterated.elts)
+    if isinstance(iterated, ast.Dict):
+        return len(iterated.keys) <= _FEW_ITEMS and None not in iterated.keys
+    if isinstance(iterated, ast.Constant):
+        return True
+    if isinstance(iterated, ast.Name):
+        values = module.values_of(iterated)
+        grows = values is not None and _grows(module, iterated)
+        return values is not None and not grows and all(is_bounded(module, one, most) for one in values)
+    if isinstance(iterated, ast.IfExp):
+        return is_bounded(module, iterated.body, most) and is_bounded(module, iterated.orelse, most)
+    if isinstance(iterated, ast.Subscript):
+        return isinstance(iterated.slice, ast.Slice) and _number(iterated.slice.upper, most) is not None
+    if isinstance(iterated, ast.Call):
+        return _is_bounded_call(module, iterated, most)
+    return False
+
+
+def _is_bounded_call(module: Module, call: ast.Call, most: int) -> bool:
+    name = last_name(call.func)
+    if name == "range" and call.args:
+        return all(_number(one, most) is not None for one in call.args[:2])
+    if name == "islice" and len(call.args) > 1:
+        return _number(call.args[min(2, len(call.args) - 1)], most) is not None
+    if name == "zip":
+        return any(is_bounded(module, one, most) for one in call.args)
+    if name in _PASSED_THROUGH and isinstance(call.func, ast.Name) and call.args:
+        return is_bounded(module, call.args[0], most)
+    if name in _VIEWS and isinstance(call.func, ast.Attribute) and not call.args:
+        return is_bounded(module, call.func.value, most)
+    return False
+
+
+def _grows(module: Module, name: ast.Name) -> bool:
+    """Whether the code around adds to the container ``name``."""
+    for node in module.within(module.scope(name)):
+        if isinstance(node, ast.Attribute) and node.attr in ("append", "extend", "add", "update", "insert", "setdefault"):
+            if isinstance(node.value, ast.Name) and node.value.id == name.id:
+                return True
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            if isinstance(node.value, ast.Name) and node.value.id == name.id and not isinstance(node.slice, ast.Constant):
+                return True
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id == name.id:
+            return True
+    return False
+
+
+def _number(node: ast.expr | None, most: int) -> int | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value <= most:
+        return node.value
+    return None
+
+
+def is_retry(loop: Loop) -> bool:
+    """Whether a loop tries something again until it succeeds."""
+    parts: list[ast.AST | None] = [loop.target, loop.iterated]
+    if isinstance(loop.node, ast.While):
+        parts = [loop.node.test]
+        body: list[ast.stmt] = loop.node.body
+        if _is_true(loop.node.test) and _tries_again(body):
+            return True
+    for part in parts:
+        for node in ast.walk(part) if part is not None else ():
+            name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+            if not _RETRY.isdisjoint(words_of(name)):
+                return True
+    return False
+
+
+def _tries_again(body: list[ast.stmt]) -> bool:
+    """Whether the code leaves the loop where nothing is raised: ``try: ...; return`` with an ``except`` that goes on."""
+    last = body[-1] if body else None
+    if isinstance(last, ast.With | ast.AsyncWith):
+        return _tries_again(last.body)
+    return isinstance(last, ast.Try) and bool(last.handlers) and _last_leaves([*last.body, *last.orelse]) is not None
+
+
+def receives(module: Module, loop: Loop) -> bool:
+    """Whether a loop waits for what arrives: a consumer, a worker, a poller."""
+    if loop.iterated is not None:
+        names = {
+            word
+            for node in ast.walk(loop.iterated)
+            if isinstance(node, ast.Name | ast.Attribute)
+            for word in words_of(node.id if isinstance(node, ast.Name) else node.attr)
+        }
+        return not _ARRIVING.isdisjoint(names)
+    if not isinstance(loop.node, ast.While):
+        return False
+    for part in loop.node.body:
+        for node in ast.walk(part):
+            if isinstance(node, ast.Call) and last_name(node.func) in _RECEIVING:
+                # The `get` of a dict has a key.
+                if last_name(node.func) not in ("get", "pop") or not node.args:
+                    return True
+    return False
+
+
+def _is_true(test: ast.expr) -> bool:
+    return isinstance(test, ast.Constant) and bool(test.value)
+
+
+def _ends_after(parent: ast.AST, child: ast.AST) -> str | None:
+    """What leaves a loop in any case after ``child``, a part of ``parent``."""
+    if isinstance(parent, ast.withitem):
+        return None
+    if isinstance(parent, ast.With | ast.AsyncWith) and child in parent.items:
+        return _last_leaves(parent.body)
+    if isinstance(child, ast.Return | ast.Raise):
+        return "return"
+    for block in ("body", "orelse", "finalbody"):
+        statements = getattr(parent, block, None)
+        if isinstance(statements, list) and child in statements:
+            after = statements[statements.index(child) + 1 :]
+            return _last_leaves(after)
+    return None
+
+
+def _last_leaves(statements: Sequence[ast.stmt]) -> str | None:
+    """``return``, ``raise`` or ``break`` if one of ``statements`` comes to it whatever happens before."""
+    for one in statements:
+        if isinstance(one, ast.Return):
+            return "return"
+        if isinstance(one, ast.Raise):
+            return "raise"
+        if isinstance(one, ast.Break):
+            return "break"
+        if isinstance(one, ast.Continue):
+            return None
+        found: str | None = None
+        if isinstance(one, ast.With | ast.AsyncWith):
+            found = _last_leaves(one.body)
+        elif isinstance(one, ast.Try):
+            found = _last_leaves([*one.body, *one.orelse]) or _last_leaves(one.finalbody)
+        elif isinstance(one, ast.If):
+            found = _last_leaves(one.body) and _last_leaves(one.orelse)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,45 @@
+"""The rules L1 to L5 together."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Sequence
+
+from nanospan.lint.report import Finding
+from nanospan.lint.spans import endings, events, fan_out, in_loop, names
+from nanospan.lint.spans.module import Module
+from nanospan.lint.spans.sites import find_sites
+from nanospan.lint.spans.tracing import Tracing
+
+__all__ = ["RULES", "check_spans"]
+
+RULES = {
+    in_loop.RULE: "span in a loop",
+    fan_out.RULE: "spans of a fan-out that grows with the input",
+    names.RULE: "unbounded names of spans",
+    endings.RULE: "span that does not end on every path",
+    events.RULE: "unbounded events or attributes in a loop",
+}
+"""By identifier what each rule finds."""
+
+_TOLD_BY = ("start_span", "start_as_current_span", "add_event", "set_attribute")
+
+
+def check_spans(
+    tree: ast.Module, path: str, lines: Sequence[str], rules: Collection[str] = tuple(RULES)
+) -> Iterator[Finding]:
+    """The findings of ``rules`` in the module ``tree``, whose source is ``lines``, in the order of the lines."""
+    if not any(word in line for line in lines for word in _TOLD_BY):
+        return
+    module = Module(tree, lines)
+    tracing = Tracing(module)
+    sites = list(find_sites(module, tracing))
+    found = [
+        *in_loop.check(sites, path),
+        *fan_out.check(sites, path),
+        *names.check(module, tracing, path),
+        *endings.check(module, tracing, path),
+        *events.check(module, tracing, path),
+    ]
+    chosen = {one for one in found if one.rule in rules}
+    yield from sorted(chosen, key=lambda one: (one.line, one.column, one.rule))
