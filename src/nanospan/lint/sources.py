@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from nanospan.contract.conventions import Conventions
-from nanospan.lint.deprecated import check_deprecated
+from nanospan.lint import deprecated
 from nanospan.lint.report import Finding
+from nanospan.lint.spans.rules import RULES as SPAN_RULES
+from nanospan.lint.spans.rules import check_spans
 
-__all__ = ["SourceError", "lint_sources"]
+__all__ = ["RULES", "SourceError", "lint_sources"]
+
+SYNTAX = "syntax"
+RULES = {**SPAN_RULES, deprecated.RULE: "deprecated names of attributes", SYNTAX: "files that are no Python"}
+"""By identifier what each rule finds."""
 
 _NOT_SOURCES = frozenset((".git", ".hg", ".mypy_cache", ".nox", ".ruff_cache", ".tox", "__pycache__", "node_modules"))
 
@@ -19,20 +26,35 @@ class SourceError(Exception):
     """A path that is no source; the message says why."""
 
 
-def lint_sources(paths: Iterable[str], conventions: Conventions) -> list[Finding]:
-    """The findings in files, and in the ``.py`` files of folders. Raises SourceError for a path that cannot be read."""
+def lint_sources(paths: Iterable[str], conventions: Conventions, rules: Collection[str] = tuple(RULES)) -> list[Finding]:
+    """The findings of ``rules`` in files, and in the ``.py`` files of folders.
+
+    Raises SourceError for a path that cannot be read.
+    """
     found: list[Finding] = []
     for path in _files(paths):
         try:
-            tree = ast.parse(path.read_bytes(), str(path))
+            source = path.read_bytes()
+            tree = _parsed(source, str(path))
         except OSError as error:
             raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
         except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None) or 1
-            found.append(Finding("syntax", str(path), line, 1, f"this is no Python: {error.args[0]}"))
+            if SYNTAX in rules:
+                line = getattr(error, "lineno", None) or 1
+                found.append(Finding(SYNTAX, str(path), line, 1, f"this is no Python: {error.args[0]}"))
             continue
-        found += check_deprecated(tree, str(path), conventions)
+        of_file = list(check_spans(tree, str(path), source.decode("utf-8", "replace").splitlines(), rules))
+        if deprecated.RULE in rules:
+            of_file += deprecated.check_deprecated(tree, str(path), conventions)
+        found += sorted(of_file, key=lambda one: (one.line, one.column))
     return found
+
+
+def _parsed(source: bytes, path: str) -> ast.Module:
+    with warnings.catch_warnings():
+        # Of escapes in literals, which are no findings of these rules.
+        warnings.simplefilter("ignore")
+        return ast.parse(source, path)
 
 
 def _files(paths: Iterable[str]) -> Iterator[Path]:

@@ -43,6 +43,8 @@ LEVELS = ("violation", "improvement", "information", "none")
     "--namespace", metavar="NAME", multiple=True, help="Where your own attributes belong, as com.acme. Repeatable."
 )
 @click.option("--check", metavar="ID", multiple=True, help="Look for this finding only. Repeatable.")
+@click.option("--select", metavar="RULE", multiple=True, help="Use this rule on source code only. Repeatable; or A,B.")
+@click.option("--ignore", metavar="RULE", multiple=True, help="Leave this rule on source code out. Repeatable; or A,B.")
 def lint(
     paths: tuple[str, ...],
     semconv: bool,
@@ -55,6 +57,8 @@ def lint(
     version: str,
     namespace: tuple[str, ...],
     check: tuple[str, ...],
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
 ) -> None:
     """Find what is wrong with spans: in the source code that makes them, or with --semconv in captured ones.
 
@@ -64,7 +68,9 @@ def lint(
     from nanospan.lint import report
 
     conventions = conventions_of(version, namespace, check)
-    findings = _captured(paths, conventions) if semconv else _sources(paths, conventions)
+    if semconv and (select or ignore):
+        raise click.UsageError("--select and --ignore are of rules on source code; --semconv has --check")
+    findings = _captured(paths, conventions) if semconv else _sources(paths, conventions, select, ignore)
     try:
         if write_baseline is not None:
             report.write_baseline(write_baseline, findings)
@@ -103,10 +109,19 @@ def _captured(paths: tuple[str, ...], conventions: Conventions) -> list[Finding]
         raise click.UsageError(str(error)) from error
 
 
-def _sources(paths: tuple[str, ...], conventions: Conventions) -> list[Finding]:
-    from nanospan.lint.sources import SourceError, lint_sources
+def _sources(
+    paths: tuple[str, ...], conventions: Conventions, select: tuple[str, ...], ignore: tuple[str, ...]
+) -> list[Finding]:
+    from nanospan.lint.sources import RULES, SourceError, lint_sources
 
+    def named(option: str, values: tuple[str, ...]) -> set[str]:
+        names = {name.strip() for value in values for name in value.split(",")}
+        if wrong := sorted(names - set(RULES)):
+            raise click.UsageError(f"{option} {wrong[0]}: there is no such rule; there are {', '.join(RULES)}")
+        return names
+
+    rules = (named("--select", select) if select else set(RULES)) - (named("--ignore", ignore) if ignore else set())
     try:
-        return lint_sources(paths, conventions)
+        return lint_sources(paths, conventions, rules)
     except SourceError as error:
         raise click.UsageError(str(error)) from error

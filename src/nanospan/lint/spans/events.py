@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from nanospan.lint.report import Finding
 from nanospan.lint.spans.loops import Loop, is_bounded, loops_around, repeats
-from nanospan.lint.spans.module import Module
+from nanospan.lint.spans.module import Module, last_name, words_of
 from nanospan.lint.spans.names import varies
 from nanospan.lint.spans.tracing import Tracing
 
@@ -19,18 +19,24 @@ _LIMIT = 128
 """Of events and attributes of a span, as the SDK has it."""
 
 
+_SETTINGS = frozenset(("config", "configuration", "labels", "options", "settings", "tags"))
+
+
 def check(module: Module, tracing: Tracing, path: str) -> Iterator[Finding]:
     """The findings of a module."""
-    for node in module.nodes:
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+    told: set[tuple[ast.AST, str]] = set()
+    calls = (node for node in module.nodes if isinstance(node, ast.Call))
+    for node in sorted(calls, key=lambda one: (one.lineno, one.col_offset)):
+        if not isinstance(node.func, ast.Attribute):
             continue
         method = node.func.attr
         if method not in ("add_event", "set_attribute") or not tracing.is_span(node.func.value):
             continue
         if method == "set_attribute" and not _is_built(module, node):
             continue
-        if (loop := _unbounded(module, tracing, node)) is None:
+        if (loop := _unbounded(module, tracing, node)) is None or (loop.node, method) in told:
             continue
+        told.add((loop.node, method))
         what = "an event is added" if method == "add_event" else "an attribute with a name of its own is set"
         message = (
             f"{what} in each turn of the loop in line {loop.line}, and a span keeps {_LIMIT}: count in the loop, set the "
@@ -51,7 +57,12 @@ def _unbounded(module: Module, tracing: Tracing, node: ast.Call) -> Loop | None:
             continue
         if loop.iterated is not None and is_bounded(module, loop.iterated, _LIMIT):
             continue
-        if _counted(module, node, loop) or _has_own_span(tracing, module, node, loop):
+        if (
+            _is_copy(node, loop)
+            or _is_setting(loop)
+            or _counted(module, node, loop)
+            or _has_own_span(tracing, module, node, loop)
+        ):
             continue
         return loop
     return None
@@ -64,7 +75,38 @@ def _counted(module: Module, node: ast.AST, loop: Loop) -> bool:
             return isinstance(loop.node, ast.While) and _tests_number(loop.node.test)
         if isinstance(parent, ast.If) and child in parent.body and _tests_number(parent.test):
             return True
+        if isinstance(parent, ast.If) and child in parent.body and _picks(module, parent.test):
+            return True
     return False
+
+
+def _picks(module: Module, test: ast.expr) -> bool:
+    """Whether something is one of the items that the code lists."""
+    return any(
+        isinstance(node, ast.Compare)
+        and isinstance(node.ops[0], ast.In)
+        and (is_bounded(module, node.comparators[0], _LIMIT) or last_name(node.comparators[0]).isupper())
+        for node in ast.walk(test)
+    )
+
+
+def _is_copy(node: ast.Call, loop: Loop) -> bool:
+    """Whether events of a span are copied: its limit holds for them already."""
+    events = loop.iterated
+    return (
+        isinstance(events, ast.Attribute)
+        and events.attr == "events"
+        and "span" in words_of(last_name(events.value))
+        and last_name(node.func) == "add_event"
+    )
+
+
+def _is_setting(loop: Loop) -> bool:
+    """Whether the loop goes over names and values of a configuration."""
+    call = loop.iterated
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or call.func.attr != "items":
+        return False
+    return not _SETTINGS.isdisjoint(words_of(last_name(call.func.value))[-1:])
 
 
 def _tests_number(test: ast.expr) -> bool:

@@ -98,7 +98,7 @@ def is_bounded(module: Module, iterated: ast.expr, most: int = SMALL) -> bool:
     if isinstance(iterated, ast.IfExp):
         return is_bounded(module, iterated.body, most) and is_bounded(module, iterated.orelse, most)
     if isinstance(iterated, ast.Subscript):
-        return isinstance(iterated.slice, ast.Slice) and _number(iterated.slice.upper, most) is not None
+        return isinstance(iterated.slice, ast.Slice) and _is_at_most(module, iterated.slice.upper, most)
     if isinstance(iterated, ast.Call):
         return _is_bounded_call(module, iterated, most)
     return False
@@ -107,9 +107,9 @@ def is_bounded(module: Module, iterated: ast.expr, most: int = SMALL) -> bool:
 def _is_bounded_call(module: Module, call: ast.Call, most: int) -> bool:
     name = last_name(call.func)
     if name == "range" and call.args:
-        return all(_number(one, most) is not None for one in call.args[:2])
+        return all(_is_at_most(module, one, most) for one in call.args[:2])
     if name == "islice" and len(call.args) > 1:
-        return _number(call.args[min(2, len(call.args) - 1)], most) is not None
+        return _is_at_most(module, call.args[min(2, len(call.args) - 1)], most)
     if name == "zip":
         return any(is_bounded(module, one, most) for one in call.args)
     if name in _PASSED_THROUGH and isinstance(call.func, ast.Name) and call.args:
@@ -133,10 +133,18 @@ def _grows(module: Module, name: ast.Name) -> bool:
     return False
 
 
-def _number(node: ast.expr | None, most: int) -> int | None:
-    if isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value <= most:
-        return node.value
-    return None
+def _is_at_most(module: Module, node: ast.expr | None, most: int) -> bool:
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, int) and node.value <= most
+    if isinstance(node, ast.Name | ast.Attribute) and last_name(node).isupper():
+        values = module.values_of(node) if isinstance(node, ast.Name) else None
+        # A limit that another module sets is taken for one of events and attributes, but not of spans.
+        return most > SMALL if values is None else all(_is_at_most(module, one, most) for one in values)
+    return (
+        isinstance(node, ast.Call)
+        and last_name(node.func) == "min"
+        and any(_is_at_most(module, one, most) for one in node.args)
+    )
 
 
 def is_retry(loop: Loop) -> bool:

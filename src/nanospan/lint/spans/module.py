@@ -133,9 +133,7 @@ class Module:
         names = {one.arg for one in every if one is not None}
         if not isinstance(function, ast.Lambda):
             names |= {
-                node.id
-                for node in self.within(function)
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+                node.id for node in self.within(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
             }
         return frozenset(names)
 

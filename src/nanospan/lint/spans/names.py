@@ -14,7 +14,7 @@ __all__ = ["RULE", "check", "varies"]
 RULE = "L3"
 
 _FEW = frozenset(
-    "action agent alias api attr attribute backend base callback category class classname cls cmd code collection command "
+    "action agent alias api attr attribute backend base callback capability category class classname cls cmd code collection command "
     "component connector controller database db destination dialect direction driver endpoint engine env environment event "
     "exchange field format framework fullname func function group handler hook instrumentation interface invocation job kind "
     "label language layer level library loader method metric middleware mode model module namespace node op operation operator "
@@ -25,10 +25,12 @@ _FEW = frozenset(
 """Last words of variables that hold one of few values: of a program's code or configuration."""
 
 _MANY_NAMED = frozenset(
-    "account blob bucket city client company customer display document file first folder full host key last object order "
+    "account blob bucket city client company customer document file first folder full host key last object order "
     "path person product query recipient tenant title user".split()
 )
 """What has as many names as there are of it in the data."""
+
+_NAMED_BY_ID = frozenset(("endpoint", "function", "method", "model", "operation"))
 
 _PASSED_THROUGH = frozenset(
     "capitalize casefold decode format getattr join lower lstrip partition removeprefix removesuffix replace repr rpartition "
@@ -136,7 +138,9 @@ def _is_few_attribute(module: Module, node: ast.Attribute, seen: frozenset[str])
     if node.attr in ("value", "name"):
         # `Color.RED.value`, `operation.name`.
         owner = last_name(node.value)
-        return owner.isupper() or (owner in ("self", "cls") and node.attr == "name") or _names_few(words_of(owner), node.attr)
+        return (
+            owner.isupper() or (owner in ("self", "cls") and node.attr == "name") or _names_few(words_of(owner), node.attr)
+        )
     return _is_few_word(node.attr)
 
 
@@ -166,7 +170,10 @@ def _is_few_call(module: Module, node: ast.Call, seen: frozenset[str]) -> bool:
         if isinstance(node.func, ast.Attribute):
             return _is_one_of_few(module, node.func.value, seen)
         return all(_is_one_of_few(module, one, seen) for one in node.args)
-    return _is_few_word(name)
+    words = words_of(name)
+    # `name_from_scope`
+    cut = next((place for place, word in enumerate(words) if place and word in ("by", "for", "from", "of")), len(words))
+    return _is_few(words[:cut])
 
 
 def _is_few_word(name: str) -> bool:
@@ -178,6 +185,8 @@ def _is_few(words: list[str]) -> bool:
         words = words[:-1]
     if not words:
         return False
-    if words[-1] in ("name", "names", "str", "string", "text", "value") and len(words) > 1:
+    if words[-1] == "id" and len(words) > 1:
+        return words[-2] in _NAMED_BY_ID
+    if words[-1] in ("name", "names", "str", "string", "text", "value", "info") and len(words) > 1:
         return words[-2] not in _MANY_NAMED and (words[-1] in ("name", "names") or _is_few(words[:-1]))
     return words[-1] in _FEW or words == ["name"]

@@ -12,7 +12,22 @@ __all__ = ["Paths"]
 
 _OPEN, _CLOSED, _BEFORE = "open", "closed", "before"
 _HARMLESS = frozenset(
-    ("bool", "debug", "dict", "get", "get_current", "getattr", "hasattr", "id", "info", "int", "isinstance", "len", "list")
+    (
+        "bool",
+        "debug",
+        "dict",
+        "get",
+        "get_current",
+        "getattr",
+        "hasattr",
+        "id",
+        "inject",
+        "info",
+        "int",
+        "isinstance",
+        "len",
+        "list",
+    )
     + ("lower", "monotonic", "perf_counter", "perf_counter_ns", "set_span_in_context", "str", "time", "time_ns", "type")
     + ("upper", "warning", "Status", "copy", "format", "items", "keys", "values", "append", "attach", "detach", "use_span")
 )
@@ -153,7 +168,16 @@ class Paths:
             return False
         if isinstance(node.func, ast.Attribute) and self._tracing.is_span(node.func.value):
             return False
-        return root_name(node.func) not in ("logger", "log", "logging", "_logger", "LOGGER", "trace", "trace_api", self._name)
+        return root_name(node.func) not in (
+            "logger",
+            "log",
+            "logging",
+            "_logger",
+            "LOGGER",
+            "trace",
+            "trace_api",
+            self._name,
+        )
 
     def _if(self, node: ast.If, states: set[str]) -> _Leaves:
         left = _Leaves()

@@ -64,7 +64,7 @@ def _calls(module: Module, tracing: Tracing, call: ast.Call) -> Iterator[Site]:
 def _maps(module: Module, tracing: Tracing, call: ast.Call) -> Iterator[Site]:
     """``map(function, items)``, of a pool or of Python."""
     function, starts = _given(module, tracing, call.args[0])
-    if not starts or all(start.is_consumer for start in starts) or module.permitted(call):
+    if not starts or not _counting(starts) or module.permitted(call):
         return
     if all(is_bounded(module, one) for one in call.args[1:]):
         return
@@ -95,9 +95,14 @@ def _starts(module: Module, tracing: Tracing, function: Function | None, call: a
     return tracing.starts_of(function)
 
 
+def _counting(starts: list[Start]) -> list[Start]:
+    """The starts that are neither those of messages nor of work that was recorded elsewhere."""
+    return [start for start in starts if not start.is_consumer and not start.is_replayed]
+
+
 def _repeating(module: Module, tracing: Tracing, node: ast.AST, starts: list[Start]) -> Loop | None:
     """The nearest loop that repeats ``node``; None if there is none that counts for ``starts``."""
-    if all(start.is_consumer for start in starts):
+    if not _counting(starts):
         return None
     for loop, is_last_turn in loops_around(module, node):
         if is_last_turn or not repeats(module, loop, node):

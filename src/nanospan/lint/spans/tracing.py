@@ -40,6 +40,11 @@ class Start:
         return arguments[place] if place is not None and place < len(arguments) else None
 
     @property
+    def is_replayed(self) -> bool:
+        """Whether it stands for work that was recorded before, elsewhere: it has a time of its own."""
+        return self.argument("start_time") is not None
+
+    @property
     def is_consumer(self) -> bool:
         """Whether it is the span of a message: kind CONSUMER, or a parent that came with the message."""
         kind = self.argument("kind", 2)
