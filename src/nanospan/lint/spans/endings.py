@@ -5,20 +5,28 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from nanospan.lint.reading.module import FunctionNode, Module, last_name
+from nanospan.lint.reading.paths import Paths
+from nanospan.lint.reading.tracing import Start, Tracing
 from nanospan.lint.report import Finding
-from nanospan.lint.spans.module import FunctionNode, Module, last_name
-from nanospan.lint.spans.paths import Paths
-from nanospan.lint.spans.tracing import Start, Tracing
 
 __all__ = ["RULE", "check"]
 
 RULE = "L4"
 
-_USES = frozenset(
-    ("add_event", "add_link", "end", "get_span_context", "is_recording", "record_exception", "set_attribute")
-    + ("set_attributes", "set_status", "update_name")
+_USES = (
+    "add_event",
+    "add_link",
+    "end",
+    "get_span_context",
+    "is_recording",
+    "record_exception",
+    "set_attribute",
+    "set_attributes",
+    "set_status",
+    "update_name",
 )
-_BORROWS = frozenset(("use_span", "set_span_in_context", "isinstance", "id", "repr", "str", "bool", "print", "debug"))
+_BORROWS = ("use_span", "set_span_in_context", "isinstance", "id", "repr", "str", "bool", "print", "debug")
 """Functions that get a span and leave its end to the caller."""
 
 _HINT = "start it by `with tracer.start_as_current_span(...)`, or end it in a `finally`"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from nanospan.lint.reading.loops import Loop, is_bounded, loops_around, repeats
+from nanospan.lint.reading.module import Module, last_name, words_of
+from nanospan.lint.reading.tracing import Tracing
+from nanospan.lint.reading.vocabulary import SETTINGS
 from nanospan.lint.report import Finding
-from nanospan.lint.spans.loops import Loop, is_bounded, loops_around, repeats
-from nanospan.lint.spans.module import Module, last_name, words_of
 from nanospan.lint.spans.names import varies
-from nanospan.lint.spans.tracing import Tracing
 
 __all__ = ["RULE", "check"]
 
@@ -17,9 +18,6 @@ RULE = "L5"
 
 _LIMIT = 128
 """Of events and attributes of a span, as the SDK has it."""
-
-
-_SETTINGS = frozenset(("config", "configuration", "labels", "options", "settings", "tags"))
 
 
 def check(module: Module, tracing: Tracing, path: str) -> Iterator[Finding]:
@@ -106,7 +104,7 @@ def _is_setting(loop: Loop) -> bool:
     call = loop.iterated
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or call.func.attr != "items":
         return False
-    return not _SETTINGS.isdisjoint(words_of(last_name(call.func.value))[-1:])
+    return not SETTINGS.isdisjoint(words_of(last_name(call.func.value))[-1:])
 
 
 def _tests_number(test: ast.expr) -> bool:
@@ -124,9 +122,9 @@ def _has_own_span(tracing: Tracing, module: Module, node: ast.Call, loop: Loop) 
     for _, parent in module.path(node):
         if parent is loop.node:
             break
-        if isinstance(parent, ast.With | ast.AsyncWith):
-            if any(tracing.start(item.context_expr) is not None for item in parent.items):
-                return True
+        items = parent.items if isinstance(parent, ast.With | ast.AsyncWith) else []
+        if any(tracing.start(item.context_expr) is not None for item in items):
+            return True
     span = node.func.value if isinstance(node.func, ast.Attribute) else None
     if not isinstance(span, ast.Name):
         return False

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nanospan.lint.reading.sites import Site
 from nanospan.lint.report import Finding
-from nanospan.lint.spans.sites import Site
 
 __all__ = ["RULE", "check"]
 

@@ -5,37 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from nanospan.lint.reading.module import Module, last_name, words_of
+from nanospan.lint.reading.tracing import Tracing
+from nanospan.lint.reading.vocabulary import FEW, MANY_NAMED, NAMED_BY_ID, TEXT_FUNCTIONS
 from nanospan.lint.report import Finding
-from nanospan.lint.spans.module import Module, last_name, words_of
-from nanospan.lint.spans.tracing import Tracing
 
 __all__ = ["RULE", "check", "varies"]
 
 RULE = "L3"
-
-_FEW = frozenset(
-    "action agent alias api attr attribute backend base callback capability category class classname cls cmd code collection command "
-    "component connector controller database db destination dialect direction driver endpoint engine env environment event "
-    "exchange field format framework fullname func function group handler hook instrumentation interface invocation job kind "
-    "label language layer level library loader method metric middleware mode model module namespace node op operation operator "
-    "package phase pipeline plugin policy prefix procedure processor protocol provider qualname queue reason resource role "
-    "route rpc rule scheme scope sender service signature span stage state status step strategy subject suffix suite system "
-    "table target task technique template tool topic transport type union vendor verb version view workflow".split()
-)
-"""Last words of variables that hold one of few values: of a program's code or configuration."""
-
-_MANY_NAMED = frozenset(
-    "account blob bucket city client company customer document file first folder full host key last object order "
-    "path person product query recipient tenant title user".split()
-)
-"""What has as many names as there are of it in the data."""
-
-_NAMED_BY_ID = frozenset(("endpoint", "function", "method", "model", "operation"))
-
-_PASSED_THROUGH = frozenset(
-    "capitalize casefold decode format getattr join lower lstrip partition removeprefix removesuffix replace repr rpartition "
-    "rsplit rstrip split str strip title upper value".split()
-)
 
 
 def check(module: Module, tracing: Tracing, path: str) -> Iterator[Finding]:
@@ -67,8 +44,7 @@ def _parts(module: Module, name: ast.expr) -> Iterable[ast.expr]:
     if isinstance(name, ast.BinOp) and isinstance(name.op, ast.Mod) and _is_text(name.left):
         return name.right.elts if isinstance(name.right, ast.Tuple) else [name.right]
     if isinstance(name, ast.Call) and isinstance(name.func, ast.Attribute) and name.func.attr == "format":
-        if _is_text(name.func.value):
-            return [*name.args, *(one.value for one in name.keywords)]
+        return [*name.args, *(one.value for one in name.keywords)] if _is_text(name.func.value) else []
     if isinstance(name, ast.IfExp):
         return [*_parts(module, name.body), *_parts(module, name.orelse)]
     if isinstance(name, ast.BoolOp):
@@ -145,7 +121,7 @@ def _is_few_attribute(module: Module, node: ast.Attribute, seen: frozenset[str])
 
 
 def _names_few(owner: list[str], attribute: str) -> bool:
-    return bool(owner) and (_is_few(owner) if attribute == "value" else owner[-1] not in _MANY_NAMED)
+    return bool(owner) and (_is_few(owner) if attribute == "value" else owner[-1] not in MANY_NAMED)
 
 
 def _is_few_key(module: Module, value: ast.expr, key: ast.expr, seen: frozenset[str]) -> bool:
@@ -164,7 +140,7 @@ def _is_few_call(module: Module, node: ast.Call, seen: frozenset[str]) -> bool:
         if len(node.args) > place:
             owner = node.func.value if isinstance(node.func, ast.Attribute) else node.args[0]
             return _is_few_key(module, owner, node.args[place], seen)
-    if name in _PASSED_THROUGH or name == "type":
+    if name in TEXT_FUNCTIONS or name == "type":
         if name == "type":
             return True
         if isinstance(node.func, ast.Attribute):
@@ -186,7 +162,7 @@ def _is_few(words: list[str]) -> bool:
     if not words:
         return False
     if words[-1] == "id" and len(words) > 1:
-        return words[-2] in _NAMED_BY_ID
+        return words[-2] in NAMED_BY_ID
     if words[-1] in ("name", "names", "str", "string", "text", "value", "info") and len(words) > 1:
-        return words[-2] not in _MANY_NAMED and (words[-1] in ("name", "names") or _is_few(words[:-1]))
-    return words[-1] in _FEW or words == ["name"]
+        return words[-2] not in MANY_NAMED and (words[-1] in ("name", "names") or _is_few(words[:-1]))
+    return words[-1] in FEW or words == ["name"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Sequence
 
+from nanospan.lint.reading.module import Module
+from nanospan.lint.reading.sites import find_sites
+from nanospan.lint.reading.tracing import Tracing
 from nanospan.lint.report import Finding
 from nanospan.lint.spans import endings, events, fan_out, in_loop, names
-from nanospan.lint.spans.module import Module
-from nanospan.lint.spans.sites import find_sites
-from nanospan.lint.spans.tracing import Tracing
 
 __all__ = ["RULES", "check_spans"]
 

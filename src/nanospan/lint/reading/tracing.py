@@ -7,16 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from nanospan.lint.spans.module import Function, Module, last_name, root_name, words_of
+from nanospan.lint.reading.module import Function, Module, last_name, root_name, words_of
+from nanospan.lint.reading.vocabulary import FOREIGN
 
 __all__ = ["Start", "Tracing"]
 
 _STARTS = ("start_span", "start_as_current_span")
-_FOREIGN = frozenset(
-    ("beeline", "ddtrace", "elasticapm", "instana", "jaeger_client", "langfuse", "lightstep", "mlflow", "opencensus")
-    + ("opentracing", "py_zipkin", "scout_apm", "sentry_sdk", "skywalking", "wandb", "weave")
-)
-"""Packages whose tracers have methods of the same names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +74,9 @@ class Tracing:
             for module, name in names:
                 root = module.partition(".")[0]
                 imported.add(root)
-                if root in _FOREIGN:
+                if root in FOREIGN:
                     self._foreign.add(name)
-        self._is_foreign = bool(imported & _FOREIGN) and "opentelemetry" not in imported
+        self._is_foreign = bool(imported & FOREIGN) and "opentelemetry" not in imported
 
     def _read_assignments(self) -> None:
         for node in self.module.nodes:
@@ -96,9 +92,8 @@ class Tracing:
                 self._foreign |= names
             elif isinstance(node.value, ast.Call) and last_name(node.value.func) == "get_tracer":
                 self._tracers |= names
-            elif isinstance(node.value, ast.Attribute) and node.value.attr in _STARTS:
-                if self._is_tracer(node.value.value):
-                    self._aliases |= {last_name(one): node.value.attr for one in targets if isinstance(one, ast.Name)}
+            elif isinstance(node.value, ast.Attribute) and self._is_start(node.value):
+                self._aliases |= {last_name(one): node.value.attr for one in targets if isinstance(one, ast.Name)}
 
     def _is_tracer(self, node: ast.expr) -> bool:
         name = last_name(node)
@@ -106,12 +101,15 @@ class Tracing:
             return False
         return name in self._tracers or "tracer" in words_of(name)
 
+    def _is_start(self, node: ast.Attribute) -> bool:
+        return node.attr in _STARTS and self._is_tracer(node.value)
+
     def start(self, node: ast.AST) -> Start | None:
         """The start of a span that ``node`` is, if it is one."""
         if not isinstance(node, ast.Call):
             return None
         callee = node.func
-        if isinstance(callee, ast.Attribute) and callee.attr in _STARTS and self._is_tracer(callee.value):
+        if isinstance(callee, ast.Attribute) and self._is_start(callee):
             method = callee.attr
         elif isinstance(callee, ast.Name) and callee.id in self._aliases:
             method = self._aliases[callee.id]

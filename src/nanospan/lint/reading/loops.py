@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nanospan.lint.spans.module import Module, last_name, words_of
+from nanospan.lint.reading.module import Module, last_name, words_of
+from nanospan.lint.reading.vocabulary import ARRIVING, RECEIVING, RETRY
 
 __all__ = ["SMALL", "Loop", "is_bounded", "loops_around", "repeats"]
 
@@ -14,15 +15,6 @@ SMALL = 8
 """Up to so many turns a loop is no loop for these rules."""
 
 _FEW_ITEMS = 32
-_RETRY = frozenset(("attempt", "attempts", "retries", "retry", "retrying", "tries", "backoff", "backoffs"))
-_RECEIVING = frozenset(
-    ("accept", "blpop", "brpop", "consume", "dequeue", "fetch", "get", "get_message", "get_nowait", "getone", "listen")
-    + ("lpop", "next_message", "poll", "pop", "receive", "recv", "read_message", "rpop", "sleep", "take", "wait")
-)
-_ARRIVING = frozenset(
-    ("consumer", "consume", "subscriber", "subscription", "listener", "listen", "receiver", "receive", "mailbox")
-    + ("messages", "queue", "poll", "pubsub", "websocket", "deliveries")
-)
 _PASSED_THROUGH = ("enumerate", "list", "reversed", "set", "sorted", "tuple", "zip")
 _VIEWS = ("items", "keys", "values")
 
@@ -68,7 +60,7 @@ def _repeated_by(parent: ast.AST, child: ast.AST) -> Iterator[Loop]:
     elif isinstance(parent, Comprehension):
         generators: Sequence[ast.comprehension] = parent.generators
         if child in generators:
-            generators = generators[: generators.index(child)]  # type: ignore[arg-type]
+            generators = generators[: generators.index(child)]
         for one in reversed(generators):
             yield Loop(parent, one.iter, one.target)
     elif isinstance(parent, ast.comprehension) and child is not parent.iter:
@@ -158,7 +150,7 @@ def is_retry(loop: Loop) -> bool:
     for part in parts:
         for node in ast.walk(part) if part is not None else ():
             name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-            if not _RETRY.isdisjoint(words_of(name)):
+            if not RETRY.isdisjoint(words_of(name)):
                 return True
     return False
 
@@ -180,15 +172,15 @@ def receives(module: Module, loop: Loop) -> bool:
             if isinstance(node, ast.Name | ast.Attribute)
             for word in words_of(node.id if isinstance(node, ast.Name) else node.attr)
         }
-        return not _ARRIVING.isdisjoint(names)
+        return not ARRIVING.isdisjoint(names)
     if not isinstance(loop.node, ast.While):
         return False
     for part in loop.node.body:
         for node in ast.walk(part):
-            if isinstance(node, ast.Call) and last_name(node.func) in _RECEIVING:
-                # The `get` of a dict has a key.
-                if last_name(node.func) not in ("get", "pop") or not node.args:
-                    return True
+            name = last_name(node.func) if isinstance(node, ast.Call) else ""
+            # The `get` of a dict has a key.
+            if name in RECEIVING and (name not in ("get", "pop") or not node.args):  # type: ignore[attr-defined]
+                return True
     return False
 
 

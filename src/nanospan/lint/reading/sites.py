@@ -6,16 +6,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nanospan.lint.spans.loops import Loop, is_bounded, loops_around, receives, repeats
-from nanospan.lint.spans.module import Function, FunctionNode, Module, last_name, words_of
-from nanospan.lint.spans.tracing import Start, Tracing
+from nanospan.lint.reading.loops import Loop, is_bounded, loops_around, receives, repeats
+from nanospan.lint.reading.module import Function, FunctionNode, Module, last_name, words_of
+from nanospan.lint.reading.tracing import Start, Tracing
+from nanospan.lint.reading.vocabulary import HANDS_OVER
 
 __all__ = ["Site", "find_sites"]
 
-_HANDS_OVER = frozenset(
-    ("apply_async", "call_soon", "create_task", "ensure_future", "run_in_executor", "run_in_threadpool", "run_sync", "spawn")
-    + ("start_soon", "submit", "to_thread")
-)
 _GATHERS = frozenset(("as_completed", "gather", "wait"))
 _MAPS = frozenset(("imap", "imap_unordered", "map", "map_async", "starmap", "starmap_async"))
 _POOLS = frozenset(("executor", "pool", "pools", "executors"))
@@ -53,7 +50,7 @@ def _calls(module: Module, tracing: Tracing, call: ast.Call) -> Iterator[Site]:
     method = last_name(call.func)
     if method in _MAPS and call.args:
         yield from _maps(module, tracing, call)
-    elif method in _HANDS_OVER:
+    elif method in HANDS_OVER:
         for argument in call.args:
             function, starts = _given(module, tracing, argument)
             if starts and (loop := _repeating(module, tracing, call, starts)) is not None:
@@ -136,9 +133,9 @@ def _fans_out(module: Module, node: ast.expr, loop: Loop, function: Function | N
     for above in module.above(node):
         if isinstance(above, ast.Call):
             name = last_name(above.func)
-            if name in _HANDS_OVER or name in _GATHERS or (name in _MAPS and _is_pool(above)):
+            if name in HANDS_OVER or name in _GATHERS or (name in _MAPS and _is_pool(above)):
                 return True
-        elif isinstance(above, ast.stmt) or above is loop.node and not isinstance(above, ast.expr):
+        elif isinstance(above, ast.stmt) or (above is loop.node and not isinstance(above, ast.expr)):
             break
     return False
 

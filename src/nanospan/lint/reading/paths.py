@@ -5,33 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from nanospan.lint.spans.module import Module, last_name, root_name
-from nanospan.lint.spans.tracing import Tracing
+from nanospan.lint.reading.module import Module, last_name, root_name
+from nanospan.lint.reading.tracing import Tracing
+from nanospan.lint.reading.vocabulary import HARMLESS
 
 __all__ = ["Paths"]
 
 _OPEN, _CLOSED, _BEFORE = "open", "closed", "before"
-_HARMLESS = frozenset(
-    (
-        "bool",
-        "debug",
-        "dict",
-        "get",
-        "get_current",
-        "getattr",
-        "hasattr",
-        "id",
-        "inject",
-        "info",
-        "int",
-        "isinstance",
-        "len",
-        "list",
-    )
-    + ("lower", "monotonic", "perf_counter", "perf_counter_ns", "set_span_in_context", "str", "time", "time_ns", "type")
-    + ("upper", "warning", "Status", "copy", "format", "items", "keys", "values", "append", "attach", "detach", "use_span")
-)
-"""Functions that are not expected to raise."""
 
 
 class _Leaves:
@@ -164,20 +144,11 @@ class Paths:
     def _raises(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Await | ast.Yield | ast.YieldFrom):
             return True
-        if not isinstance(node, ast.Call) or last_name(node.func) in _HARMLESS:
+        if not isinstance(node, ast.Call) or last_name(node.func) in HARMLESS:
             return False
         if isinstance(node.func, ast.Attribute) and self._tracing.is_span(node.func.value):
             return False
-        return root_name(node.func) not in (
-            "logger",
-            "log",
-            "logging",
-            "_logger",
-            "LOGGER",
-            "trace",
-            "trace_api",
-            self._name,
-        )
+        return root_name(node.func).strip("_").lower() not in ("log", "logger", "logging", "trace", "trace_api", self._name)
 
     def _if(self, node: ast.If, states: set[str]) -> _Leaves:
         left = _Leaves()

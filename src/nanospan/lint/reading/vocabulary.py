@@ -1,0 +1,104 @@
+"""Words in the names of variables and functions by which the rules tell one kind of code from another."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "ARRIVING",
+    "FEW",
+    "FOREIGN",
+    "HANDS_OVER",
+    "HARMLESS",
+    "MANY_NAMED",
+    "NAMED_BY_ID",
+    "RECEIVING",
+    "RETRY",
+    "SETTINGS",
+    "TEXT_FUNCTIONS",
+]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FOREIGN: Final = _words(
+    """
+    beeline ddtrace elasticapm instana jaeger_client langfuse lightstep mlflow opencensus opentracing py_zipkin
+    scout_apm sentry_sdk skywalking wandb weave
+    """
+)
+"""Packages whose tracers have methods of the same names."""
+
+RETRY: Final = _words("attempt attempts retries retry retrying tries backoff backoffs")
+"""In the head of a loop that tries again."""
+
+RECEIVING: Final = _words(
+    """
+    accept blpop brpop consume dequeue fetch get get_message get_nowait getone listen lpop next_message poll pop
+    read_message receive recv rpop sleep take wait
+    """
+)
+"""Functions that wait for what arrives."""
+
+ARRIVING: Final = _words(
+    """
+    consume consumer deliveries listen listener mailbox messages poll pubsub queue receive receiver subscriber
+    subscription websocket
+    """
+)
+"""What a loop over arriving messages goes over."""
+
+HANDS_OVER: Final = _words(
+    """
+    apply_async call_soon create_task ensure_future run_in_executor run_in_threadpool run_sync spawn start_soon submit
+    to_thread
+    """
+)
+"""Functions that have something done by a task, a thread or a pool."""
+
+HARMLESS: Final = _words(
+    """
+    append attach bool copy debug detach dict format get get_current getattr hasattr id info inject int isinstance
+    items keys len list lower monotonic perf_counter perf_counter_ns set_span_in_context Status str time time_ns type
+    upper use_span values warning
+    """
+)
+"""Functions that are not expected to raise."""
+
+FEW: Final = _words(
+    """
+    action agent alias api attr attribute backend base callback capability category class classname cls cmd code
+    collection command component connector controller database db destination dialect direction driver endpoint engine
+    env environment event exchange field format framework fullname func function group handler hook instrumentation
+    interface invocation job kind label language layer level library loader method metric middleware mode model module
+    namespace node op operation operator package phase pipeline plugin policy prefix procedure processor protocol
+    provider qualname queue reason resource role route rpc rule scheme scope sender service signature span stage state
+    status step strategy subject suffix suite system table target task technique template tool topic transport type
+    union vendor verb version view workflow
+    """
+)
+"""Last words of variables that hold one of few values: of a program's code or configuration."""
+
+MANY_NAMED: Final = _words(
+    """
+    account blob bucket city client company customer document file first folder full host key last object order path
+    person product query recipient tenant title user
+    """
+)
+"""What has as many names as there are of it in the data."""
+
+NAMED_BY_ID: Final = _words("endpoint function method model operation")
+"""What has few identifiers."""
+
+TEXT_FUNCTIONS: Final = _words(
+    """
+    capitalize casefold decode format getattr join lower lstrip partition removeprefix removesuffix replace repr
+    rpartition rsplit rstrip split str strip title upper value
+    """
+)
+"""Functions that give a text for a value, and for each value another one."""
+
+SETTINGS: Final = _words("config configuration labels options settings tags")
+"""Dicts of a configuration."""
