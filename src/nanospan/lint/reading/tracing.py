@@ -79,7 +79,8 @@ class Tracing:
         self._is_foreign = bool(imported & FOREIGN) and "opentelemetry" not in imported
 
     def _read_assignments(self) -> None:
-        for node in self.module.nodes:
+        # By lines, so that an alias comes after what it stands for.
+        for node in sorted(self.module.nodes, key=lambda one: getattr(one, "lineno", 0)):
             if isinstance(node, ast.arg) and node.annotation is not None and _ends_with(node.annotation, "Tracer"):
                 self._tracers.add(node.arg)
             if isinstance(node, ast.AnnAssign) and _ends_with(node.annotation, "Tracer"):
