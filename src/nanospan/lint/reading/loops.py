@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nanospan.lint.reading.module import Module, last_name, words_of
-from nanospan.lint.reading.vocabulary import ARRIVING, RECEIVING, RETRY
+from nanospan.lint.reading.vocabulary import ARRIVING, CONFIGURED, RECEIVING, RETRY
 
 __all__ = ["SMALL", "Loop", "is_bounded", "loops_around", "repeats"]
 
@@ -70,7 +70,7 @@ def _repeated_by(parent: ast.AST, child: ast.AST) -> Iterator[Loop]:
 
 def repeats(module: Module, loop: Loop, node: ast.AST) -> bool:
     """Whether ``loop`` repeats ``node`` without a bound in the code, and not to try again."""
-    if module.permitted(loop.node, node) or is_retry(loop):
+    if module.permitted(loop.node, node) or is_retry(loop) or is_configured(loop):
         return False
     return loop.iterated is None or not is_bounded(module, loop.iterated)
 
@@ -137,6 +137,27 @@ def _is_at_most(module: Module, node: ast.expr | None, most: int) -> bool:
         and last_name(node.func) == "min"
         and any(_is_at_most(module, one, most) for one in node.args)
     )
+
+
+def is_configured(loop: Loop) -> bool:
+    """Whether a loop goes over what a program is made of: its plug-ins, handlers, servers."""
+    iterated = loop.iterated
+    while isinstance(iterated, ast.Call) and last_name(iterated.func) in (*_PASSED_THROUGH, *_VIEWS):
+        inner = iterated.args[0] if iterated.args else getattr(iterated.func, "value", None)
+        if not isinstance(inner, ast.expr):
+            break
+        iterated = inner
+    if isinstance(iterated, ast.Name | ast.Attribute) and _is_made_of(last_name(iterated)):
+        return True
+    targets = loop.target.elts if isinstance(loop.target, ast.Tuple) else [loop.target]
+    return any(_is_made_of(last_name(one)) for one in targets)
+
+
+def _is_made_of(name: str) -> bool:
+    words = [word.removesuffix("s") for word in words_of(name)]
+    if len(words) > 1 and words[-1] in ("id", "name", "class", "clas", "list", "config"):
+        words = words[:-1]
+    return bool(words) and words[-1] in CONFIGURED
 
 
 def is_retry(loop: Loop) -> bool:

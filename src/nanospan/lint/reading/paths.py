@@ -146,6 +146,9 @@ class Paths:
             return True
         if not isinstance(node, ast.Call) or last_name(node.func) in HARMLESS:
             return False
+        # A class.
+        if last_name(node.func)[:1].isupper():
+            return False
         if isinstance(node.func, ast.Attribute) and self._tracing.is_span(node.func.value):
             return False
         return root_name(node.func).strip("_").lower() not in ("log", "logger", "logging", "trace", "trace_api", self._name)

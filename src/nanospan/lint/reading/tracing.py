@@ -160,6 +160,8 @@ class Tracing:
 
     def is_span(self, node: ast.expr) -> bool:
         """Whether ``node`` is a span, by what is assigned to it or by its name."""
+        if self._is_foreign:
+            return False
         name = last_name(node)
         return name in self.span_names or name == "get_current_span" or words_of(name)[-1:] == ["span"]
 

@@ -6,6 +6,7 @@ from typing import Final
 
 __all__ = [
     "ARRIVING",
+    "CONFIGURED",
     "FEW",
     "FOREIGN",
     "HANDS_OVER",
@@ -69,14 +70,15 @@ HARMLESS: Final = _words(
 
 FEW: Final = _words(
     """
-    action agent alias api attr attribute backend base callback capability category class classname cls cmd code
-    collection command component connector controller database db destination dialect direction driver endpoint engine
-    env environment event exchange field format framework fullname func function group handler hook instrumentation
-    interface invocation job kind label language layer level library loader method metric middleware mode model module
-    namespace node op operation operator package phase pipeline plugin policy prefix procedure processor protocol
-    provider qualname queue reason resource role route rpc rule scheme scope sender service signature span stage state
-    status step strategy subject suffix suite system table target task technique template tool topic transport type
-    union vendor verb version view workflow
+    action agent algorithm alias api attr attribute backend base browser callback capability category class classname
+    cls cmd code collection command component connector controller currency database dataset db destination device
+    dialect direction driver endpoint engine env environment evaluator event exchange experiment extension feature
+    field format framework fullname func function group handler hook instrumentation interface invocation job kind
+    label language layer level library loader locale method metric metrics middleware mode model module namespace node
+    op operation operator package phase pipeline plugin policy prefix procedure processor protocol provider purpose
+    qualname queue reason region resource role route rpc rule scheme scope scorer sender service side signature size
+    span stage state status step strategy subject suffix suite system table target task technique template tool topic
+    transport trigger type union variant vendor verb version view workflow
     """
 )
 """Last words of variables that hold one of few values: of a program's code or configuration."""
@@ -89,7 +91,22 @@ MANY_NAMED: Final = _words(
 )
 """What has as many names as there are of it in the data."""
 
-NAMED_BY_ID: Final = _words("endpoint function method model operation")
+CONFIGURED: Final = _words(
+    """
+    adapter agent backend callback capability check collector component connector driver engine executor exporter guard
+    guardrail handler hook instrumentor integration listener middleware mixin module plugin processor provider sampler
+    server stage strategy subscriber validator
+    """
+)
+"""What a program has as many of as its configuration or its code names, in the singular."""
+
+NAMED_BY_ID: Final = CONFIGURED | _words(
+    """
+    app application assistant collection connection dag dataset deployment endpoint flow function graph index kb method
+    model node operation pipeline project prompt queue scorer service step store subscription template tool topic
+    workflow
+    """
+)
 """What has few identifiers."""
 
 TEXT_FUNCTIONS: Final = _words(
@@ -100,5 +117,10 @@ TEXT_FUNCTIONS: Final = _words(
 )
 """Functions that give a text for a value, and for each value another one."""
 
-SETTINGS: Final = _words("config configuration labels options settings tags")
-"""Dicts of a configuration."""
+SETTINGS: Final = _words(
+    """
+    args arguments attributes attrs config configuration constants defaults extra extras fields kwargs labels options
+    parameters params parts resources settings stats tags usage weights
+    """
+)
+"""Dicts whose keys the code or its configuration names."""

@@ -19,6 +19,8 @@ RULE = "L5"
 _LIMIT = 128
 """Of events and attributes of a span, as the SDK has it."""
 
+_FIELDS = ("model_dump", "asdict", "_asdict", "vars", "__dict__", "_fields", "model_fields")
+
 
 def check(module: Module, tracing: Tracing, path: str) -> Iterator[Finding]:
     """The findings of a module."""
@@ -57,10 +59,12 @@ def _unbounded(module: Module, tracing: Tracing, node: ast.Call) -> Loop | None:
             continue
         if (
             _is_copy(node, loop)
-            or _is_setting(loop)
+            or _is_setting(module, loop)
             or _counted(module, node, loop)
             or _has_own_span(tracing, module, node, loop)
         ):
+            continue
+        if last_name(node.func) == "set_attribute" and not _changes_in(node, loop):
             continue
         return loop
     return None
@@ -99,12 +103,24 @@ def _is_copy(node: ast.Call, loop: Loop) -> bool:
     )
 
 
-def _is_setting(loop: Loop) -> bool:
-    """Whether the loop goes over names and values of a configuration."""
+def _is_setting(module: Module, loop: Loop) -> bool:
+    """Whether the loop goes over the fields of an object, or names and values of a configuration."""
     call = loop.iterated
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or call.func.attr != "items":
         return False
-    return not SETTINGS.isdisjoint(words_of(last_name(call.func.value))[-1:])
+    fields = call.func.value
+    values = module.values_of(fields) if isinstance(fields, ast.Name) else [fields]
+    if any(last_name(one) in _FIELDS for one in values or ()):
+        return True
+    return not SETTINGS.isdisjoint(words_of(last_name(fields))[-1:])
+
+
+def _changes_in(node: ast.Call, loop: Loop) -> bool:
+    """Whether the name of the attribute is another one in each turn."""
+    keys = [*node.args[:1], *(one.value for one in node.keywords if one.arg == "key")]
+    read = {one.id for key in keys for one in ast.walk(key) if isinstance(one, ast.Name)}
+    stored = (one.id for one in ast.walk(loop.node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
+    return not read.isdisjoint(stored)
 
 
 def _tests_number(test: ast.expr) -> bool:
