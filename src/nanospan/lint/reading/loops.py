@@ -87,6 +87,8 @@ def is_bounded(module: Module, iterated: ast.expr, most: int = SMALL) -> bool:
         values = module.values_of(iterated)
         grows = values is not None and _grows(module, iterated)
         return values is not None and not grows and all(is_bounded(module, one, most) for one in values)
+    if isinstance(iterated, Comprehension):
+        return all(is_bounded(module, one.iter, most) for one in iterated.generators)
     if isinstance(iterated, ast.IfExp):
         return is_bounded(module, iterated.body, most) and is_bounded(module, iterated.orelse, most)
     if isinstance(iterated, ast.Subscript):

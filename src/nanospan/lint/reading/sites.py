@@ -87,7 +87,7 @@ def _given(module: Module, tracing: Tracing, argument: ast.expr) -> tuple[Functi
 
 def _starts(module: Module, tracing: Tracing, function: Function | None, call: ast.Call) -> list[Start]:
     # A function that calls itself makes no loop of its call.
-    if function is None or function.node in module.above(call):
+    if function is None or function.node in module.above(call) or _is_wrapped(function):
         return []
     return tracing.starts_of(function)
 
@@ -95,6 +95,12 @@ def _starts(module: Module, tracing: Tracing, function: Function | None, call: a
 def _counting(starts: list[Start]) -> list[Start]:
     """The starts that are neither those of messages nor of work that was recorded elsewhere."""
     return [start for start in starts if not start.is_consumer and not start.is_replayed]
+
+
+def _is_wrapped(function: Function) -> bool:
+    """Whether a decorator makes something else of the function, as `@_with_tracer_wrapper` does."""
+    decorators = getattr(function.node, "decorator_list", [])
+    return any(not {"with", "wrap", "wrapper"}.isdisjoint(words_of(last_name(one))) for one in decorators)
 
 
 def _repeating(module: Module, tracing: Tracing, node: ast.AST, starts: list[Start]) -> Loop | None:

@@ -7,6 +7,7 @@ from typing import Final
 __all__ = [
     "ARRIVING",
     "CONFIGURED",
+    "DATA",
     "FEW",
     "FOREIGN",
     "HANDS_OVER",
@@ -93,9 +94,9 @@ MANY_NAMED: Final = _words(
 
 CONFIGURED: Final = _words(
     """
-    adapter agent backend callback capability check collector component connector driver engine executor exporter guard
-    guardrail handler hook instrumentor integration listener middleware mixin module plugin processor provider sampler
-    server stage strategy subscriber validator
+    adapter agent backend callback capability chain check collector component connector driver engine evaluator
+    executor exporter grader guard guardrail handler hook instrumentor integration judge listener middleware mixin
+    model module plugin processor provider reporter sampler scorer server sink stage strategy subscriber validator
     """
 )
 """What a program has as many of as its configuration or its code names, in the singular."""
@@ -117,10 +118,18 @@ TEXT_FUNCTIONS: Final = _words(
 )
 """Functions that give a text for a value, and for each value another one."""
 
+DATA: Final = _words(
+    """
+    baggage body cookies environ form header headers metadata payload row
+    """
+)
+"""Dicts whose keys come from outside."""
+
 SETTINGS: Final = _words(
     """
-    args arguments attributes attrs config configuration constants defaults extra extras fields kwargs labels options
-    parameters params parts resources settings stats tags usage weights
+    args arguments attributes attrs config configuration constants context defaults detection extra extras fields input
+    inputs kwargs labels options output outputs parameters params parts prompt properties resources session settings
+    state stats tags usage weights
     """
 )
 """Dicts whose keys the code or its configuration names."""

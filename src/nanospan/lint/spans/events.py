@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nanospan.lint.reading.loops import Loop, is_bounded, loops_around, repeats
 from nanospan.lint.reading.module import Module, last_name, words_of
 from nanospan.lint.reading.tracing import Tracing
-from nanospan.lint.reading.vocabulary import SETTINGS
+from nanospan.lint.reading.vocabulary import DATA, SETTINGS
 from nanospan.lint.report import Finding
 from nanospan.lint.spans.names import varies
 
@@ -112,7 +112,31 @@ def _is_setting(module: Module, loop: Loop) -> bool:
     values = module.values_of(fields) if isinstance(fields, ast.Name) else [fields]
     if any(last_name(one) in _FIELDS for one in values or ()):
         return True
-    return not SETTINGS.isdisjoint(words_of(last_name(fields))[-1:])
+    words = words_of(_key_or_name(fields))
+    if not SETTINGS.isdisjoint(words[-1:]):
+        return True
+    target = loop.target.elts[0] if isinstance(loop.target, ast.Tuple) else None
+    if not DATA.isdisjoint([*words, *words_of(last_name(target))]):
+        return False
+    # What the code around has made, or a part of something, has the keys that its maker gave it.
+    return values is not None or not isinstance(fields, ast.Name) or _is_target(module, fields)
+
+
+def _is_target(module: Module, name: ast.Name) -> bool:
+    """Whether a loop around sets the variable."""
+    around = (one for one in module.above(name) if isinstance(one, ast.For | ast.AsyncFor))
+    return any(
+        isinstance(node, ast.Name) and node.id == name.id
+        for loop in around
+        if name not in ast.walk(loop.iter)
+        for node in ast.walk(loop.target)
+    )
+
+
+def _key_or_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    return last_name(node)
 
 
 def _changes_in(node: ast.Call, loop: Loop) -> bool:

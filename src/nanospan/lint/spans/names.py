@@ -51,8 +51,15 @@ def _parts(module: Module, name: ast.expr) -> Iterable[ast.expr]:
         return [part for one in name.values for part in _parts(module, one)]
     if isinstance(name, ast.Name):
         values = module.values_of(name)
-        return [] if values is None else [part for one in values if not _names(one, name.id) for part in _parts(module, one)]
+        if values is None or any(_is_cleaned(one, name.id) for one in values):
+            return []
+        return [part for one in values if not _names(one, name.id) for part in _parts(module, one)]
     return []
+
+
+def _is_cleaned(value: ast.expr, name: str) -> bool:
+    """Whether a text is replaced by a part or a variation of itself: `name = name.replace(order_id, ":id")`."""
+    return isinstance(value, ast.Call) and _names(value, name)
 
 
 def _names(node: ast.expr, name: str) -> bool:
