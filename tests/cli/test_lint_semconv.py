@@ -231,7 +231,7 @@ def test_source_code(tmp_path: Path) -> None:
         "if key == 'http.method' or found['http.method']: pass\n"
         "span.set_attribute('state', 'on')\n"
     )
-    result = CliRunner().invoke(command, ["lint", "--json", str(tmp_path)])
+    result = CliRunner().invoke(command, ["lint", "--json", "--select", "deprecated", str(tmp_path)])
     assert result.exit_code == 1
     assert [(one["rule"], one["line"], one["column"]) for one in found(result)] == [
         ("deprecated", 2, 20),

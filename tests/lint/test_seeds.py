@@ -27,7 +27,7 @@ def found(source: str) -> list[tuple[int, str]]:
     return [(one.line, one.rule) for one in check_spans(ast.parse(source), "seed.py", lines)]
 
 
-@pytest.mark.parametrize(("kind", "source"), cases())
+@pytest.mark.parametrize(("kind", "source"), list(cases()))
 def test_each_seeded_line_is_found_and_no_other(kind: str, source: str) -> None:
     expected = [(number, match[1]) for number, line in enumerate(source.splitlines(), 1) if (match := EXPECTED.search(line))]
     # What is seeded in `endings` and `names` is not looked at for other rules.

@@ -113,7 +113,8 @@ class Paths:
                 left.through |= part.through
             return left
         left = _Leaves()
-        if node is not self._start:
+        # The times that `end` gets are not expected to raise.
+        if node is not self._start and not any(self._is_end(one) for one in ast.walk(node)):
             self._may_raise(left, [node], states)
         if isinstance(node, ast.Return):
             left.returned = dict.fromkeys(self._after(node, states), node.lineno)

@@ -36,7 +36,9 @@ def check(module: Module, tracing: Tracing, path: str) -> Iterator[Finding]:
     """The findings of a module."""
     for start in tracing.starts:
         if (problem := _problem(module, tracing, start)) is not None:
-            yield Finding(RULE, path, start.call.lineno, start.call.col_offset + 1, f"{problem}: {_HINT}")
+            identity = f"{RULE} {path}: {ast.unparse(start.call)}"
+            place = (start.call.lineno, start.call.col_offset + 1)
+            yield Finding(RULE, path, *place, f"{problem}: {_HINT}", identity=identity)
 
 
 def _problem(module: Module, tracing: Tracing, start: Start) -> str | None:

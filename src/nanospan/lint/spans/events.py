@@ -42,7 +42,8 @@ def check(module: Module, tracing: Tracing, path: str) -> Iterator[Finding]:
             f"{what} in each turn of the loop in line {loop.line}, and a span keeps {_LIMIT}: count in the loop, set the "
             "counts as attributes after it, and add events behind a test of their number"
         )
-        yield Finding(RULE, path, node.lineno, node.col_offset + 1, message)
+        identity = f"{RULE} {path}: {ast.unparse(node)}"
+        yield Finding(RULE, path, node.lineno, node.col_offset + 1, message, identity=identity)
 
 
 def _is_built(module: Module, call: ast.Call) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from nanospan.lint.reading.sites import Site
@@ -22,4 +23,6 @@ def check(sites: list[Site], path: str) -> Iterator[Finding]:
             f"{what} in each of the tasks of line {site.line}, whose number grows with the input: start one span around "
             "all of them, set counts as its attributes, and add events for the few that matter"
         )
-        yield Finding(RULE, path, site.node.lineno, site.node.col_offset + 1, message)
+        # Without the line, which changes with code before it.
+        identity = f"{RULE} {path}: {ast.unparse(site.node)}"
+        yield Finding(RULE, path, site.node.lineno, site.node.col_offset + 1, message, identity=identity)

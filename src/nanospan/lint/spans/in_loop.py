@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from nanospan.lint.reading.sites import Site
@@ -22,4 +23,6 @@ def check(sites: list[Site], path: str) -> Iterator[Finding]:
             f"{what} in each turn of the loop in line {site.line}: start one span around the loop, set counts as its "
             "attributes, and add events for the few turns that matter"
         )
-        yield Finding(RULE, path, site.node.lineno, site.node.col_offset + 1, message)
+        # Without the line, which changes with code before it.
+        identity = f"{RULE} {path}: {ast.unparse(site.node)}"
+        yield Finding(RULE, path, site.node.lineno, site.node.col_offset + 1, message, identity=identity)
