@@ -83,7 +83,8 @@ def test_rules_can_be_chosen(folder: Path, options: list[str], expected: list[st
 
 def test_a_file_that_is_no_python_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "old.py").write_text("print 'a'\n")
-    assert rules(lint(tmp_path, "--json")) == ["syntax"]
+    (tmp_path / "deep.py").write_text(f"with tracer.start_as_current_span({' + '.join(['name'] * 1500)}): pass\n")
+    assert rules(lint(tmp_path, "--json")) == ["syntax", "syntax"]
     assert lint(tmp_path, "--ignore", "syntax").exit_code == 0
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from nanospan._common.version import own_version
@@ -31,5 +32,10 @@ class Plugin:
 
     def run(self) -> Iterator[tuple[int, int, str, type[Plugin]]]:
         """Line from 1, column from 0, text and plugin of each finding."""
+        # flake8 ends at what a plugin raises; the command tells of code that is nested too deep.
+        with suppress(RecursionError):
+            yield from self._findings()
+
+    def _findings(self) -> Iterator[tuple[int, int, str, type[Plugin]]]:
         for one in check_spans(self._tree, self._path, self._lines):
             yield one.line, one.column - 1, f"{CODES[one.rule]} {one.message}", type(self)

@@ -34,20 +34,23 @@ def lint_sources(paths: Iterable[str], conventions: Conventions, rules: Collecti
     found: list[Finding] = []
     for path in _files(paths):
         try:
-            source = path.read_bytes()
-            tree = _parsed(source, str(path))
+            found += _of_file(path.read_bytes(), str(path), conventions, rules)
         except OSError as error:
             raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError) as error:
             if SYNTAX in rules:
                 line = getattr(error, "lineno", None) or 1
-                found.append(Finding(SYNTAX, str(path), line, 1, f"this is no Python: {error.args[0]}"))
-            continue
-        of_file = list(check_spans(tree, str(path), source.decode("utf-8", "replace").splitlines(), rules))
-        if deprecated.RULE in rules:
-            of_file += deprecated.check_deprecated(tree, str(path), conventions)
-        found += sorted(of_file, key=lambda one: (one.line, one.column))
+                what = "this is nested too deep" if isinstance(error, RecursionError) else "this is no Python"
+                found.append(Finding(SYNTAX, str(path), line, 1, f"{what}: {error.args[0]}"))
     return found
+
+
+def _of_file(source: bytes, path: str, conventions: Conventions, rules: Collection[str]) -> list[Finding]:
+    tree = _parsed(source, path)
+    found = list(check_spans(tree, path, source.decode("utf-8", "replace").split("\n"), rules))
+    if deprecated.RULE in rules:
+        found += deprecated.check_deprecated(tree, path, conventions)
+    return sorted(found, key=lambda one: (one.line, one.column))
 
 
 def _parsed(source: bytes, path: str) -> ast.Module:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nanospan.lint.reading.module import Module, last_name, words_of
-from nanospan.lint.reading.vocabulary import ARRIVING, CONFIGURED, RECEIVING, RETRY
+from nanospan.lint.reading.vocabulary import ARRIVING, ARRIVING_LATER, CONFIGURED, RECEIVING, RETRY, RUNNING
 
 __all__ = ["SMALL", "Loop", "is_bounded", "loops_around", "repeats"]
 
@@ -15,6 +15,7 @@ SMALL = 8
 """Up to so many turns a loop is no loop for these rules."""
 
 _FEW_ITEMS = 32
+_MAX_DEPTH = 8
 _PASSED_THROUGH = ("enumerate", "list", "reversed", "set", "sorted", "tuple", "zip")
 _VIEWS = ("items", "keys", "values")
 
@@ -32,7 +33,9 @@ class Loop:
 
     @property
     def line(self) -> int:
-        return self.node.lineno
+        # The clause of a comprehension has no line of its own.
+        of_clause = 1 if self.iterated is None else self.iterated.lineno
+        return getattr(self.node, "lineno", of_clause)
 
 
 def loops_around(module: Module, node: ast.AST) -> Iterator[tuple[Loop, bool]]:
@@ -75,8 +78,14 @@ def repeats(module: Module, loop: Loop, node: ast.AST) -> bool:
     return loop.iterated is None or not is_bounded(module, loop.iterated)
 
 
-def is_bounded(module: Module, iterated: ast.expr, most: int = SMALL) -> bool:
-    """Whether the code shows that ``iterated`` has a fixed or a small number of items."""
+def is_bounded(module: Module, iterated: ast.expr, most: int = SMALL, depth: int = 0) -> bool:
+    """Whether the code shows that ``iterated`` has a fixed or a small number of items.
+
+    ``depth`` counts how many variables and parts lie between.
+    """
+    if depth > _MAX_DEPTH:
+        return False
+    depth += 1
     if isinstance(iterated, ast.Tuple | ast.List | ast.Set):
         return len(iterated.elts) <= _FEW_ITEMS and not any(isinstance(one, ast.Starred) for one in iterated.elts)
     if isinstance(iterated, ast.Dict):
@@ -86,30 +95,30 @@ def is_bounded(module: Module, iterated: ast.expr, most: int = SMALL) -> bool:
     if isinstance(iterated, ast.Name):
         values = module.values_of(iterated)
         grows = values is not None and _grows(module, iterated)
-        return values is not None and not grows and all(is_bounded(module, one, most) for one in values)
+        return values is not None and not grows and all(is_bounded(module, one, most, depth) for one in values)
     if isinstance(iterated, Comprehension):
-        return all(is_bounded(module, one.iter, most) for one in iterated.generators)
+        return all(is_bounded(module, one.iter, most, depth) for one in iterated.generators)
     if isinstance(iterated, ast.IfExp):
-        return is_bounded(module, iterated.body, most) and is_bounded(module, iterated.orelse, most)
+        return is_bounded(module, iterated.body, most, depth) and is_bounded(module, iterated.orelse, most, depth)
     if isinstance(iterated, ast.Subscript):
-        return isinstance(iterated.slice, ast.Slice) and _is_at_most(module, iterated.slice.upper, most)
+        return isinstance(iterated.slice, ast.Slice) and _is_at_most(module, iterated.slice.upper, most, depth)
     if isinstance(iterated, ast.Call):
-        return _is_bounded_call(module, iterated, most)
+        return _is_bounded_call(module, iterated, most, depth)
     return False
 
 
-def _is_bounded_call(module: Module, call: ast.Call, most: int) -> bool:
+def _is_bounded_call(module: Module, call: ast.Call, most: int, depth: int) -> bool:
     name = last_name(call.func)
     if name == "range" and call.args:
-        return all(_is_at_most(module, one, most) for one in call.args[:2])
+        return all(_is_at_most(module, one, most, depth) for one in call.args[:2])
     if name == "islice" and len(call.args) > 1:
-        return _is_at_most(module, call.args[min(2, len(call.args) - 1)], most)
+        return _is_at_most(module, call.args[min(2, len(call.args) - 1)], most, depth)
     if name == "zip":
-        return any(is_bounded(module, one, most) for one in call.args)
+        return any(is_bounded(module, one, most, depth) for one in call.args)
     if name in _PASSED_THROUGH and isinstance(call.func, ast.Name) and call.args:
-        return is_bounded(module, call.args[0], most)
+        return is_bounded(module, call.args[0], most, depth)
     if name in _VIEWS and isinstance(call.func, ast.Attribute) and not call.args:
-        return is_bounded(module, call.func.value, most)
+        return is_bounded(module, call.func.value, most, depth)
     return False
 
 
@@ -127,18 +136,18 @@ def _grows(module: Module, name: ast.Name) -> bool:
     return False
 
 
-def _is_at_most(module: Module, node: ast.expr | None, most: int) -> bool:
+def _is_at_most(module: Module, node: ast.expr | None, most: int, depth: int) -> bool:
     if isinstance(node, ast.Constant):
         return isinstance(node.value, int) and node.value <= most
+    if depth > _MAX_DEPTH:
+        return False
     if isinstance(node, ast.Name | ast.Attribute) and last_name(node).isupper():
         values = module.values_of(node) if isinstance(node, ast.Name) else None
         # A limit that another module sets is taken for one of events and attributes, but not of spans.
-        return most > SMALL if values is None else all(_is_at_most(module, one, most) for one in values)
-    return (
-        isinstance(node, ast.Call)
-        and last_name(node.func) == "min"
-        and any(_is_at_most(module, one, most) for one in node.args)
-    )
+        return most > SMALL if values is None else all(_is_at_most(module, one, most, depth + 1) for one in values)
+    if not isinstance(node, ast.Call) or last_name(node.func) != "min":
+        return False
+    return any(_is_at_most(module, one, most, depth + 1) for one in node.args)
 
 
 def is_configured(loop: Loop) -> bool:
@@ -195,8 +204,10 @@ def receives(module: Module, loop: Loop) -> bool:
             if isinstance(node, ast.Name | ast.Attribute)
             for word in words_of(node.id if isinstance(node, ast.Name) else node.attr)
         }
-        return not ARRIVING.isdisjoint(names)
-    if not isinstance(loop.node, ast.While):
+        return not ARRIVING.isdisjoint(names) or (
+            isinstance(loop.node, ast.AsyncFor) and not ARRIVING_LATER.isdisjoint(names)
+        )
+    if not isinstance(loop.node, ast.While) or not _is_endless(loop.node.test):
         return False
     for part in loop.node.body:
         for node in ast.walk(part):
@@ -205,6 +216,16 @@ def receives(module: Module, loop: Loop) -> bool:
             if name in RECEIVING and (name not in ("get", "pop") or not node.args):  # type: ignore[attr-defined]
                 return True
     return False
+
+
+def _is_endless(test: ast.expr) -> bool:
+    """Whether a loop goes on until the program or its worker ends: `while True`, `while not stop.is_set()`."""
+    names = (
+        one.id if isinstance(one, ast.Name) else one.attr
+        for one in ast.walk(test)
+        if isinstance(one, ast.Name | ast.Attribute)
+    )
+    return _is_true(test) or any(not RUNNING.isdisjoint(words_of(name)) for name in names)
 
 
 def _is_true(test: ast.expr) -> bool:

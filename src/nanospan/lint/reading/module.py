@@ -37,6 +37,7 @@ class Module:
         self.tree = tree
         self.nodes: list[ast.AST] = []
         self._parents: dict[ast.AST, ast.AST] = {}
+        self._names: dict[ast.AST, frozenset[str]] = {}
         self._functions: dict[tuple[ast.AST, str], Function] = {}
         self._permits = {number: match[1].strip() for number, line in enumerate(lines, 1) if (match := _PERMIT.search(line))}
         self._read()
@@ -128,6 +129,8 @@ class Module:
 
     def names_set_in(self, function: FunctionNode) -> frozenset[str]:
         """The names of parameters, and of variables that the code of ``function`` sets."""
+        if (known := self._names.get(function)) is not None:
+            return known
         arguments = function.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
         names = {one.arg for one in every if one is not None}
@@ -135,7 +138,7 @@ class Module:
             names |= {
                 node.id for node in self.within(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
             }
-        return frozenset(names)
+        return self._names.setdefault(function, frozenset(names))
 
     def within(self, scope: Scope) -> Iterator[ast.AST]:
         """The nodes of the code of ``scope``, without that of functions and classes defined in it, in no set order."""
@@ -177,10 +180,18 @@ class Module:
         return values or None
 
     def permitted(self, *nodes: ast.AST) -> bool:
-        """Whether ``# nanospan: loop-ok`` with a reason stands on the first line of a node, or on the line before it."""
-        return any(
-            self._permits.get(line) for node in nodes if (at := getattr(node, "lineno", None)) for line in (at, at - 1)
-        )
+        """Whether ``# nanospan: loop-ok`` with a reason stands on the first line of a node, or on the line before it.
+
+        For an expression also of its statement.
+        """
+        every = [one for node in nodes for one in (node, self._statement_of(node))]
+        lines = [line for one in every if isinstance(one, ast.expr | ast.stmt) for line in (one.lineno, one.lineno - 1)]
+        return any(self._permits.get(line) for line in lines)
+
+    def _statement_of(self, node: ast.AST) -> ast.AST | None:
+        if isinstance(node, ast.stmt):
+            return node
+        return next((one for one in self.above(node) if isinstance(one, ast.stmt)), None)
 
 
 def last_name(node: ast.expr | None) -> str:

@@ -33,6 +33,8 @@ class Site:
 
 def find_sites(module: Module, tracing: Tracing) -> Iterator[Site]:
     """All sites of a module."""
+    if not tracing.starts:
+        return
     for start in tracing.starts:
         if not start.is_decorator and (loop := _repeating(module, tracing, start.call, [start])) is not None:
             yield Site(start.call, loop.line, _fans_out(module, start.call, loop, None))

@@ -6,6 +6,7 @@ from typing import Final
 
 __all__ = [
     "ARRIVING",
+    "ARRIVING_LATER",
     "CONFIGURED",
     "DATA",
     "FEW",
@@ -16,6 +17,7 @@ __all__ = [
     "NAMED_BY_ID",
     "RECEIVING",
     "RETRY",
+    "RUNNING",
     "SETTINGS",
     "TEXT_FUNCTIONS",
 ]
@@ -44,13 +46,14 @@ RECEIVING: Final = _words(
 )
 """Functions that wait for what arrives."""
 
-ARRIVING: Final = _words(
-    """
-    consume consumer deliveries listen listener mailbox messages poll pubsub queue receive receiver subscriber
-    subscription websocket
-    """
-)
+ARRIVING: Final = _words("consume consumer listen listener pubsub receive receiver subscriber subscription")
 """What a loop over arriving messages goes over."""
+
+ARRIVING_LATER: Final = _words("deliveries mailbox messages poll queue websocket")
+"""The same of `async for`: without `async`, these may be lists."""
+
+RUNNING: Final = _words("active alive cancelled closed closing exit running shutdown stop stopped stopping")
+"""In the head of a loop that a worker leaves when the program ends."""
 
 HANDS_OVER: Final = _words(
     """

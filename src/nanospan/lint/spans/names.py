@@ -14,6 +14,8 @@ __all__ = ["RULE", "check", "varies"]
 
 RULE = "L3"
 
+_MAX_DEPTH = 8
+
 
 def check(module: Module, tracing: Tracing, path: str) -> Iterator[Finding]:
     """The findings of a module."""
@@ -35,25 +37,30 @@ def varies(module: Module, name: ast.expr) -> str | None:
     return None
 
 
-def _parts(module: Module, name: ast.expr) -> Iterable[ast.expr]:
-    """The variable parts of a text that is put together."""
+def _parts(module: Module, name: ast.expr, depth: int = 0) -> Iterable[ast.expr]:
+    """The variable parts of a text that is put together, over at most 8 variables and parts."""
+    if depth > _MAX_DEPTH:
+        return []
+    depth += 1
     if isinstance(name, ast.JoinedStr):
         return [one.value for one in name.values if isinstance(one, ast.FormattedValue)]
     if isinstance(name, ast.BinOp) and isinstance(name.op, ast.Add) and _is_text(name):
-        return [one for side in (name.left, name.right) for one in (_parts(module, side) or [side]) if not _is_text(one)]
+        return [
+            one for side in (name.left, name.right) for one in (_parts(module, side, depth) or [side]) if not _is_text(one)
+        ]
     if isinstance(name, ast.BinOp) and isinstance(name.op, ast.Mod) and _is_text(name.left):
         return name.right.elts if isinstance(name.right, ast.Tuple) else [name.right]
     if isinstance(name, ast.Call) and isinstance(name.func, ast.Attribute) and name.func.attr == "format":
         return [*name.args, *(one.value for one in name.keywords)] if _is_text(name.func.value) else []
     if isinstance(name, ast.IfExp):
-        return [*_parts(module, name.body), *_parts(module, name.orelse)]
+        return [*_parts(module, name.body, depth), *_parts(module, name.orelse, depth)]
     if isinstance(name, ast.BoolOp):
-        return [part for one in name.values for part in _parts(module, one)]
+        return [part for one in name.values for part in _parts(module, one, depth)]
     if isinstance(name, ast.Name):
         values = module.values_of(name)
         if values is None or any(_is_cleaned(one, name.id) for one in values):
             return []
-        return [part for one in values if not _names(one, name.id) for part in _parts(module, one)]
+        return [part for one in values if not _names(one, name.id) for part in _parts(module, one, depth)]
     return []
 
 

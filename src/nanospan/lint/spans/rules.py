@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from nanospan.lint.reading.module import Module
 from nanospan.lint.reading.sites import find_sites
@@ -25,21 +25,21 @@ RULES = {
 _TOLD_BY = ("start_span", "start_as_current_span", "add_event", "set_attribute")
 
 
-def check_spans(
-    tree: ast.Module, path: str, lines: Sequence[str], rules: Collection[str] = tuple(RULES)
-) -> Iterator[Finding]:
-    """The findings of ``rules`` in the module ``tree``, whose source is ``lines``, in the order of the lines."""
+def check_spans(tree: ast.Module, path: str, lines: Sequence[str], rules: Collection[str] = tuple(RULES)) -> list[Finding]:
+    """The findings of ``rules`` in the module ``tree``, whose source is ``lines``, in the order of the lines.
+
+    Raises RecursionError for code that is nested deeper than Python's limit on recursion lets it be read.
+    """
     if not any(word in line for line in lines for word in _TOLD_BY):
-        return
+        return []
     module = Module(tree, lines)
     tracing = Tracing(module)
     sites = list(find_sites(module, tracing))
-    found = [
+    found = {
         *in_loop.check(sites, path),
         *fan_out.check(sites, path),
         *names.check(module, tracing, path),
         *endings.check(module, tracing, path),
         *events.check(module, tracing, path),
-    ]
-    chosen = {one for one in found if one.rule in rules}
-    yield from sorted(chosen, key=lambda one: (one.line, one.column, one.rule))
+    }
+    return sorted((one for one in found if one.rule in rules), key=lambda one: (one.line, one.column, one.rule))
