@@ -112,10 +112,23 @@ def _repeating(module: Module, tracing: Tracing, node: ast.AST, starts: list[Sta
     for loop, is_last_turn in loops_around(module, node):
         if is_last_turn or not repeats(module, loop, node):
             continue
+        if _is_processed(module, tracing, node, loop):
+            continue
         if receives(module, loop) and not _has_span_around(module, tracing, loop.node):
             continue
         return loop
     return None
+
+
+def _is_processed(module: Module, tracing: Tracing, node: ast.AST, loop: Loop) -> bool:
+    """Whether each turn of the loop is the processing of a message, which has a span of its own around ``node``."""
+    for _, parent in module.path(node):
+        if parent is loop.node:
+            return False
+        items = parent.items if isinstance(parent, ast.With | ast.AsyncWith) else []
+        if any(tracing.is_process(item.context_expr) for item in items):
+            return True
+    return False
 
 
 def _has_span_around(module: Module, tracing: Tracing, node: ast.AST) -> bool:

@@ -64,6 +64,7 @@ class Tracing:
 
     def _read_imports(self) -> None:
         imported: set[str] = set()
+        modules: set[str] = set()
         for node in self.module.nodes:
             if isinstance(node, ast.Import):
                 names = [(one.name, one.asname or one.name.partition(".")[0]) for one in node.names]
@@ -74,8 +75,10 @@ class Tracing:
             for module, name in names:
                 root = module.partition(".")[0]
                 imported.add(root)
+                modules.add(".".join(module.split(".")[:2]))
                 if root in FOREIGN:
                     self._foreign.add(name)
+        self._has_consumers = "nanospan.messaging" in modules
         self._is_foreign = bool(imported & FOREIGN) and "opentelemetry" not in imported
 
     def _read_assignments(self) -> None:
@@ -101,6 +104,10 @@ class Tracing:
         if root_name(node) in self._foreign or name in self._foreign or self._is_foreign:
             return False
         return name in self._tracers or "tracer" in words_of(name)
+
+    def is_process(self, node: ast.expr) -> bool:
+        """Whether ``node`` is a span of kind CONSUMER of `nanospan.messaging`: ``with client.process(message):``."""
+        return self._has_consumers and isinstance(node, ast.Call) and last_name(node.func) == "process"
 
     def _is_start(self, node: ast.Attribute) -> bool:
         return node.attr in _STARTS and self._is_tracer(node.value)
