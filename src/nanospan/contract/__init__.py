@@ -11,11 +11,12 @@ seen. ``processor.contract_report()`` tells what was found.
 
 from __future__ import annotations
 
+from nanospan.contract._compile import compiled_contract
 from nanospan.contract._report import ContractReport, report_of
 from nanospan.contract.conventions import Conventions
 from nanospan.contract.redaction import Redaction
 
-__all__ = ["ContractReport", "Conventions", "Redaction", "Rule", "report_of"]
+__all__ = ["ContractReport", "Conventions", "Redaction", "Rule", "compiled_contract", "report_of"]
 
 Rule = Conventions | Redaction
 """What the argument ``contract`` of `nanospan.BatchSpanProcessor` takes."""

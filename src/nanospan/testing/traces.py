@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
@@ -12,6 +12,9 @@ from opentelemetry.trace import Tracer
 
 from nanospan.testing.tree import draw
 from nanospan.testing.wire import Transport, wire
+
+if TYPE_CHECKING:
+    from nanospan.contract import Conventions, Redaction
 
 __all__ = ["Traces"]
 
@@ -146,6 +149,27 @@ class Traces:
         in_order = one.end_time is not None and other.start_time is not None and one.end_time <= other.start_time
         self._require(in_order, f"{one.name!r} has not ended before {other.name!r} starts")
 
+    def assert_conventions(self, conventions: Conventions | None = None) -> None:
+        """The spans keep to the semantic conventions: no finding of the level violation. ``conventions``: by default
+        those of the newest version, as `nanospan.contract.Conventions()`."""
+        found = _checks().against_conventions(self.spans, conventions)
+        self._require(not found, "\n".join(found))
+
+    def assert_no_secrets(self, *canaries: str, redaction: Redaction | None = None) -> None:
+        """No field of a span holds one of ``canaries``, texts that the test planted, or what ``redaction`` would redact.
+
+        ``redaction``: by default `nanospan.contract.Redaction.default()`. A failure names spans and rules, and no secret.
+        """
+        __tracebackhide__ = True
+        found = _checks().with_secrets(self.spans, canaries, redaction)
+        if found:
+            raise AssertionError("\n".join(found))  # without the tree, which would show the secret
+
+    def assert_granular(self, *, max_children: int = 100) -> None:
+        """No span has more than ``max_children`` children."""
+        found = _checks().too_many_children(self.spans, max_children)
+        self._require(not found, "\n".join(found))
+
     def wire(self, headers: Any, transport: Transport = "kafka") -> Any:
         """`nanospan.testing.wire`: the headers as the broker hands them back."""
         return wire(headers, transport)
@@ -157,6 +181,12 @@ class Traces:
         __tracebackhide__ = True
         if not condition:
             raise AssertionError(f"{text}\n\n{self.tree()}")
+
+
+def _checks() -> Any:
+    from nanospan.testing import checks  # not for every test: it imports the rules
+
+    return checks
 
 
 def _key(span: ReadableSpan) -> tuple[int, int]:

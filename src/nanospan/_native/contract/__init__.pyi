@@ -1,6 +1,8 @@
 from collections.abc import Iterable
 from typing import Any, Self
 
+from opentelemetry.sdk.trace import ReadableSpan
+
 KEY_FLAGS: dict[str, int]
 DETECT_ALL: int
 MAX_BYTES_DEFAULT: int
@@ -26,6 +28,7 @@ class Contract:
     findings: Any
 
     def __new__(cls, conventions: Any, redaction: Any, findings: Any, first_sight: Any) -> Self: ...
+    def allowed_span(self, span: ReadableSpan) -> ReadableSpan | None: ...
     def collect(self) -> None: ...
     def secrets(self) -> list[int]: ...
     def counts(self) -> dict[str, int]: ...

@@ -526,6 +526,10 @@ cdef class Contract(SpanContract):
         finally:
             release_view(&view)
 
+    def allowed_span(self, span):
+        """The ReadableSpan itself, or a changed copy; None if a rule drops it."""
+        return self.allowed(span)
+
     def changed_resource(self, resource):
         if resource is not self.last_resource:
             attributes = self.shared_attributes(resource.attributes)
