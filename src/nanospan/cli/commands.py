@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from nanospan._common.version import own_version
+from nanospan.cli.audit.command import audit
 from nanospan.cli.contract.command import contract
 from nanospan.cli.cost.command import cost
 from nanospan.cli.doctor.command import doctor
@@ -23,6 +24,7 @@ def nanospan() -> None:
     """The tracing runtime that makes OpenTelemetry in Python cost nanoseconds."""
 
 
+nanospan.add_command(audit)
 nanospan.add_command(contract)
 nanospan.add_command(cost)
 nanospan.add_command(doctor)
