@@ -16,7 +16,7 @@ import socketserver
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, NoReturn, TextIO
 from urllib.parse import unquote
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
@@ -83,7 +83,11 @@ class _AsgiServer(_LocalServer):
 
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         await self._to_lifespan.put({"type": "lifespan.startup"})
-        task = asyncio.ensure_future(self.application(scope, self._to_lifespan.get, send))
+
+        async def live() -> None:
+            await self.application(scope, self._to_lifespan.get, send)
+
+        task = asyncio.ensure_future(live())
         # An application without a lifespan raises.
         await asyncio.wait([task, asyncio.ensure_future(started.wait())], return_when=asyncio.FIRST_COMPLETED)
         return task
@@ -155,6 +159,11 @@ class _AsgiHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None: ...
 
 
+def _refuse(answers: TextIO, problem: str) -> NoReturn:
+    print(json.dumps({"problem": problem}), file=answers, flush=True)
+    sys.exit(1)
+
+
 def main(target: str, kind: str, log: str) -> None:
     """Serve ``target``; what tracing itself logs is appended to the file ``log`` too."""
     answers = os.fdopen(os.dup(1), "w")
@@ -164,14 +173,9 @@ def main(target: str, kind: str, log: str) -> None:
     try:
         application = load(target)
     except Exception as error:
-        print(
-            json.dumps({"problem": f"{target} cannot be loaded: {type(error).__name__}: {error}"}), file=answers, flush=True
-        )
-        sys.exit(1)
+        _refuse(answers, f"{target} cannot be loaded: {type(error).__name__}: {error}")
     if not callable(application):
-        problem = f"{target} must be an ASGI or WSGI application, not {type(application).__name__}"
-        print(json.dumps({"problem": problem}), file=answers, flush=True)
-        sys.exit(1)
+        _refuse(answers, f"{target} must be an ASGI or WSGI application, not {type(application).__name__}")
     found = ("asgi" if is_asgi(application) else "wsgi") if kind == "detect" else kind
     server: _LocalServer
     if found == "asgi":

@@ -63,6 +63,11 @@ class Canaries:
     token: str = field(default_factory=_random)
     sig: str = field(default_factory=_random)
     escaped_key: str = field(default_factory=_random)
+    semicolon: str = field(default_factory=_random)
+    """In a query whose parameters are separated by semicolons."""
+    fragment: str = field(default_factory=_random)
+    at_password: str = field(default_factory=_random)
+    """Part of a password that holds an @, in the URL of a database."""
     userinfo: str = field(default_factory=_random)
     path: str = field(default_factory=_github_token)
     body: str = field(default_factory=_random)
@@ -92,6 +97,9 @@ class Canaries:
             "X-Api-Key": self.api_key,
             "X-Amz-Security-Token": self.header_token,
             "Referer": f"https://audit:{self.userinfo}@shop.example/cart?{KEEP}",
+            "X-Forwarded-Uri": f"/login?next=1;token={self.semicolon};page=2",
+            "X-Original-Url": f"/login#access_token={self.fragment}",
+            "X-Upstream": f"postgres://audit:p@{self.at_password}@db.example/shop",
             "From": f"{self.email}@example.com",
             "X-Forwarded-Assertion": self.whole_jwt(),
             "traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01",

@@ -1,4 +1,4 @@
-"""Receives what the application exports, and keeps it as it came: headers, the bytes of the wire, the bytes of the message."""
+"""Receives what the application exports, and keeps it as it came: headers, and the bytes of the wire and of the message."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Arrival:
 
     path: str
     headers: dict[str, str]
+    encoding: str
+    """The content encoding, or ``grpc``."""
     wire: bytes
     """As it came, compressed or not; of gRPC the message."""
     body: bytes
@@ -86,7 +88,7 @@ class RawCollector:
             self._last = time.monotonic()
 
     def _of_grpc(self, body: bytes, spans: int) -> None:
-        self.add(Arrival("gRPC", {}, body, body))
+        self.add(Arrival("gRPC", {}, "grpc", body, body))
 
     def __enter__(self) -> Self:
         return self
@@ -115,11 +117,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(411)
             return
         wire = self.rfile.read(int(length))
+        encoding = self.headers.get("Content-Encoding", "identity").lower()
         try:
-            body = decompress(wire, self.headers.get("Content-Encoding", "identity").lower())
+            body = decompress(wire, encoding)
         except Refusal:
             body = b""
-        self.server.collector.add(Arrival(self.path, dict(self.headers), wire, body))
+        self.server.collector.add(Arrival(self.path, dict(self.headers), encoding, wire, body))
         self._answer(200)
 
     def _answer(self, status: int) -> None:

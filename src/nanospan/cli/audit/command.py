@@ -15,6 +15,10 @@ __all__ = ["audit"]
 PROTOCOLS = ("http/protobuf", "grpc")
 
 
+class _Failure(click.ClickException):
+    exit_code = 2
+
+
 @click.command()
 @click.argument("application", metavar="[MODULE:APP]", required=False)
 @click.option("--asgi", "kind", flag_value="asgi", help="The application is ASGI.  [default: detected]")
@@ -89,9 +93,7 @@ def audit(
         if result.spans == 0:
             raise AuditError(_nothing_arrived(options.url, http_port))
     except AuditError as error:
-        failure = click.ClickException(str(error))
-        failure.exit_code = 2
-        raise failure from error
+        raise _Failure(str(error)) from error
     if json_output:
         click.echo(json.dumps(as_json(result), indent=2))
     else:

@@ -20,8 +20,9 @@ __all__ = ["as_json", "findings_table", "sentences"]
 def findings_table(audit: Audit) -> Table:
     """A row for each canary and place."""
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("canary", "where it was found", "as", "span"):
+    for name in ("canary", "where it was found", "as"):
         table.add_column(name, overflow="fold")
+    table.add_column("span", no_wrap=True, overflow="ellipsis", max_width=24)
     table.add_column("times", justify="right")
     for finding in audit.findings:
         place, span = Text(plain(finding.place)), Text(plain(finding.span))
@@ -55,6 +56,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "statuses": list(audit.statuses),
         "exports": audit.requests,
         "spans": audit.spans,
+        "encodings": sorted(audit.encodings),
         "wire_bytes": audit.wire_bytes,
         "keep_arrived": audit.keep_arrived,
         "left": sorted({finding.canary for finding in audit.left}),

@@ -75,6 +75,8 @@ class Audit:
     requests: int = 0
     spans: int = 0
     wire_bytes: int = 0
+    encodings: set[str] = field(default_factory=set)
+    """How the exports came: ``identity``, ``gzip``, ``grpc`` and others."""
     findings: list[Finding] = field(default_factory=list)
     keep_arrived: bool = False
     """Whether ``keep=ok`` is in what left."""
@@ -109,6 +111,7 @@ def _searched(canaries: Canaries, statuses: list[int], arrivals: list[Arrival], 
     counts: Counter[Hit] = Counter()
     spans: dict[Hit, str] = {}
     for arrival in arrivals:
+        audit.encodings.add(arrival.encoding)
         audit.wire_bytes += len(arrival.wire)
         audit.spans += _span_count(arrival.body)
         audit.keep_arrived = audit.keep_arrived or KEEP.encode() in arrival.body

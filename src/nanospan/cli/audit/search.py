@@ -1,4 +1,4 @@
-"""Finds canaries in bytes, in the encodings that telemetry and applications wrap text in, and names the fields that hold them."""
+"""Finds canaries in bytes, in the encodings that text is wrapped in, and names the fields that hold them."""
 
 from __future__ import annotations
 
