@@ -22,6 +22,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 __all__ = ["main"]
 
+logger = logging.getLogger(__name__)
+
 _HOST = "127.0.0.1"
 _ANSWER_SECONDS = 60.0
 LOGGERS = ("nanospan", "opentelemetry")
@@ -153,7 +155,7 @@ class _AsgiHandler(BaseHTTPRequestHandler):
         try:
             await self.server.application(scope, receive, send)
         except Exception:  # as a server does: logged, and answered with 500
-            logging.getLogger("audit.application").exception("the application raised")
+            logger.exception("the application raised")
         return status, headers, content
 
     def log_message(self, format: str, *args: Any) -> None: ...
