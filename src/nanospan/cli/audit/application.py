@@ -1,7 +1,7 @@
 """Serves an ASGI or WSGI application on a free port of this machine until standard input ends; a process of its own.
 
 It needs no other server: what is audited is the application and its instrumentations. The first line of standard output is
-a JSON object with the port and the kind, or with the problem.
+a JSON object with the port and the kind, or with the problem; a second line is written when all has been sent.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, NoReturn, TextIO
 from urllib.parse import unquote
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from opentelemetry import trace
 
 __all__ = ["main"]
 
@@ -190,6 +192,10 @@ def main(target: str, kind: str, log: str) -> None:
     sys.stdin.read()
     server.shutdown()
     server.server_close()
+    # Handlers of the exit send too, but not while a thread of the application runs on.
+    if (flush := getattr(trace.get_tracer_provider(), "force_flush", None)) is not None:
+        flush()
+    print(file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,9 @@ __all__ = ["STANDARD_ERROR", "Audit", "AuditError", "AuditOptions", "Finding", "
 REDACT = "OTEL_PYTHON_NANOSPAN_REDACT"
 STANDARD_ERROR = "standard error"
 _REQUEST_SECONDS = 60.0
-_END_SECONDS = 60.0
+_START_SECONDS = 120.0
+_SEND_SECONDS = 60.0
+_END_SECONDS = 10.0
 _MAX_SHOWN_ERROR = 2000
 
 
@@ -199,10 +202,15 @@ def _in_process(options: AuditOptions, canaries: Canaries, collector: RawCollect
             )
         try:
             assert process.stdout is not None
+            if not _says_something(process, _START_SECONDS):
+                raise AuditError(f"{options.application} was not loaded within {_START_SECONDS:g} s")
             statuses = _asked(process.stdout.readline(), options, canaries, error_file)
-            process.communicate(timeout=_END_SECONDS)  # closes its standard input: it ends, and sends what it has
-        except subprocess.TimeoutExpired:
-            raise AuditError(f"{options.application} did not end within {_END_SECONDS:g} s") from None
+            assert process.stdin is not None
+            process.stdin.close()
+            # It has sent what it has when it says so. Threads of its own may keep it from ending.
+            if _says_something(process, _SEND_SECONDS):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_END_SECONDS)
         finally:
             process.kill()
             process.wait()
@@ -210,6 +218,10 @@ def _in_process(options: AuditOptions, canaries: Canaries, collector: RawCollect
                 if stream is not None:
                     stream.close()
         return statuses, error_file.read_bytes(), log.read_bytes() if log.exists() else b""
+
+
+def _says_something(process: subprocess.Popen[bytes], timeout: float) -> bool:
+    return bool(select.select([process.stdout], [], [], timeout)[0])
 
 
 def _asked(line: bytes, options: AuditOptions, canaries: Canaries, error_file: Path) -> list[int]:
