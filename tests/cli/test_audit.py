@@ -152,11 +152,16 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b"ok"})
 """
 NOT_ONE = "app = 3\n"
+WITH_A_THREAD = f"""
+import threading
+
+threading.Thread(target=threading.Event().wait).start()
+{WSGI}"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name, text in {"wsgi_shop": WSGI, "asgi_shop": ASGI, "not_one": NOT_ONE}.items():
+    for name, text in {"wsgi_shop": WSGI, "asgi_shop": ASGI, "not_one": NOT_ONE, "threaded": WITH_A_THREAD}.items():
         (tmp_path / f"{name}.py").write_text(text)
     return tmp_path
 
@@ -305,6 +310,13 @@ def test_without_redaction_every_canary_leaves(
 ) -> None:
     told = of_framework(environment, framework, opt_in, transport, "none")
     assert set(told["left"]) == set(CANARIES)
+
+
+@pytest.mark.slow("waits for an application that does not end")
+def test_an_application_that_a_thread_keeps_from_ending_is_searched(folder: Path) -> None:
+    done = run_audit(folder, "threaded", "--redact", "none", "--json")
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["spans"] == 4
 
 
 @SLOW

@@ -30,7 +30,7 @@ STANDARD_ERROR = "standard error"
 _REQUEST_SECONDS = 60.0
 _START_SECONDS = 120.0
 _SEND_SECONDS = 60.0
-_END_SECONDS = 10.0
+_END_SECONDS = 5.0
 _MAX_SHOWN_ERROR = 2000
 
 
@@ -221,6 +221,7 @@ def _in_process(options: AuditOptions, canaries: Canaries, collector: RawCollect
 
 
 def _says_something(process: subprocess.Popen[bytes], timeout: float) -> bool:
+    assert process.stdout is not None
     return bool(select.select([process.stdout], [], [], timeout)[0])
 
 
