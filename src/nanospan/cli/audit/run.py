@@ -105,11 +105,13 @@ def run(options: AuditOptions) -> Audit:
             error_text = log = b""
         else:
             statuses, error_text, log = _in_process(options, canaries, collector)
-        return _searched(canaries, statuses, collector.arrivals(), error_text, log)
+        texts = canaries.texts()
+        if options.url is not None:
+            del texts["resource"]  # it stands in the environment of an application that is started here
+        return _searched(texts, statuses, collector.arrivals(), error_text, log)
 
 
-def _searched(canaries: Canaries, statuses: list[int], arrivals: list[Arrival], error_text: bytes, log: bytes) -> Audit:
-    texts = canaries.texts()
+def _searched(texts: dict[str, str], statuses: list[int], arrivals: list[Arrival], error_text: bytes, log: bytes) -> Audit:
     audit = Audit(tuple(texts), tuple(statuses), requests=len(arrivals))
     counts: Counter[Hit] = Counter()
     spans: dict[Hit, str] = {}
