@@ -6,6 +6,11 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from opentelemetry.sdk.environment_variables import (
+    OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT,
+    OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT,
+)
+
 from nanospan._common.environment import variable_text, warn_once
 from nanospan._native.contract import Contract
 from nanospan.contract._first_sight import FirstSight
@@ -40,7 +45,21 @@ def compiled_contract(rules: Iterable[Conventions | Redaction]) -> Contract | No
     conventions = found.get(Conventions)
     findings = Findings(conventions)
     first_sight = None if conventions is None else FirstSight(conventions, findings)
-    return Contract(conventions, found.get(Redaction), findings, first_sight)
+    redaction = found.get(Redaction)
+    if redaction is not None:
+        redaction = redaction._with_own_counts()
+    return Contract(conventions, redaction, findings, first_sight, _cut_lengths())
+
+
+def _cut_lengths() -> list[int]:
+    """Where the limits of the environment cut texts: of the attributes of spans, and of events and links. A secret that was
+    cut has no longer its whole form. Limits of a provider's arguments are not known here."""
+    found = set()
+    for name in (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT, OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT):
+        text = variable_text(name)
+        if text and text.isdecimal() and int(text) > 0:
+            found.add(int(text))
+    return sorted(found)
 
 
 def rules_of_environment() -> list[Conventions | Redaction]:
@@ -58,8 +77,10 @@ def rules_of_environment() -> list[Conventions | Redaction]:
 def _redaction_of(text: str) -> Redaction:
     if text.lower() != "default":
         try:
-            return Redaction.from_file(text)
-        except (OSError, TypeError, ValueError) as error:
+            policy = Redaction.from_file(text)
+            policy._compile()  # has limits of its own
+            return policy
+        except (OSError, TypeError, ValueError, RecursionError) as error:
             warn_once(
                 logger,
                 REDACT_VARIABLE,

@@ -87,10 +87,11 @@ class BatchSpanProcessor(NativeBatchProcessor, stock.BatchSpanProcessor, metacla
         settings = resolve_settings(
             max_queue_size, schedule_delay_millis, max_export_batch_size, export_timeout_millis, max_queue_bytes
         )
+        compiled = _contract_of(contract)
         exporter = default_exporter(meter_provider) if span_exporter is None else span_exporter
         adapter = export_adapter_for(exporter, settings, tail_sampling)
         metrics = create_processor_metrics(meter_provider, adapter.queue)
-        self._contract = _contract_of(contract)
+        self._contract = compiled
         if self._contract is not None:
             adapter.queue.agree(self._contract)
         self._attach_queue(adapter.queue)
@@ -155,6 +156,7 @@ class BatchSpanProcessor(NativeBatchProcessor, stock.BatchSpanProcessor, metacla
             return None
         from nanospan.contract import report_of
 
+        self._batch_processor._queue.check_fork()
         return report_of(self._contract)
 
 

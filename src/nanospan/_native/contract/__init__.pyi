@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -27,7 +27,9 @@ class Contract:
     redaction: Any
     findings: Any
 
-    def __new__(cls, conventions: Any, redaction: Any, findings: Any, first_sight: Any) -> Self: ...
+    def __new__(
+        cls, conventions: Any, redaction: Any, findings: Any, first_sight: Any, cut_lengths: Sequence[int] = ()
+    ) -> Self: ...
     def allowed_span(self, span: ReadableSpan) -> ReadableSpan | None: ...
     def collect(self) -> None: ...
     def secrets(self) -> list[int]: ...

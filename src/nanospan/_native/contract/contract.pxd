@@ -15,6 +15,7 @@ cdef class Contract(SpanContract):
     cdef Redactor redactor_owner
     cdef const ns_redactor *redactor   # NULL: nothing is redacted
     cdef str marker                    # what stands for a secret
+    cdef size_t cut_lengths[2]         # characters after which the limits of the environment cut values
     cdef bint has_patterns             # regular expressions of `blocked_values`
     cdef bint renames                  # conventions of the modes rename and dup
     cdef KeyTable keys                 # attribute keys
@@ -26,9 +27,8 @@ cdef class Contract(SpanContract):
     cdef uint64_t changed              # spans that left changed; relaxed
     cdef uint64_t masked_whole         # values that could not be treated in part; relaxed
 
-    cdef object clean_scope            # the last one without a secret
-    cdef object last_resource          # and what it became
-    cdef object last_changed_resource
+    cdef dict known_scopes             # for exporters of objects: each and what it became, by its address
+    cdef dict known_resources
 
     cdef int treat(self, SpanView *view) except -1
     cdef int look_at(self, SpanView *view) except -1
@@ -46,10 +46,14 @@ cdef class Contract(SpanContract):
     cdef bint is_suspect(self, object value, uint32_t scan_as) except -1
     cdef int change_view(self, SpanView *view) except -1
     cdef int put(self, PyObject **place, object before, object after) except -1
+    cdef object renamed(self, object pairs, object kind)
     cdef object clean_pairs(self, object pairs)
+    cdef object clean_shared(self, object pairs)
+    cdef object act(self, KeyFacts facts, object value, size_t *room)
     cdef object clean(self, object value, uint32_t scan_as, int depth, size_t *room)
     cdef object clean_items(self, object items, uint32_t scan_as, int depth, size_t *room)
     cdef object clean_mapping(self, object pairs, int depth, size_t *room)
     cdef object clean_text(self, str value, uint32_t scan_as)
+    cdef object clean_binary(self, object value, uint32_t scan_as)
     cdef object clean_bytes(self, bytes value, uint32_t scan_as)
     cdef void mask_whole(self) noexcept

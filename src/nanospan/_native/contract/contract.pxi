@@ -11,7 +11,9 @@ cdef enum:
     MAX_DEPTH = 64              # of nested values; deeper ones are masked whole. The encoder writes 100 messages at most
     MAX_TEXT = 0x7FFFFFFF       # bytes
     MAX_NODES = 100000          # of one value; further ones are masked whole
+    MAX_SHARED = 256            # resources, and scopes, that are known to exporters of objects
 
+cdef size_t NO_LENGTH = <size_t> -1
 cdef int64_t LEAST_CARD = 1000000000000  # of 13 digits
 cdef object MOST_CARD = 10 ** 19
 
@@ -26,13 +28,46 @@ class Withheld(Exception):
     """Raised by a rule that drops the whole span."""
 
 
+cdef inline uint32_t open_end(Contract contract, size_t length) noexcept:
+    """The flag of a text that a limit may have cut: one that is as long as a limit allows."""
+    return NS_AS_OPEN_END if length == contract.cut_lengths[0] or length == contract.cut_lengths[1] else 0
+
+
+cdef str member_of(object key, object value):
+    """A member of a trace state, as it leaves."""
+    return f"{key}={value}"
+
+
+cdef tuple remember(dict known, object shared, object changed):
+    """Resources and scopes live as long as their provider; the references keep their addresses from being reused."""
+    if len(known) >= MAX_SHARED:
+        known.clear()
+    pair = shared, changed
+    known[id(shared)] = pair
+    return pair
+
+
 cdef inline int look_at_pair(Contract contract, SpanView *view, PyObject *key, PyObject *value, object scope) except -1:
-    cdef int look = LOOK_CLOSER if FREE else quick_look(contract.keys.slots, contract.routes.slots, key, value, contract.redactor)
-    return look if look != LOOK_CLOSER else contract.look(view, <object> key, <object> value, scope)
+    cdef int look = LOOK_CLOSER
+    if not FREE:
+        look = quick_look(contract.keys.slots, contract.routes.slots, key, value, contract.redactor, contract.cut_lengths)
+    if look != LOOK_CLOSER:
+        return look
+    # New references: Python code of the value may remove the pair from its mapping.
+    name = <object> key
+    content = <object> value
+    return contract.look(view, name, content, scope)
 
 
+# A span may end in a destructor that runs while the collector clears the cycle that the contract is part of.
+@cython.no_gc_clear
 cdef class Contract(SpanContract):
-    def __cinit__(self, conventions, redaction, findings, first_sight):
+    def __cinit__(self, conventions, redaction, findings, first_sight, cut_lengths=()):
+        cdef int i
+        for i in range(CUT_LENGTHS):
+            self.cut_lengths[i] = cut_lengths[i] if i < len(cut_lengths) else NO_LENGTH
+        self.known_scopes = {}
+        self.known_resources = {}
         self.conventions = conventions
         self.redaction = redaction
         self.findings = findings
@@ -183,6 +218,7 @@ cdef class Contract(SpanContract):
         cdef PyObject *key
         cdef PyObject *value
         cdef Py_ssize_t position = 0
+        cdef Py_ssize_t size
         cdef int look = LOOK_NOTHING
         if attributes is None:
             return LOOK_NOTHING
@@ -191,8 +227,11 @@ cdef class Contract(SpanContract):
         if type(attributes) is dict:
             if FREE:
                 attributes = (<dict> attributes).copy()  # other threads may be changing it
+            size = PyDict_Size(attributes)
             while PyDict_Next(attributes, &position, &key, &value):
                 look |= look_at_pair(self, view, key, value, scope)
+                if PyDict_Size(attributes) != size:
+                    raise RuntimeError("attributes changed while they were read")
         elif attributes:
             for name, content in attributes.items():
                 look |= self.look(view, name, content, scope)
@@ -256,15 +295,17 @@ cdef class Contract(SpanContract):
         description = status.description
         if description is not None and self.is_suspect(description, 0):
             return LOOK_CHANGED
-        self.clean_status = status
+        if not FREE and type(status) is Status:  # of any other type the same object may say something else next time
+            self.clean_status = status
         return LOOK_NOTHING
 
     cdef int look_at_state(self, object state) except -1:
         if state is not None and state is not DEFAULT_TRACE_STATE:
             for key, value in state.items():
-                if self.is_suspect(key, NS_AS_NAME) or self.is_suspect(value, 0):
+                if self.is_suspect(member_of(key, value), 0):
                     return LOOK_CHANGED
-            self.clean_state = state
+            if not FREE and type(state) is TraceState:
+                self.clean_state = state
         return LOOK_NOTHING
 
     cdef int check_value(self, KeyFacts facts, object key, object value, object scope) except -1:
@@ -297,7 +338,7 @@ cdef class Contract(SpanContract):
             return True
         if type(value) is str:
             text = nspy_text(value)
-            return ns_redact_suspect(self.redactor, &text, scan_as)
+            return ns_redact_suspect(self.redactor, &text, scan_as | open_end(self, text.length))
         if type(value) is int:
             number = PyLong_AsLongLongAndOverflow(value, &overflow)
             return not overflow and number >= LEAST_CARD and ns_redact_int(self.redactor, number)
@@ -317,8 +358,7 @@ cdef class Contract(SpanContract):
         before = attributes_of(view)
         after = self.clean_pairs(before)
         if self.renames:
-            renamed = self.conventions._apply_plain(after, kind_number(view))
-            after = after if renamed == after else renamed
+            after = self.renamed(after, kind_number(view))
         look |= self.put(&view.attributes, before, after)
         if self.redactor is NULL:
             return look
@@ -345,6 +385,22 @@ cdef class Contract(SpanContract):
         place[0] = reference_or_null(after)
         return LOOK_CHANGED
 
+    cdef object renamed(self, object pairs, object kind):
+        """The mapping itself, or a copy with new names; the redaction has its say about these too."""
+        after = self.conventions._apply_plain(pairs, kind)
+        if after == pairs:
+            return pairs
+        if self.redactor is NULL:
+            return after
+        new = {}
+        for key, value in after.items():
+            if key not in pairs:
+                new[key] = value
+        for key in new:
+            del after[key]
+        after.update(self.clean_pairs(new))
+        return after
+
     cdef object clean_pairs(self, object pairs):
         """The dict itself, or a changed copy."""
         cdef KeyFacts facts
@@ -356,7 +412,7 @@ cdef class Contract(SpanContract):
         for key, value in pairs.items():
             facts = self.keys.find(key if type(key) is str else text_of(key))
             if facts.action is not None:
-                new_value = self.redaction._act(facts.action, value)
+                new_value = self.act(facts, value, &room)
             elif facts.flags & KEY_SCANNED:
                 new_value = self.clean(value, facts.scan_as, 0, &room)
             else:
@@ -366,6 +422,11 @@ cdef class Contract(SpanContract):
             if new_value is not ABSENT:
                 after[new_key] = new_value
         return after if changed else pairs
+
+    cdef object act(self, KeyFacts facts, object value, size_t *room):
+        after = self.redaction._act(facts.action, value)
+        # The keys of mappings stay.
+        return self.clean(after, facts.scan_as, 0, room) if type(after) is dict or type(after) is tuple else after
 
     def clean_event(self, event):
         attributes = pairs_of(event.attributes)
@@ -385,14 +446,17 @@ cdef class Contract(SpanContract):
     def clean_name(self, name):
         if name is None or self.redactor is NULL:
             return name
-        return self.clean_text(text_of(name), NS_AS_NAME)
+        cdef str text = text_of(name)
+        cleaned = self.clean_text(text, NS_AS_NAME)
+        return name if cleaned is text else cleaned
 
     def clean_status_of(self, status):
         description = status.description
         if description is None:
             return status
-        cleaned = self.clean_text(text_of(description), 0)
-        return status if cleaned is description else Status(status.status_code, cleaned)
+        cdef str text = text_of(description)
+        cleaned = self.clean_text(text, 0)
+        return status if cleaned is text else Status(status.status_code, cleaned)
 
     def clean_state_of(self, state):
         """Without the members that hold a secret: a marker is no valid value of every vendor's member."""
@@ -400,20 +464,27 @@ cdef class Contract(SpanContract):
             return state
         members = []
         for key, value in state.items():
-            if self.clean_text(key, NS_AS_NAME) is key and self.clean_text(value, 0) is value:
+            member = member_of(key, value)
+            if self.clean_text(member, 0) is member:
                 members.append((key, value))
         return state if len(members) == len(state) else TraceState(members)
 
     cdef object clean(self, object value, uint32_t scan_as, int depth, size_t *room):
         """The value itself, or a copy without its secrets."""
         if isinstance(value, str):
-            return self.clean_text(<str> str(value) if type(value) is not str else value, scan_as)
+            text = text_of(value)
+            cleaned = self.clean_text(text, scan_as)
+            return value if cleaned is text else cleaned
         if value is None or isinstance(value, (bool, float)):
             return value
         if isinstance(value, int):
-            return self.marker if LEAST_CARD <= value <= MOST_CARD and self.clean_text(str(value), 0) != str(value) else value
+            number = int.__index__(value)  # of a subclass as well, whatever its methods say
+            if LEAST_CARD <= number <= MOST_CARD:
+                text = str(number)
+                return value if self.clean_text(text, 0) is text else self.marker
+            return value
         if isinstance(value, (bytes, bytearray, memoryview)):
-            return self.clean_bytes(value if type(value) is bytes else bytes(value), scan_as)
+            return self.clean_binary(value, scan_as)
         if depth >= MAX_DEPTH or room[0] == 0:
             self.mask_whole()
             return self.marker
@@ -438,7 +509,7 @@ cdef class Contract(SpanContract):
         for key, value in pairs.items():
             facts = self.keys.find(text_of(key))
             if facts.action is not None:
-                new_value = self.redaction._act(facts.action, value)
+                new_value = self.act(facts, value, room)
             else:
                 new_value = self.clean(value, facts.scan_as, depth + 1, room)
             new_key = key if facts.other_text is None else facts.other_text
@@ -452,11 +523,23 @@ cdef class Contract(SpanContract):
         if self.has_patterns:
             value = self.redaction._mask_patterns(value)
         text = nspy_text(value)
+        scan_as |= open_end(self, text.length)
         if not ns_redact_suspect(self.redactor, &text, scan_as):
             return value
         data = value.encode("utf-8", "surrogatepass")
         cleaned = self.clean_bytes(data, scan_as)
         return value if cleaned is data else (<bytes> cleaned).decode("utf-8", "surrogatepass")
+
+    cdef object clean_binary(self, object value, uint32_t scan_as):
+        cdef bytes data = value if type(value) is bytes else bytes(memoryview(value))
+        cdef bytes cleaned = data
+        if self.has_patterns:
+            text = data.decode("utf-8", "surrogateescape")
+            masked = self.redaction._mask_patterns(text)
+            if masked is not text:
+                cleaned = masked.encode("utf-8", "surrogateescape")
+        cleaned = self.clean_bytes(cleaned, scan_as)
+        return value if cleaned is data else cleaned
 
     cdef object clean_bytes(self, bytes value, uint32_t scan_as):
         cdef uint8_t storage[STACK_TEXT]
@@ -489,6 +572,8 @@ cdef class Contract(SpanContract):
         store_u64(&self.changed, 0)
         store_u64(&self.masked_whole, 0)
         self.findings.clear()
+        if self.redaction is not None:
+            self.redaction._forget_counts()
         return 0
 
     # --- resources and scopes, once each ------------------------------------------------------------------------------
@@ -497,8 +582,22 @@ cdef class Contract(SpanContract):
         before = pairs_of(attributes)
         if self.conventions is not None:
             self.look_at_pairs(NULL, before, None)
-        after = self.clean_pairs(before)
-        return self.conventions._apply_plain(after, 0) if self.renames else after
+        after = self.clean_shared(before)
+        return self.renamed(after, 0) if self.renames else after
+
+    cdef object clean_shared(self, object pairs):
+        """As `clean_pairs`; an attribute whose rule drops the span is left out: else no span would leave."""
+        try:
+            return self.clean_pairs(pairs)
+        except Withheld:
+            pass
+        after = {}
+        for key, value in pairs.items():
+            try:
+                after.update(self.clean_pairs({key: value}))
+            except Withheld:
+                pass
+        return after
 
     cdef object shared_text(self, object text):
         return self.clean_name(text)
@@ -531,23 +630,27 @@ cdef class Contract(SpanContract):
         return self.allowed(span)
 
     def changed_resource(self, resource):
-        if resource is not self.last_resource:
-            attributes = self.shared_attributes(resource.attributes)
-            self.last_changed_resource = (
-                resource if attributes is pairs_of(resource.attributes) else Resource(attributes, resource.schema_url))
-            self.last_resource = resource
-        return self.last_changed_resource
+        known = self.known_resources.get(id(resource))
+        if known is None:
+            before = pairs_of(resource.attributes)
+            attributes, url = self.shared_attributes(before), self.shared_text(resource.schema_url)
+            same = attributes is before and url is resource.schema_url
+            known = remember(self.known_resources, resource, resource if same else Resource(attributes, url))
+        return known[1]
 
     def changed_scope(self, scope):
-        if scope is None or scope is self.clean_scope:
-            return scope
-        name, version = self.shared_text(scope.name), self.shared_text(scope.version)
-        before = pairs_of(scope.attributes)
-        attributes = self.shared_attributes(before)
-        if name is scope.name and version is scope.version and attributes is before:
-            self.clean_scope = scope
-            return scope
-        return InstrumentationScope(name, version, scope.schema_url, attributes)
+        if scope is None:
+            return None
+        known = self.known_scopes.get(id(scope))
+        if known is None:
+            before = pairs_of(scope.attributes)
+            texts = scope.name, scope.version, scope.schema_url
+            name, version, url = [self.shared_text(text) for text in texts]
+            attributes = self.shared_attributes(before)
+            same = attributes is before and name is texts[0] and version is texts[1] and url is texts[2]
+            known = remember(
+                self.known_scopes, scope, scope if same else InstrumentationScope(name, version, url, attributes))
+        return known[1]
 
     # --- reports ------------------------------------------------------------------------------------------------------
 

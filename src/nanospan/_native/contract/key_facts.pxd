@@ -21,6 +21,7 @@ cdef extern from "contract/quick_look.h":
         LOOK_CHANGED
         LOOK_CLOSER
         KEY_SLOTS
+        CUT_LENGTHS
 
     ctypedef struct nspy_key_slot:
         PyObject *key
@@ -35,7 +36,7 @@ cdef extern from "contract/quick_look.h":
     nspy_key_slot *slot_of "nspy_slot_of"(nspy_key_slot *slots, PyObject *key) noexcept
     uint32_t scalar_kind "nspy_kind_of"(object value) noexcept
     int quick_look "nspy_quick_look"(nspy_key_slot *slots, nspy_key_slot *routes, PyObject *key, PyObject *value,
-                                     const ns_redactor *redactor) noexcept
+                                     const ns_redactor *redactor, const size_t *cut_lengths) noexcept
 
 
 # How often one finding was made on the spans of one scope.
@@ -78,3 +79,4 @@ cdef class KeyTable:
     cdef void renew(self, object text, KeyFacts facts) noexcept
     cdef void remember_member(self, object key, object member) noexcept
     cdef void forget_slots(self) noexcept
+    cdef int start_again(self) except -1

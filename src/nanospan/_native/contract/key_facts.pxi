@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_Next
+from cpython.dict cimport PyDict_Next, PyDict_Size
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.object cimport PyObject, PyObject_GenericGetAttr
 from cpython.ref cimport Py_CLEAR, Py_INCREF, Py_XDECREF
@@ -16,6 +16,7 @@ from libc.string cimport memset
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, TraceState
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
@@ -46,6 +47,7 @@ cdef enum:
 cdef enum:
     MAX_KEYS = 4096       # beyond, the table starts again: keys that never repeat must not fill the memory
     MAX_SCOPES = 256      # of one key; further ones share a count
+    MAX_KEY = 1024        # characters; what is known of a longer text is not kept
 
 cdef tuple FINDINGS = (None, "type_mismatch", "deprecated", "undefined_enum_variant", "concrete_path", "too_many_values")
 
@@ -128,9 +130,20 @@ cdef class KeyTable:
     cdef void forget_slots(self) noexcept:
         cdef int i
         for i in range(KEY_SLOTS):
+            self.slots[i].flags = 0
             Py_CLEAR(self.slots[i].key)
             Py_CLEAR(self.slots[i].facts)
             Py_CLEAR(self.slots[i].member)
+
+    cdef int start_again(self) except -1:
+        forgotten = list(self.by_text.values())
+        self.by_text.clear()
+        # The slots too: what is counted in facts that nothing lists would be lost.
+        if not FREE:
+            self.forget_slots()
+        for each in forgotten:
+            self.forget(each)
+        return 0
 
     cdef KeyFacts find(self, object key):
         cdef nspy_key_slot *slot
@@ -166,11 +179,10 @@ cdef class KeyTable:
         cdef KeyFacts facts = self.by_text.get(key)
         if facts is None:
             facts = self.make(str(key))
+            if len(key) > MAX_KEY:
+                return facts
             if len(self.by_text) >= MAX_KEYS:
-                forgotten = list(self.by_text.values())
-                self.by_text = {}
-                for each in forgotten:
-                    self.forget(each)
+                self.start_again()
             facts = self.by_text.setdefault(facts.text, facts)
         if not FREE:
             slot = slot_of(self.slots, <PyObject *> key)

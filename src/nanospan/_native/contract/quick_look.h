@@ -32,6 +32,7 @@ enum { KIND_STRING = 1, KIND_BOOLEAN = 2, KIND_INT = 4, KIND_DOUBLE = 8 };
 enum { LOOK_NOTHING, LOOK_CHANGED, LOOK_CLOSER };
 
 #define KEY_SLOTS 1024 /* a power of two */
+#define CUT_LENGTHS 2  /* lengths at which limits cut values */
 
 typedef struct nspy_key_slot {
     PyObject *key;      /* owned */
@@ -79,7 +80,8 @@ static inline int nspy_is_innocent(nspy_key_slot *slots, PyObject *text, uint32_
 }
 
 __attribute__((always_inline)) static inline int nspy_quick_look(nspy_key_slot *slots, nspy_key_slot *routes, PyObject *key,
-                                                                 PyObject *value, const ns_redactor *redactor) {
+                                                                 PyObject *value, const ns_redactor *redactor,
+                                                                 const size_t *cut_lengths) {
     const nspy_key_slot *slot = nspy_slot_of(slots, key);
     PyTypeObject *type = Py_TYPE(value);
     uint32_t flags = slot->flags;
@@ -92,6 +94,7 @@ __attribute__((always_inline)) static inline int nspy_quick_look(nspy_key_slot *
     if (flags & KEY_SCANNED) {
         if (type == &PyUnicode_Type) {
             ns_text text = nspy_text(value);
+            if (text.length == cut_lengths[0] || text.length == cut_lengths[1]) return LOOK_CLOSER;
             return ns_redact_suspect(redactor, &text, slot->scan_as) ? LOOK_CHANGED : LOOK_NOTHING;
         }
         if (type == &PyLong_Type ? !nspy_is_small(value) : type != &PyBool_Type && type != &PyFloat_Type) return LOOK_CLOSER;

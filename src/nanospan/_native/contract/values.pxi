@@ -103,22 +103,35 @@ class ChangedLink:
         self.dropped_attributes = link.dropped_attributes
 
 
-cdef list sdk_events(const SpanView *view):
+cdef object bounded(object attributes, object dropped):
+    """The SDK's attributes; the count of those that a limit has dropped is kept."""
+    made = BoundedAttributes(None, attributes, True)
+    made.dropped = dropped
+    return made
+
+
+cdef object listed(list items, object dropped):
+    made = BoundedList.from_seq(None, items)
+    made.dropped = dropped
+    return made
+
+
+cdef object sdk_events(const SpanView *view):
     events = []
     for event in object_or_none(view.events) or ():
         if type(event) is ChangedEvent:
-            event = Event(event.name, BoundedAttributes(None, event.attributes, True), event.timestamp)
+            event = Event(event.name, bounded(event.attributes, event.dropped_attributes), event.timestamp)
         events.append(event)
-    return events
+    return listed(events, view.dropped_events)
 
 
-cdef list sdk_links(const SpanView *view):
+cdef object sdk_links(const SpanView *view):
     links = []
     for link in object_or_none(view.links) or ():
         if type(link) is ChangedLink:
-            link = Link(link.context, BoundedAttributes(None, link.attributes, True))
+            link = Link(link.context, bounded(link.attributes, link.dropped_attributes))
         links.append(link)
-    return links
+    return listed(links, view.dropped_links)
 
 
 cdef object copy_of(object span, const SpanView *view, object resource, object scope):
@@ -135,7 +148,7 @@ cdef object copy_of(object span, const SpanView *view, object resource, object s
         context=context,
         parent=span.parent,
         resource=resource,
-        attributes=BoundedAttributes(None, attributes, True),
+        attributes=bounded(attributes, view.dropped_attributes),
         events=sdk_events(view),
         links=sdk_links(view),
         kind=span.kind,

@@ -46,6 +46,6 @@ cdef int note_starved(object error) noexcept
 # Complete fields of ResourceSpans and ScopeSpans.
 cdef bytes encode_resource(object resource, SpanContract contract, EncodeCounts *counts)
 cdef bytes encode_scope(object scope, SpanContract contract, EncodeCounts *counts)
-cdef bytes encode_schema_url(object owner, EncodeCounts *counts)
+cdef bytes encode_schema_url(object owner, SpanContract contract, EncodeCounts *counts)
 
 cdef void buffer_free(ns_buf *buf) noexcept nogil

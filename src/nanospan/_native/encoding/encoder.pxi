@@ -356,13 +356,15 @@ cdef bytes encode_scope(object scope, SpanContract contract, EncodeCounts *count
     return take_bytes(&buf)
 
 
-cdef bytes encode_schema_url(object owner, EncodeCounts *counts):
+cdef bytes encode_schema_url(object owner, SpanContract contract, EncodeCounts *counts):
     cdef ns_buf buf
     url = None
     if owner is not None:
         url = shared_field(owner, exact_resource if type(owner) is exact_resource else exact_scope, SCHEMA_URL, "schema_url",
                            counts)
     url = as_str(url, counts)
+    if contract is not None:
+        url = contract.shared_text(url)
     cdef ns_text url_text = text_or_empty(url)
     ns_buf_init(&buf, NULL, 0, MAX_SHARED)
     counts.repaired += ns_otlp_schema_url(&buf, &url_text)

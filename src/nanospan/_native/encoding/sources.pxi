@@ -135,9 +135,9 @@ cdef class SourceTable:
         source.resource = resource  # a reference: the address must not be reused while it is a key
         source.scope = scope
         source.resource_head = encode_resource(resource, self.contract, &counts)
-        source.resource_tail = encode_schema_url(resource, &counts)
+        source.resource_tail = encode_schema_url(resource, self.contract, &counts)
         source.scope_head = encode_scope(scope, self.contract, &counts)
-        source.scope_tail = encode_schema_url(scope, &counts)
+        source.scope_tail = encode_schema_url(scope, self.contract, &counts)
         if starvations() == before:
             source.described.resource_id = self.resource_id(resource)
             source.described.scope_id = self.scope_id(scope)

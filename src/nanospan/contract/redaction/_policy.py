@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -218,6 +219,16 @@ class Redaction:
         if value is not None and not isinstance(value, bool):
             self._prepared.key_hits[KEY_RULES[rule]] += 1
         return self._prepared.actor.act(action, value)
+
+    def _with_own_counts(self) -> Redaction:
+        """The same policy for one processor: those that share a policy count on their own."""
+        made = copy.copy(self)
+        made._put("_prepared", replace(self._prepared, key_hits=dict.fromkeys(KEY_RULES, 0), pattern_hits=0))
+        return made
+
+    def _forget_counts(self) -> None:
+        self._prepared.key_hits.update(dict.fromkeys(KEY_RULES, 0))
+        self._prepared.pattern_hits = 0
 
     @property
     def _has_patterns(self) -> bool:
