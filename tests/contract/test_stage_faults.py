@@ -23,6 +23,7 @@ from support.contracted import BytesKept, Sent, sent_as_bytes, sent_as_objects
 
 import nanospan
 from nanospan.contract import Conventions, Redaction
+from nanospan.tail import AlwaysSample, TailSampling
 
 CANARY = "c4n4ryZ9q8w7e6r5t4"
 TOKEN = "ghp_" + CANARY + "a1b2c3d4e5f6g7h8i9"
@@ -49,6 +50,10 @@ def ending(*spans: Any) -> Callable[[nanospan.BatchSpanProcessor], None]:
         assert stats["ended"] == len(spans) == stats["exported"] + sum(stats["dropped"].values())
 
     return make
+
+
+def made_processor() -> nanospan.BatchSpanProcessor:
+    return nanospan.BatchSpanProcessor(BytesKept(), contract=[Redaction.default(), Conventions()])  # type: ignore[arg-type]
 
 
 class Red(str, enum.Enum):
@@ -114,9 +119,7 @@ def test_a_secret_in_this_form_does_not_leave(field: str) -> None:
 
 @pytest.mark.parametrize("value", [b"ACME-123456", bytearray(b"ACME-123456"), [b"ACME-123456"], {"a": b"ACME-123456"}])
 def test_regular_expressions_see_bytes(value: Any) -> None:
-    [left] = sent_as_bytes(
-        ending(readable(attributes={"own": value})), contract=[Redaction(blocked_values=[r"ACME-\d{6}"])]
-    )
+    [left] = sent_as_bytes(ending(readable(attributes={"own": value})), contract=[Redaction(blocked_values=[r"ACME-\d{6}"])])
 
     assert "123456" not in left.raw
     assert "REDACTED" in left.raw
@@ -305,14 +308,15 @@ def test_findings_of_a_key_are_counted_on_when_the_table_starts_again() -> None:
         for n in range(6000):
             processor.on_end(readable(attributes={"http.method": "GET", f"own.{n}": n}))
         processor.force_flush()
-        [of_method] = [one for one in processor.contract_report().conventions if one.key == "http.method"]  # type: ignore[union-attr]
-        assert of_method.count == 6000
+        report = processor.contract_report()
+        assert report is not None
+        assert [one.count for one in report.conventions if one.key == "http.method"] == [6000]
 
     sent_as_bytes(make, contract=[Conventions()], max_queue_size=8192)
 
 
 def test_eight_threads_with_keys_that_never_repeat() -> None:
-    processor = nanospan.BatchSpanProcessor(BytesKept(), contract=[Redaction.default(), Conventions()])  # type: ignore[arg-type]
+    processor = made_processor()
     failures: list[BaseException] = []
 
     def work(thread: int) -> None:
@@ -340,7 +344,7 @@ def test_eight_threads_with_keys_that_never_repeat() -> None:
 
 
 def test_nothing_is_kept_of_long_keys_and_names_nor_a_reference_of_any() -> None:
-    processor = nanospan.BatchSpanProcessor(BytesKept(), contract=[Redaction.default(), Conventions()])  # type: ignore[arg-type]
+    processor = made_processor()
     key, name, value = "own." + "k" * 4000, "n" * 4000, "v" * 100
     before = [sys.getrefcount(one) for one in (key, name, value)]
     for _ in range(100):
@@ -352,7 +356,7 @@ def test_nothing_is_kept_of_long_keys_and_names_nor_a_reference_of_any() -> None
 
 
 def test_a_processor_that_is_no_longer_used_is_freed() -> None:
-    processor = nanospan.BatchSpanProcessor(BytesKept(), contract=[Redaction.default(), Conventions()])  # type: ignore[arg-type]
+    processor = made_processor()
     processor.on_end(readable(attributes={"own": TOKEN}))
     processor.shutdown()
     findings = weakref.ref(processor._contract.findings)  # type: ignore[union-attr]
@@ -376,7 +380,7 @@ def test_processors_that_share_a_policy_count_on_their_own() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_counts_begin_anew_in_a_forked_child() -> None:
-    processor = nanospan.BatchSpanProcessor(BytesKept(), contract=[Redaction.default(), Conventions()])  # type: ignore[arg-type]
+    processor = made_processor()
     processor.on_end(readable(attributes={"db.password": CANARY, "own": TOKEN, "http.method": "GET"}))
     reader, writer = os.pipe()
     child = os.fork()
@@ -400,9 +404,7 @@ def test_counts_begin_anew_in_a_forked_child() -> None:
 
 
 def test_a_withheld_span_does_not_keep_its_trace_waiting() -> None:
-    from nanospan.tail import TailSampling, policies
-
-    sampling = TailSampling([policies.always_sample()], decision_wait=600)
+    sampling = TailSampling([AlwaysSample()], decision_wait=600)
     exporter = BytesKept()
     processor = nanospan.BatchSpanProcessor(exporter, tail_sampling=sampling, contract=DROPS)  # type: ignore[arg-type]
     provider = nanospan.TracerProvider(shutdown_on_exit=False)
@@ -428,12 +430,18 @@ def test_a_wrong_contract_leaves_nothing_behind() -> None:
             raise AssertionError
 
     with pytest.raises(TypeError, match="contract"):
-        nanospan.BatchSpanProcessor(BytesKept(), contract=["x"], meter_provider=Meters())  # type: ignore[arg-type, list-item]
+        nanospan.BatchSpanProcessor(
+            BytesKept(),  # type: ignore[arg-type]
+            contract=["x"],  # type: ignore[list-item]
+            meter_provider=Meters(),  # type: ignore[arg-type]
+        )
     assert not made
 
 
 @pytest.mark.parametrize(
-    "content", ['{"nothing": 1}', "[1", '{"blocked_values": [' + ", ".join(f'"text{n}"' for n in range(1100)) + "]}", "["*20000]
+    "content",
+    ['{"nothing": 1}', "[1", '{"blocked_values": [' + ", ".join(f'"text{n}"' for n in range(1100)) + "]}", "[" * 20_000],
+    ids=["unknown name", "no JSON", "too many texts", "too deep"],
 )
 def test_a_file_of_the_environment_that_cannot_be_used_gives_the_defaults(
     content: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -446,6 +454,21 @@ def test_a_file_of_the_environment_that_cannot_be_used_gives_the_defaults(
 
     assert CANARY not in left.raw
     assert len([record for record in caplog.records if "OTEL_PYTHON_NANOSPAN_REDACT" in record.getMessage()]) == 1
+
+
+@pytest.mark.parametrize("mode", ["warn", "count"])
+def test_a_key_or_name_that_is_a_secret_is_in_no_log_and_no_report(mode: Any, caplog: pytest.LogCaptureFixture) -> None:
+    reports = []
+
+    def make(processor: nanospan.BatchSpanProcessor) -> None:
+        over = BoundedAttributes(1, {"a": 1, f"Own.{TOKEN}": 1})
+        ending(readable(f"GET {TOKEN}", attributes=over))(processor)
+        reports.append(processor.contract_report())
+
+    sent_as_bytes(make, contract=[Conventions(mode=mode), Redaction.default()])
+
+    assert {one.id for one in reports[0].conventions} == {"invalid_format", "limit_reached"}
+    assert CANARY not in repr(reports[0]) + str(reports[0]) + caplog.text
 
 
 def test_dup_has_room_for_all_of_128_attributes_and_their_new_names() -> None:

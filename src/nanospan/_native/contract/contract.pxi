@@ -109,6 +109,7 @@ cdef class Contract(SpanContract):
         cleaned = self.clean_text(key, NS_AS_NAME)
         if cleaned is not key:
             facts.other_text = cleaned
+            facts.reported_as = cleaned[:MAX_KEY]
             facts.flags |= KEY_CHANGED
 
     def add_conventions(self, KeyFacts facts):
@@ -186,8 +187,8 @@ cdef class Contract(SpanContract):
         if view.links is not NULL:
             look |= self.look_at_links(<object> view.links, scope)
         if self.conventions is not None and view.dropped_attributes | view.dropped_events | view.dropped_links:
-            self.first_sight.limits(scope, text_of(object_or_none(view.name)), view.dropped_attributes,
-                                    view.dropped_events, view.dropped_links)
+            name = text_of(self.clean_name(object_or_none(view.name)))
+            self.first_sight.limits(scope, name[:MAX_KEY], view.dropped_attributes, view.dropped_events, view.dropped_links)
         if self.redactor is not NULL:
             if view.status is not NULL and view.status != <PyObject *> self.clean_status:
                 look |= self.look_at_status(<object> view.status)

@@ -81,7 +81,8 @@ cdef class ScopeCount:
 
 cdef class KeyFacts:
     def __cinit__(self, str text):
-        self.text = self.reported_as = text
+        self.text = text
+        self.reported_as = text[:MAX_KEY]
         self.flags = self.scan_as = self.accepted = 0
         self.counts = {}
         self.last_id = 0

@@ -1,5 +1,5 @@
-/* The look at one pair whose key was seen before: no Python call, no reference, no count. What it cannot decide, Contract.look
- * does.
+/* The look at one pair whose key was seen before: no Python call, no reference, no count. What it cannot decide,
+ * Contract.look does.
  *
  *   slot       one key of the table, by the address of the str object, which the slot owns
  *   +------+------+--------+-------+-------+----------+---------+

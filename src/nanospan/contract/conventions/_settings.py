@@ -57,6 +57,8 @@ DEFAULT_CHECKS: Final = (
 _VERSION = re.compile(r"(\d+)\.(\d+)(\.\d+)?")
 _MAX_KEYS = 4096
 """Rules that are remembered; the rule of a key beyond them is made anew each time."""
+_MAX_LENGTH = 1024
+"""Characters of a key of which the rule is remembered."""
 
 
 class Conventions:
@@ -120,7 +122,7 @@ class Conventions:
             return self._rules[key]
         except KeyError:
             rule = rule_of(key, self._registry, self.namespaces, self.checks)
-            if len(self._rules) < _MAX_KEYS:
+            if len(self._rules) < _MAX_KEYS and len(key) <= _MAX_LENGTH:
                 self._rules[key] = rule
             return rule
 
