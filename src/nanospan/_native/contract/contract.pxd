@@ -46,6 +46,7 @@ cdef class Contract(SpanContract):
     cdef bint is_suspect(self, object value, uint32_t scan_as) except -1
     cdef int change_view(self, SpanView *view) except -1
     cdef int put(self, PyObject **place, object before, object after) except -1
+    cdef object changed_pairs(self, object pairs, object kind)
     cdef object renamed(self, object pairs, object kind)
     cdef object clean_pairs(self, object pairs)
     cdef object clean_shared(self, object pairs)

@@ -356,21 +356,19 @@ cdef class Contract(SpanContract):
 
     cdef int change_view(self, SpanView *view) except -1:
         cdef int look = LOOK_NOTHING
+        kind = kind_number(view)
         before = attributes_of(view)
-        after = self.clean_pairs(before)
-        if self.renames:
-            after = self.renamed(after, kind_number(view))
-        look |= self.put(&view.attributes, before, after)
+        look |= self.put(&view.attributes, before, self.changed_pairs(before, kind))
+        if view.events is not NULL:
+            before = tuple(<object> view.events)
+            look |= self.put(&view.events, before, changed_items(before, self.changed_event, kind))
+        if view.links is not NULL:
+            before = tuple(<object> view.links)
+            look |= self.put(&view.links, before, changed_items(before, self.changed_link, kind))
         if self.redactor is NULL:
             return look
         name = object_or_none(view.name)
         look |= self.put(&view.name, name, self.clean_name(name))
-        if view.events is not NULL:
-            before = tuple(<object> view.events)
-            look |= self.put(&view.events, before, changed_items(before, self.clean_event))
-        if view.links is not NULL:
-            before = tuple(<object> view.links)
-            look |= self.put(&view.links, before, changed_items(before, self.clean_link))
         if view.status is not NULL:
             look |= self.put(&view.status, <object> view.status, self.clean_status_of(<object> view.status))
         if view.trace_state is not NULL:
@@ -385,6 +383,11 @@ cdef class Contract(SpanContract):
         Py_CLEAR(place[0])
         place[0] = reference_or_null(after)
         return LOOK_CHANGED
+
+    cdef object changed_pairs(self, object pairs, object kind):
+        """The mapping itself, or a copy without secrets and with new names, on a span of this kind."""
+        after = self.clean_pairs(pairs)
+        return self.renamed(after, kind) if self.renames and after else after
 
     cdef object renamed(self, object pairs, object kind):
         """The mapping itself, or a copy with new names; the redaction has its say about these too."""
@@ -429,18 +432,20 @@ cdef class Contract(SpanContract):
         # The keys of mappings stay.
         return self.clean(after, facts.scan_as, 0, room) if type(after) is dict or type(after) is tuple else after
 
-    def clean_event(self, event):
+    def changed_event(self, event, kind):
         attributes = pairs_of(event.attributes)
-        after = self.clean_pairs(attributes)
+        after = self.changed_pairs(attributes, kind)
         name = self.clean_name(event.name)
         return event if after is attributes and name is event.name else ChangedEvent(event, name, after)
 
-    def clean_link(self, link):
+    def changed_link(self, link, kind):
         context = link.context
         attributes = pairs_of(link.attributes)
-        after = self.clean_pairs(attributes)
-        state = self.clean_state_of(context.trace_state)
-        if state is not context.trace_state:
+        after = self.changed_pairs(attributes, kind)
+        state = before = context.trace_state
+        if self.redactor is not NULL:
+            state = self.clean_state_of(state)
+        if state is not before:
             context = SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags, state)
         return link if after is attributes and context is link.context else ChangedLink(link, context, after)
 

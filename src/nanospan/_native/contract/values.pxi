@@ -72,11 +72,11 @@ cdef bint all_same(tuple before, list after) noexcept:
     return True
 
 
-cdef object changed_items(tuple before, object change):
+cdef object changed_items(tuple before, object change, object kind):
     """The tuple itself, or one of the changed items."""
     after = []
     for item in before:
-        after.append(change(item))
+        after.append(change(item, kind))
     return before if all_same(before, after) else tuple(after)
 
 
