@@ -22,7 +22,7 @@ COMPONENT_TYPE = "batching_span_processor"
 # error.type of a drop reason, if the SDK's name differs
 _ERROR_TYPES = {"shutdown": "already_shutdown"}
 # A span counts as processed once the exporter has received it, regardless of the outcome.
-_REASONS = ("queue_full", "oversize", "encode_failed", "shutdown")
+_REASONS = ("queue_full", "oversize", "encode_failed", "shutdown", "contract")
 
 
 class _CountedQueue(Protocol):

@@ -650,12 +650,12 @@ cdef class Contract(SpanContract):
         known = self.known_scopes.get(id(scope))
         if known is None:
             before = pairs_of(scope.attributes)
-            texts = scope.name, scope.version, scope.schema_url
-            name, version, url = [self.shared_text(text) for text in texts]
+            name, version, url = scope.name, scope.version, scope.schema_url
+            texts = self.shared_text(name), self.shared_text(version), self.shared_text(url)
             attributes = self.shared_attributes(before)
-            same = attributes is before and name is texts[0] and version is texts[1] and url is texts[2]
+            same = attributes is before and texts[0] is name and texts[1] is version and texts[2] is url
             known = remember(
-                self.known_scopes, scope, scope if same else InstrumentationScope(name, version, url, attributes))
+                self.known_scopes, scope, scope if same else InstrumentationScope(*texts, attributes))
         return known[1]
 
     # --- reports ------------------------------------------------------------------------------------------------------
