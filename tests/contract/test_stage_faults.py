@@ -322,25 +322,31 @@ def test_eight_threads_with_keys_that_never_repeat() -> None:
     def work(thread: int) -> None:
         try:
             for n in range(1500):
-                processor.on_end(readable(f"name {thread} {n}", attributes={f"own.{thread}.{n}": n, "http.route": f"/{n}"}))
+                scope = InstrumentationScope(f"scope {n % 400}")
+                attributes = {f"own.{thread}.{n}": n, "http.method": "GET", "http.route": f"/{n}"}
+                processor.on_end(readable(f"name {n}", attributes=attributes, instrumentation_scope=scope))
                 if n % 500 == 0:
                     processor.contract_report()
         except BaseException as error:
             failures.append(error)
 
-    gc.collect()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    sys.setswitchinterval(interval)
     processor.force_flush()
-    stats = processor.stats()
+    stats, report = processor.stats(), processor.contract_report()
     processor.shutdown()
 
     assert not failures
     assert stats["ended"] == 8 * 1500
     assert stats["dropped"]["encode_failed"] == 0
+    assert report is not None
+    assert sum(one.count for one in report.conventions if one.id == "deprecated") == 8 * 1500
 
 
 def test_nothing_is_kept_of_long_keys_and_names_nor_a_reference_of_any() -> None:

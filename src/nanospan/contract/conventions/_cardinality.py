@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Final
 
@@ -30,23 +31,26 @@ class Sketch:
 
     def add(self, text: str) -> None:
         digest = int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
-        if self._exact is not None:
-            self._exact.add(digest)
-            if len(self._exact) <= EXACT:
+        # Without a lock: another thread may do the same step at any line.
+        exact, registers = self._exact, self._registers
+        if registers is not None:
+            _put(registers, digest)
+        elif exact is not None:
+            exact.add(digest)
+            if len(exact) <= EXACT:
                 return
-            registers, seen, self._exact = bytearray(_REGISTERS), self._exact, None
-            for one in seen:
+            registers = bytearray(_REGISTERS)
+            for one in exact.copy():
                 _put(registers, one)
-            self._registers = registers
-        elif self._registers is not None:
-            _put(self._registers, digest)
+            self._registers, self._exact = registers, None
 
     def __len__(self) -> int:
-        if self._exact is not None or self._registers is None:
-            return len(self._exact or ())
+        exact, registers = self._exact, self._registers
+        if registers is None:
+            return len(exact or ())
         share = 0.7213 / (1 + 1.079 / _REGISTERS)
-        estimate = share * _REGISTERS**2 / sum(2.0**-rank for rank in self._registers)
-        empty = self._registers.count(0)
+        estimate = share * _REGISTERS**2 / sum(2.0**-rank for rank in registers)
+        empty = registers.count(0)
         if estimate <= 2.5 * _REGISTERS and empty:
             estimate = _REGISTERS * math.log(_REGISTERS / empty)
         return max(EXACT + 1, round(estimate))
@@ -74,11 +78,15 @@ class Cardinality:
         """Count ``value``. The finding, for each value from the first beyond the limit on."""
         sketch = self._sketches.get((scope, key))
         if sketch is None:
-            if len(self._sketches) >= MAX_SKETCHES:
-                self._sketches.popitem(last=False)
-            sketch = self._sketches[scope, key] = Sketch()
+            sketch = Sketch()
+            # Other threads add and remove at the same time.
+            with suppress(KeyError):
+                if len(self._sketches) >= MAX_SKETCHES:
+                    self._sketches.popitem(last=False)
+            sketch = self._sketches.setdefault((scope, key), sketch)
         else:
-            self._sketches.move_to_end((scope, key))
+            with suppress(KeyError):
+                self._sketches.move_to_end((scope, key))
         sketch.add(value)
         return "too_many_values" if len(sketch) > self._limit else None
 
