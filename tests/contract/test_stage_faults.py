@@ -96,6 +96,8 @@ SECRETS: dict[str, dict[str, Any]] = {
     "subclass of the attributes": {"attributes": Attributes(None, {"own": TOKEN})},
     "keys below a sensitive one": {"attributes": {"password": {TOKEN: "x"}}},
     "keys in a list below one": {"attributes": {"password": [{TOKEN: True}]}},
+    "value of an option": {"resource": Resource({"process.command_args": ("run", "--db-password", CANARY, "--verbose")})},
+    "value of an option in a list": {"attributes": {"own": [["run", "--token", CANARY]]}},
     "lone surrogate": {"attributes": {"own": f"\udcff {TOKEN} \ud800"}},
     "name": {"name": OddText(f"GET {TOKEN}")},
     "name of bytes": {"name": f"GET {TOKEN}".encode()},
@@ -130,6 +132,7 @@ INNOCENTS = {
     "int": OddInt(12345678901234),
     "bytes": OddBytes(b"red"),
     "bytearray": bytearray(b"red"),
+    "options": ("run", "--verbose", "file", "--max-tokens", "5", "--token"),
     "nested": {"a": [Red.RED, {"b": OddText("red")}]},
 }
 

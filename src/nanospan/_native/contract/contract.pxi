@@ -21,6 +21,9 @@ cdef object MOST_CARD = 10 ** 19
 cdef str SPAN_NAME = "span name"
 cdef str ROUTE = "http.route"
 
+# The value of an option is a part of the list: masked, as parts of a text are.
+cdef tuple OF_OPTION = ("mask", 0)
+
 # A pair with this value does not leave the process.
 ABSENT = object()
 
@@ -31,6 +34,11 @@ class Withheld(Exception):
 cdef inline uint32_t open_end(Contract contract, size_t length) noexcept:
     """The flag of a text that a limit may have cut: one that is as long as a limit allows."""
     return NS_AS_OPEN_END if length == contract.cut_lengths[0] or length == contract.cut_lengths[1] else 0
+
+
+cdef bint is_option(object item) except -1:
+    """Whether an item of a list is an option of a command, of which the next item may be the value."""
+    return isinstance(item, str) and str.startswith(item, "--")
 
 
 cdef str member_of(object key, object value):
@@ -347,7 +355,7 @@ cdef class Contract(SpanContract):
             return False
         if type(value) is tuple:
             for item in <tuple> value:
-                if type(item) is tuple or self.is_suspect(item, scan_as):
+                if type(item) is tuple or self.is_suspect(item, scan_as) or is_option(item):
                     return True
             return False
         return True
@@ -502,10 +510,15 @@ cdef class Contract(SpanContract):
         return value  # no attribute value: the encoder leaves it out
 
     cdef object clean_items(self, object items, uint32_t scan_as, int depth, size_t *room):
+        cdef bint is_secret = False
         before = tuple(items)
         after = []
         for item in before:
-            after.append(self.clean(item, scan_as, depth + 1, room))
+            if is_secret and isinstance(item, str) and not is_option(item):
+                after.append(self.redaction._act(OF_OPTION, item))
+            else:
+                after.append(self.clean(item, scan_as, depth + 1, room))
+            is_secret = is_option(item) and self.redaction._is_sensitive_option(text_of(item))
         return items if all_same(before, after) else tuple(after)
 
     cdef object clean_mapping(self, object pairs, int depth, size_t *room):

@@ -213,6 +213,10 @@ class Redaction:
             return self.action, KEY_RULES.index("sensitive_key")
         return None
 
+    def _is_sensitive_option(self, option: str) -> bool:
+        """Whether the item behind ``option``, as ``--password``, in the list of a command's arguments is a secret."""
+        return self._prepared.sensitive.has(option.removeprefix("--"))
+
     def _act(self, facts: tuple[str, int], value: Any) -> Any:
         """Do to a value what `_key_facts` said, and count it."""
         action, rule = facts
