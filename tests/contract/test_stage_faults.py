@@ -494,6 +494,15 @@ def test_attributes_of_events_and_links_get_their_new_names(mode: Any, with_reda
     assert left.links == [expected]
 
 
+@pytest.mark.parametrize(
+    ("argument", "values"),
+    [("blocked_values", [f"text{n}" for n in range(1100)]), ("extra_keys", [f"{n}key{n}" for n in range(5000)])],
+)
+def test_more_rules_than_there_is_room_for_are_refused_at_once(argument: str, values: Any) -> None:
+    with pytest.raises(ValueError, match=argument):
+        Redaction(**{argument: values})
+
+
 def test_dup_has_room_for_all_of_128_attributes_and_their_new_names() -> None:
     old = {"http.method": "GET", "http.scheme": "https", "db.system": "mysql"}
     own = {f"own.{n}": n for n in range(125)}

@@ -77,9 +77,7 @@ def rules_of_environment() -> list[Conventions | Redaction]:
 def _redaction_of(text: str) -> Redaction:
     if text.lower() != "default":
         try:
-            policy = Redaction.from_file(text)
-            policy._compile()  # has limits of its own
-            return policy
+            return Redaction.from_file(text)
         except (OSError, TypeError, ValueError, RecursionError) as error:
             warn_once(
                 logger,

@@ -27,6 +27,7 @@ MIN_HASH_KEY: Final = 32
 MIN_BYTES, MAX_BYTES = 1024, 16 * 1024 * 1024
 MIN_LITERAL: Final = 3
 MAX_LITERAL: Final = 1024
+MAX_LITERALS: Final = 1024
 MAX_MARKER: Final = 64
 RULES: Final = (*DETECTORS, "blocked_value", "over_cap")
 """Names of the rules that the native redactor counts, by number; the rules of keys follow."""
@@ -107,6 +108,14 @@ class Redaction:
         check_integer("max_bytes_scanned", self.max_bytes_scanned, MIN_BYTES, MAX_BYTES)
         self._check_hash_key()
         self._prepare()
+        if len(self._prepared.literals) > MAX_LITERALS:
+            raise ValueError(
+                f"blocked_values must have at most {MAX_LITERALS} plain texts, not {len(self._prepared.literals)}"
+            )
+        try:
+            self._compile()
+        except ValueError:
+            raise ValueError(f"keys and extra_keys have too many or too long names: {len(self._sensitive_keys())}") from None
 
     def _check_hash_key(self) -> None:
         wanted = any(map(needs_hash_key, (self.action, *self.actions.values())))
