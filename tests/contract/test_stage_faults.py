@@ -16,6 +16,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace as stock
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
@@ -465,13 +466,26 @@ def test_a_file_of_the_environment_that_cannot_be_used_gives_the_defaults(
     assert len([record for record in caplog.records if "OTEL_PYTHON_NANOSPAN_REDACT" in record.getMessage()]) == 1
 
 
+def test_the_parent_of_a_copy_has_no_secret_either() -> None:
+    parent = SpanContext(1, 3, True, FLAGS, TraceState([("token", CANARY), ("ot", "th:8")]))
+    processor = nanospan.BatchSpanProcessor(exporter := InMemorySpanExporter(), contract=[Redaction.default()])
+    processor.on_end(readable(parent=parent, state=parent.trace_state))
+    processor.force_flush()
+    processor.shutdown()
+
+    [span] = exporter.get_finished_spans()
+    assert span.parent is not None
+    assert span.parent.trace_state.to_header() == span.context.trace_state.to_header() == "ot=th:8"
+
+
 @pytest.mark.parametrize("mode", ["warn", "count"])
 def test_a_key_or_name_that_is_a_secret_is_in_no_log_and_no_report(mode: Any, caplog: pytest.LogCaptureFixture) -> None:
     reports = []
 
     def make(processor: nanospan.BatchSpanProcessor) -> None:
         over = BoundedAttributes(1, {"a": 1, f"Own.{TOKEN}": 1})
-        ending(readable(f"GET {TOKEN}", attributes=over))(processor)
+        scope = InstrumentationScope(f"scope {TOKEN}")
+        ending(readable(f"GET {TOKEN}", attributes=over, instrumentation_scope=scope))(processor)
         reports.append(processor.contract_report())
 
     sent_as_bytes(make, contract=[Conventions(mode=mode), Redaction.default()])

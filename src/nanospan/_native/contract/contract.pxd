@@ -48,6 +48,7 @@ cdef class Contract(SpanContract):
     cdef int put(self, PyObject **place, object before, object after) except -1
     cdef object changed_pairs(self, object pairs, object kind)
     cdef object renamed(self, object pairs, object kind)
+    cdef object clean_context(self, object context)
     cdef object clean_pairs(self, object pairs)
     cdef object clean_shared(self, object pairs)
     cdef object act(self, KeyFacts facts, object value, size_t *room)

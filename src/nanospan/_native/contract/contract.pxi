@@ -89,6 +89,7 @@ cdef class Contract(SpanContract):
             self.redactor = self.redactor_owner.compiled
             self.marker = redaction.marker
             self.has_patterns = redaction._has_patterns
+            findings.show_name = self.clean_name
         if conventions is not None:
             self.renames = conventions.mode in ("rename", "dup")
         self.keys = KeyTable(self.facts_of_key, self.forget)
@@ -447,15 +448,11 @@ cdef class Contract(SpanContract):
         return event if after is attributes and name is event.name else ChangedEvent(event, name, after)
 
     def changed_link(self, link, kind):
-        context = link.context
+        before = link.context
         attributes = pairs_of(link.attributes)
         after = self.changed_pairs(attributes, kind)
-        state = before = context.trace_state
-        if self.redactor is not NULL:
-            state = self.clean_state_of(state)
-        if state is not before:
-            context = SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags, state)
-        return link if after is attributes and context is link.context else ChangedLink(link, context, after)
+        context = self.clean_context(before)
+        return link if after is attributes and context is before else ChangedLink(link, context, after)
 
     def clean_name(self, name):
         if name is None or self.redactor is NULL:
@@ -471,6 +468,15 @@ cdef class Contract(SpanContract):
         cdef str text = text_of(description)
         cleaned = self.clean_text(text, 0)
         return status if cleaned is text else Status(status.status_code, cleaned)
+
+    cdef object clean_context(self, object context):
+        if context is None or self.redactor is NULL:
+            return context
+        before = context.trace_state
+        state = self.clean_state_of(before)
+        if state is before:
+            return context
+        return SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags, state)
 
     def clean_state_of(self, state):
         """Without the members that hold a secret: a marker is no valid value of every vendor's member."""
@@ -638,7 +644,7 @@ cdef class Contract(SpanContract):
             scope = self.changed_scope(span.instrumentation_scope)
             if not changed and resource is span.resource and scope is span.instrumentation_scope:
                 return span
-            return copy_of(span, &view, resource, scope)
+            return copy_of(span, &view, self.clean_context(span.parent), resource, scope)
         except Withheld:
             return None
         finally:

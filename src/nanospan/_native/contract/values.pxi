@@ -134,7 +134,7 @@ cdef object sdk_links(const SpanView *view):
     return listed(links, view.dropped_links)
 
 
-cdef object copy_of(object span, const SpanView *view, object resource, object scope):
+cdef object copy_of(object span, const SpanView *view, object parent, object resource, object scope):
     """A ReadableSpan with the fields of the view."""
     attributes = object_or_none(view.attributes)
     if attributes is None:
@@ -146,7 +146,7 @@ cdef object copy_of(object span, const SpanView *view, object resource, object s
     return ReadableSpan(
         name=object_or_none(view.name),
         context=context,
-        parent=span.parent,
+        parent=parent,
         resource=resource,
         attributes=bounded(attributes, view.dropped_attributes),
         events=sdk_events(view),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -73,6 +74,8 @@ class Findings:
 
     def __init__(self, conventions: Conventions | None = None) -> None:
         self._conventions = conventions
+        self.show_name: Callable[[str], str] | None = None
+        """Gives the name of a scope as reports and logs may show it: without secrets."""
         self._warns = conventions is not None and conventions.mode == "warn"
         self.clear()
 
@@ -122,6 +125,8 @@ class Findings:
             return known[1]
         name = scope if isinstance(scope, str) else getattr(scope, "name", None) or ""
         version = "" if isinstance(scope, str) else getattr(scope, "version", None) or ""
+        if self.show_name is not None:
+            name, version = self.show_name(name), self.show_name(version)
         of_scope = self._by_name.get((name, version))
         if of_scope is None:
             if len(self._by_name) >= MAX_SCOPES:
