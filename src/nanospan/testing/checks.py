@@ -54,8 +54,8 @@ def with_secrets(spans: Iterable[ReadableSpan], canaries: Iterable[str], redacti
         if numbers:
             found.append(f"{name} holds canary {', '.join(numbers)}")
         if left is not span:
-            native = contract.secrets()
-            names = [rule for rule, count in rules._by_name(native).items() if count]
+            counts = contract.redaction._by_name(contract.secrets())
+            names = [rule for rule, count in counts.items() if count]
             found.append(f"{name} holds what is to be redacted: {', '.join(names)}")
     return found
 
