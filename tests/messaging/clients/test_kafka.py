@@ -107,8 +107,8 @@ def test_many_messages(name: str, size: int, clients: Environment, broker: str, 
     assert sizes == {None} if size == 1 else None not in sizes and max(sizes) == reports["forward"]["largest"] > 1
     counted = [reports[leg]["stats"] for leg in ("produce", "forward", "consume")]
     assert {(stats["failures"], stats["foreign_detach"], stats["links_left_out"]) for stats in counted} == {(0, 0, 0)}
-    # The malformed baggage goes on with the message: the forwarder has none to put in its place. The consumer of a batch, which
-    # is linked and no child, reads no baggage.
+    # The malformed baggage goes on with the message: the forwarder has none to put in its place. The consumer of a batch,
+    # which is linked and no child, reads no baggage.
     assert [stats["malformed"] > 0 for stats in counted] == [False, True, size == 1]
 
 
