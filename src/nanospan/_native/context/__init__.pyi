@@ -12,7 +12,6 @@ class NativeIdGenerator:
     def generate_trace_id(self) -> int: ...
     def is_trace_id_random(self) -> bool: ...
 
-SPAN_FIELDS: tuple[str, ...]
 
 # A SpanContext that a span and its children share.
 @final

@@ -27,6 +27,7 @@ cdef tuple OF_OPTION = ("mask", 0)
 # A pair with this value does not leave the process.
 ABSENT = object()
 
+
 class Withheld(Exception):
     """Raised by a rule that drops the whole span."""
 

@@ -31,8 +31,8 @@ enum { KIND_STRING = 1, KIND_BOOLEAN = 2, KIND_INT = 4, KIND_DOUBLE = 8 };
 
 enum { LOOK_NOTHING, LOOK_CHANGED, LOOK_CLOSER };
 
-#define KEY_SLOTS 1024 /* a power of two */
-#define CUT_LENGTHS 2  /* lengths at which limits cut values */
+#define KEY_SLOTS   1024 /* a power of two */
+#define CUT_LENGTHS 2    /* lengths at which limits cut values */
 
 typedef struct nspy_key_slot {
     PyObject *key;      /* owned */

@@ -25,8 +25,9 @@ cdef class Redactor:
         for text in literals:
             data = text.encode()
             if not ns_redactor_add_literal(self.compiled, data, len(data)):
-                raise ValueError(f"a text of {len(data)} bytes cannot be blocked: it must have 3 to 1,024, and there must be "
-                                 "1,024 texts at most")
+                raise ValueError(
+                    f"a text of {len(data)} bytes cannot be blocked: it must have 3 to 1,024, and there must be 1,024 texts "
+                    "at most")
         if marker is not None:
             data = marker.encode()
             if not ns_redactor_set_marker(self.compiled, data, len(data)):

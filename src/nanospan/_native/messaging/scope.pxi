@@ -27,7 +27,8 @@ cdef object detach_foreign = None
 cdef frozenset known_facts = frozenset()
 
 
-def bind_facts(known, refuse, text, old_names, *, message_id, partition, conversation_id, body_size, envelope_size, batch_count):
+def bind_facts(
+        known, refuse, text, old_names, *, message_id, partition, conversation_id, body_size, envelope_size, batch_count):
     """Set the names of the facts, those of their attributes, and what Python code does with unusual ones."""
     global known_facts, refuse_facts, text_of, add_old_names, message_id_name, partition_name, conversation_id_name
     global body_size_name, envelope_size_name, batch_count_name

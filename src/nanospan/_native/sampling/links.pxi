@@ -68,7 +68,8 @@ cdef class NativeLinksBased(NativeOwnSampler):
                 if other is not native:
                     (<NativeSampler> other).count_span(given)
         # The share of the traces that links keep is not known: erase the parent's threshold.
-        if index and self.consistent and given.parent_state is not NULL and not native.consistent and not output.state_changed:
+        if (index and self.consistent and given.parent_state is not NULL and not native.consistent
+                and not output.state_changed):
             write_ot(given, output, NS_OT_NONE, NS_OT_NONE)
         return decision
 

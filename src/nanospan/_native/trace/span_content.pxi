@@ -296,7 +296,8 @@ cdef class SpanContent(SpanFields):
         cdef NativeLink made
         cdef list kept
         limits = self.shared.limits
-        if not link_is_plain() or not context_is_tuple() or limits is None or (type(links) is not list and type(links) is not tuple):
+        if (not link_is_plain() or not context_is_tuple() or limits is None
+                or (type(links) is not list and type(links) is not tuple)):
             return False
         max_links = limits.max_links
         if max_links is not None and len(links) > max_links:
