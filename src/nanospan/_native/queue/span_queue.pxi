@@ -30,10 +30,10 @@ from nanospan._native.encoding.span_view cimport (
 from nanospan._native.queue.csrc cimport (
     NS_DROPPED_CONTRACT, NS_DROPPED_ENCODE_FAILED, NS_DROPPED_EXPORT_FAILED, NS_DROPPED_QUEUE_FULL, NS_DROPPED_SHUTDOWN,
     NS_ENDED, NS_EXPORTED, NS_REJECTED, NS_RING_OK, NS_RING_UNIT, NS_SAMPLED_OUT, ns_count, ns_counted, ns_counters_reset,
-    ns_reservation, ns_ring_depth, ns_ring_dropped_full, ns_ring_dropped_oversize, ns_ring_map, ns_ring_max_record, ns_ring_push,
-    ns_ring_read, ns_ring_refuse, ns_ring_release, ns_ring_reset, ns_ring_spans_of, ns_ring_stretch, ns_ring_ticket,
-    ns_ring_trim, ns_ring_unmap, ns_ring_used_bytes, ns_wake_announce, ns_wake_cancel, ns_wake_request, ns_wake_requested,
-    ns_wake_sleep, ns_wake_take_request, ns_wake_up
+    ns_reservation, ns_ring_depth, ns_ring_dropped_full, ns_ring_dropped_oversize, ns_ring_map, ns_ring_max_record,
+    ns_ring_push, ns_ring_read, ns_ring_refuse, ns_ring_release, ns_ring_reset, ns_ring_spans_of, ns_ring_stretch,
+    ns_ring_ticket, ns_ring_trim, ns_ring_unmap, ns_ring_used_bytes, ns_wake_announce, ns_wake_cancel, ns_wake_request,
+    ns_wake_requested, ns_wake_sleep, ns_wake_take_request, ns_wake_up
 )
 
 cdef extern from "<sched.h>" nogil:
