@@ -48,9 +48,7 @@ def test_the_entry_point_names_the_plugin() -> None:
 def test_flake8_shows_the_findings_and_heeds_noqa(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     environment = environment_with(request.config, "flake8>=7")
     (tmp_path / "app.py").write_text(SOURCE)
-    # Named here too, as the metadata of an editable installation may be older than the entry point.
-    (tmp_path / ".flake8").write_text("[flake8:local-plugins]\nextension = NSP = nanospan.lint.flake8:Plugin\n")
-    command = [environment.python, "-m", "flake8", "--config", ".flake8", "--select", "NSP", "app.py"]
+    command = [environment.python, "-m", "flake8", "--isolated", "--select", "NSP", "app.py"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 1, run.stderr
     assert [line.split(" ")[:2] for line in run.stdout.splitlines()] == [["app.py:2:10:", "NSP101"]]
