@@ -1,5 +1,5 @@
-# The compiled rules of a Redaction, csrc/contract/ns_redact.h, and `Cleaner`: values and texts without their secrets, by these
-# rules; included by __init__.pyx.
+# The compiled rules of a Redaction, csrc/contract/ns_redact.h, and `Cleaner`: values and texts without their secrets, by
+# these rules; included by __init__.pyx.
 
 cdef enum:
     STACK_TEXT = 1024           # bytes; longer texts use the heap
